@@ -1,0 +1,91 @@
+# One gate for people and CI: `make check`. Everything is installed into .venv/ and .countermand/.
+
+VENV := .venv
+BIN := $(VENV)/bin
+LOCALSTACK_HOME := $(or $(COUNTERMAND_LOCALSTACK_HOME),.countermand/localstack)
+
+# Empty files that say "installed, from these inputs"; scripts/bootstrap writes them.
+RUNTIME := $(VENV)/.runtime-installed
+DEV := $(VENV)/.dev-installed
+LOCALSTACK := $(LOCALSTACK_HOME)/.installed
+
+export COUNTERMAND_LOCALSTACK_HOME := $(LOCALSTACK_HOME)
+# PYTHON reaches scripts/bootstrap, also when given as `make PYTHON=...`.
+export PYTHON
+
+# Two pips in one environment would trip over each other.
+.NOTPARALLEL:
+.DEFAULT_GOAL := help
+.PHONY: help install install-localstack demo test unit lint fmt check docs docs-fresh bench lock clean distclean
+
+help: ## Show this list
+	@awk 'BEGIN { FS = ":.*## " } /^[a-z-]+:.*## / { printf "  %-20s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+
+install: $(DEV) ## Install the project and its development tools into .venv/
+
+install-localstack: $(LOCALSTACK) ## Install LocalStack into .countermand/localstack/
+
+demo: $(RUNTIME) $(LOCALSTACK) ## Show one risky change being taken back (KEEP=1 leaves it running)
+	@$(BIN)/countermand demo $(if $(KEEP),--keep)
+
+test: $(DEV) $(LOCALSTACK) ## Run all tests (ARGS="-k name" narrows)
+	@$(BIN)/python -m pytest $(ARGS)
+
+unit: $(DEV) ## Run the tests that need no LocalStack
+	@$(BIN)/python -m pytest -m "not localstack" $(ARGS)
+
+lint: $(DEV) ## Check style, format, types and the direction of imports
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+	$(BIN)/lint-imports
+
+fmt: $(DEV) ## Format the code and mend what ruff can mend
+	$(BIN)/ruff check --fix-only .
+	$(BIN)/ruff format .
+
+check: lint docs-fresh test ## All that CI demands: lint, fresh docs, tests
+
+docs: $(DEV) ## Write the generated pages in docs/ anew
+	$(BIN)/countermand docs docs/
+
+# Compared with pages written elsewhere, so that a check never changes the working tree.
+docs-fresh: $(DEV)
+	@fresh=$$(mktemp -d) && trap 'rm -rf "$$fresh"' EXIT && \
+	$(BIN)/countermand docs "$$fresh" && \
+	(cd "$$fresh" && find . -type f) | while read -r page; do \
+		diff -u "docs/$${page#./}" "$$fresh/$$page" || { echo "docs/$${page#./} is stale: run 'make docs'"; exit 1; }; \
+	done
+
+bench: $(DEV) ## Measure how fast a decision is made
+	@$(BIN)/python tests/bench/decision.py
+
+# The pins in place are kept as they are, unless UPGRADE=1. dev comes first: the other two follow it.
+UV_COMPILE = $(BIN)/uv pip compile --quiet --universal --python-version 3.12 --generate-hashes \
+	--no-header --no-emit-index-url --no-emit-find-links $(if $(UPGRADE),--upgrade)
+
+lock: $(DEV) $(BIN)/uv ## Write the hash-locked files in requirements/ anew (UPGRADE=1: newest versions)
+	$(UV_COMPILE) pyproject.toml --group dev requirements/build.in --output-file requirements/dev.txt
+	$(UV_COMPILE) pyproject.toml --constraint requirements/dev.txt --output-file requirements/runtime.txt
+	$(UV_COMPILE) requirements/build.in --constraint requirements/dev.txt --output-file requirements/build.txt
+	$(UV_COMPILE) requirements/localstack.in --no-deps --no-annotate --output-file requirements/localstack.txt
+
+clean: ## Remove caches and build output
+	rm -rf build dist .mypy_cache .ruff_cache .pytest_cache .import_linter_cache .hypothesis
+	find service tests -name __pycache__ -type d -prune -exec rm -rf {} +
+
+distclean: clean ## Remove the installed environments too
+	rm -rf $(VENV) .countermand
+
+# .venv's own folder cannot be a prerequisite: its time changes with every file put into it.
+$(RUNTIME): requirements/runtime.txt requirements/build.txt pyproject.toml
+	@scripts/bootstrap runtime
+
+$(DEV): requirements/dev.txt pyproject.toml
+	@scripts/bootstrap dev
+
+$(LOCALSTACK): requirements/localstack.txt
+	@scripts/bootstrap localstack
+
+$(BIN)/uv: | $(DEV)
+	$(BIN)/python -m pip install -qq uv==0.13.9

@@ -1,0 +1,229 @@
+"""The composition root: the only place that knows the concrete classes.
+
+`build` makes a `Service` out of settings; `serve` runs it until a signal and says how it ended.
+"""
+
+import os
+import signal
+import socket
+import sys
+from collections.abc import Callable
+from contextlib import closing
+from dataclasses import dataclass
+from datetime import timedelta
+from pathlib import Path
+from types import FrameType
+
+from countermand import __version__, logs
+from countermand.act import Remediator
+from countermand.actions import ALL as ACTIONS
+from countermand.api import ApiServer, create_app
+from countermand.aws.clients import Caller, Clients
+from countermand.aws.errors import on_error
+from countermand.aws.iam import IamIdentities
+from countermand.aws.sns import SnsTopic
+from countermand.aws.sqs import SqsQueue
+from countermand.clock import SystemClock
+from countermand.core.govern import Policy
+from countermand.core.model import Record, Undo
+from countermand.core.rule import RuleSet
+from countermand.facts import FactReader
+from countermand.health import WorkerHealth
+from countermand.ledger import SqliteLedger
+from countermand.metrics import Metrics
+from countermand.notifiers.sns import SnsNotifier
+from countermand.notify import Announcer
+from countermand.pipeline import Claims, Pipeline
+from countermand.ports import Clock, DecisionQuery, Ledger
+from countermand.rulebook import BUILT_IN, load_rules
+from countermand.settings import Settings
+from countermand.undo import undo
+from countermand.worker import Timing, Worker
+
+log = logs.get_logger(__name__)
+
+_THREAD_DIED = 1
+_SECOND_SIGNAL = 1
+
+
+@dataclass(frozen=True, slots=True)
+class Service:
+    """All parts of one running worker."""
+
+    settings: Settings
+    worker: Worker
+    api: ApiServer
+    ledger: Ledger
+    close_logs: Callable[[], None]
+
+
+def rules() -> RuleSet:
+    """The rules in force."""
+    return load_rules(BUILT_IN, ACTIONS)
+
+
+def policy(settings: Settings, caller: Caller) -> Policy:
+    """What the operator allows, with what AWS says about our identity filled in."""
+    own = {settings.own_role_arn or caller.role_arn} - {None}
+    return Policy(
+        account_id=settings.account_id or caller.account_id,
+        region=settings.event_region,
+        mode=settings.mode,
+        user_scope=settings.user_scope,
+        exception_tag=settings.exception_tag_pair,
+        own_arns=frozenset(arn for arn in own if arn is not None),
+        settle=timedelta(seconds=settings.settle_seconds),
+        max_event_age=timedelta(hours=settings.max_event_age_hours),
+    )
+
+
+def open_ledger(settings: Settings, clients: Clients, *, exclusive: bool) -> Ledger:
+    """The ledger that the settings name; `exclusive` for the worker, else for the command line."""
+    kind, name = settings.ledger
+    clock = SystemClock()
+    owner = f"{socket.gethostname()}-{os.getpid()}"
+    if kind == "dynamodb":
+        # Only here: an SQLite worker needs neither the module nor the client.
+        from countermand.aws.dynamodb import DynamoDbLedger  # noqa: PLC0415
+
+        client = clients.get("dynamodb")
+        return DynamoDbLedger(client, name, clock, owner, settings.retention_days)
+    return SqliteLedger(
+        Path(name), clock, owner, retention_days=settings.retention_days, exclusive=exclusive
+    )
+
+
+def undo_decision(settings: Settings, decision_id: str) -> Record:
+    """Take a remediation back with the caller's own credentials."""
+    clients, clock = Clients(settings.region), SystemClock()
+    by = Undo(clients.caller().arn, clock.now())
+    remediator = Remediator(ACTIONS, IamIdentities(clients.get("iam")), clock, Metrics())
+    with closing(open_ledger(settings, clients, exclusive=False)) as ledger:
+        return undo(decision_id, ledger, remediator, by)
+
+
+def find_decisions(
+    settings: Settings, *, limit: int, target: str | None, rule_id: str | None
+) -> tuple[Record, ...]:
+    """The newest decisions, read beside a running worker."""
+    query = DecisionQuery(limit=limit, target=target, rule_id=rule_id)
+    with closing(open_ledger(settings, Clients(settings.region), exclusive=False)) as ledger:
+        return ledger.find(query).records
+
+
+def build(settings: Settings) -> Service:
+    """Wire everything. Raises `ConfigError` or the failure of the first AWS call."""
+    clients = Clients(settings.region, settings.worker_threads)
+    close_logs = _log_to_cloudwatch(settings, clients)
+    caller = clients.caller()
+    clock, metrics = SystemClock(), Metrics()
+    on_error(metrics.aws_error)
+    ledger = open_ledger(settings, clients, exclusive=True)
+    pipeline = _pipeline(settings, clients, policy(settings, caller), ledger, (clock, metrics))
+    worker = Worker(_queue(settings, clients), pipeline, clock, metrics, _timing(settings))
+    health = WorkerHealth(worker, ledger, clock, clients.caller)
+    token = settings.api_token.get_secret_value() if settings.api_token else None
+    app = create_app(ledger, health, metrics, token=token, public_url=settings.api_base_url)
+    api = ApiServer(app, settings.api_host, settings.api_port)
+    return Service(settings, worker, api, ledger, close_logs)
+
+
+def serve(service: Service) -> int:
+    """Run until SIGTERM or SIGINT; 0 after a drain, 1 when a part died. A second signal exits 1."""
+    settings, worker = service.settings, service.worker
+    for signum in (signal.SIGTERM, signal.SIGINT):
+        signal.signal(signum, _stopper(worker))
+    service.api.start()
+    worker.start()
+    log.info(
+        "Worker started",
+        version=__version__,
+        mode=str(settings.mode),
+        queue_url=settings.queue_url,
+        ledger=settings.ledger_url,
+        api=service.api.url,
+    )
+    for warning in settings.warnings():
+        log.warning("Configuration warning", detail=warning)
+    healthy = worker.wait()
+    worker.drain()
+    service.api.stop()
+    service.ledger.close()
+    log.info("Worker stopped", healthy=healthy)
+    service.close_logs()
+    return 0 if healthy else _THREAD_DIED
+
+
+def _stopper(worker: Worker) -> Callable[[int, FrameType | None], None]:
+    signals: list[int] = []
+
+    def stop(signum: int, _frame: FrameType | None) -> None:
+        signals.append(signum)
+        if len(signals) > 1:
+            # Whoever signals twice does not want to wait for anything.
+            os._exit(_SECOND_SIGNAL)
+        worker.request_stop()
+
+    return stop
+
+
+def _pipeline(
+    settings: Settings,
+    clients: Clients,
+    guardrails: Policy,
+    ledger: Ledger,
+    base: tuple[Clock, Metrics],
+) -> Pipeline:
+    clock, metrics = base
+    identities = IamIdentities(clients.get("iam"))
+    rule_set = rules()
+    notifiers = (SnsNotifier(SnsTopic(clients.get("sns"), settings.topic_arn)),)
+    metrics.expect(
+        [rule.file.id for rule in rule_set.rules], ACTIONS, [n.channel for n in notifiers]
+    )
+    return Pipeline(
+        rules=rule_set,
+        policy=guardrails,
+        facts=FactReader(identities, ledger, clock),
+        remediator=Remediator(ACTIONS, identities, clock, metrics),
+        announcer=Announcer(notifiers, settings.api_base_url, metrics),
+        ledger=ledger,
+        clock=clock,
+        metrics=metrics,
+        claims=Claims(ledger, timedelta(seconds=settings.lease_seconds)),
+    )
+
+
+def _queue(settings: Settings, clients: Clients) -> SqsQueue:
+    return SqsQueue(
+        clients.get("sqs"),
+        clients.polling_sqs(settings.poll_seconds),
+        settings.queue_url,
+        settings.visibility_seconds,
+    )
+
+
+def _timing(settings: Settings) -> Timing:
+    return Timing(
+        threads=settings.worker_threads,
+        poll=settings.poll_seconds,
+        visibility=settings.visibility_seconds,
+        heartbeat=settings.heartbeat_seconds,
+        deadline=settings.message_deadline_seconds,
+        drain=settings.drain_seconds,
+        backoff_base=settings.backoff_base_seconds,
+        backoff_cap=settings.backoff_cap_seconds,
+        rechecks=settings.recheck_seconds,
+    )
+
+
+def _log_to_cloudwatch(settings: Settings, clients: Clients) -> Callable[[], None]:
+    logs.configure(settings.log_level, sys.stdout)
+    if settings.log_group is None:
+        return lambda: None
+    # Only here: most workers log to standard output alone.
+    from countermand.aws.cloudwatch import flush, log_handler  # noqa: PLC0415
+
+    handler = log_handler(clients.get("logs"), settings.log_group, settings.log_stream)
+    logs.add_handler(handler)
+    return lambda: flush(handler)

@@ -1,0 +1,87 @@
+"""boto3 clients: built once, shared by all threads, with time-outs that fit the worker's deadline.
+
+A custom endpoint (LocalStack, moto) comes from AWS_ENDPOINT_URL alone, which boto3 reads itself:
+nothing in here knows about emulators.
+"""
+
+from dataclasses import dataclass
+from typing import Any
+
+import boto3
+from botocore.config import Config
+from botocore.exceptions import BotoCoreError
+
+from countermand import __version__
+from countermand.aws.errors import translated
+from countermand.core.errors import ConfigError
+
+_CONNECT_SECONDS = 2
+_READ_SECONDS = 5
+_ATTEMPTS = 3
+_POLL_MARGIN_SECONDS = 5
+
+
+@dataclass(frozen=True, slots=True)
+class Caller:
+    """Who we are, from sts:GetCallerIdentity."""
+
+    account_id: str
+    arn: str
+
+    @property
+    def role_arn(self) -> str | None:
+        """The role behind an assumed-role session, at path `/`; None for any other caller.
+
+        The session ARN does not carry the role's path: a role elsewhere must be configured.
+        """
+        prefix, _, rest = self.arn.partition(":assumed-role/")
+        if not rest:
+            return None
+        partition = prefix.split(":")[1]
+        return f"arn:{partition}:iam::{self.account_id}:role/{rest.split('/')[0]}"
+
+
+class Clients:
+    """One Session per process, and each client once: building them is not thread-safe."""
+
+    def __init__(self, region: str, threads: int = 4) -> None:
+        self._region = region
+        self._pool = threads + 4
+        self._session = boto3.Session(region_name=region)
+        self._made: dict[str, Any] = {}
+
+    def get(self, service: str) -> Any:
+        """The client of a service, made at the first call; call from the main thread first."""
+        if service not in self._made:
+            self._made[service] = self._make(service, self._config(_READ_SECONDS, _ATTEMPTS))
+        return self._made[service]
+
+    def in_region(self, service: str, region: str) -> Any:
+        """A client for another region, made anew: IAM's events are in us-east-1 only."""
+        config = self._config(_READ_SECONDS, _ATTEMPTS)
+        return self._session.client(service, region_name=region, config=config)
+
+    def polling_sqs(self, wait_seconds: int) -> Any:
+        """An SQS client for the long poll: waits longer than SQS does, and leaves retries to us."""
+        return self._make("sqs", self._config(wait_seconds + _POLL_MARGIN_SECONDS, attempts=1))
+
+    def caller(self) -> Caller:
+        """Whose credentials these are."""
+        with translated("sts", "GetCallerIdentity"):
+            answer = self.get("sts").get_caller_identity()
+        return Caller(answer["Account"], answer["Arn"])
+
+    def _config(self, read_seconds: int, attempts: int) -> Config:
+        return Config(
+            connect_timeout=_CONNECT_SECONDS,
+            read_timeout=read_seconds,
+            retries={"total_max_attempts": attempts, "mode": "standard"},
+            max_pool_connections=self._pool,
+            user_agent_extra=f"countermand/{__version__}",
+        )
+
+    def _make(self, service: str, config: Config) -> Any:
+        try:
+            return self._session.client(service, config=config)
+        except (BotoCoreError, ValueError) as error:
+            raise ConfigError(f"no {service} client for region {self._region}: {error}") from error

@@ -1,0 +1,92 @@
+"""AWS error codes, sorted into the failures of `core.errors`.
+
+Codes: https://docs.aws.amazon.com/IAM/latest/APIReference/CommonErrors.html and the pages of each
+service. A code in no set is `Transient`: a retry ends in the dead-letter queue, where a human
+looks, while a wrong "permanent" would drop an event.
+"""
+
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+
+from botocore.exceptions import (
+    BotoCoreError,
+    ClientError,
+    NoCredentialsError,
+    ParamValidationError,
+    TokenRetrievalError,
+)
+
+from countermand.core.errors import Denied, Permanent, Transient
+
+_DENIED = frozenset(
+    {
+        "AccessDenied",
+        "AccessDeniedException",
+        "AuthorizationError",
+        "AuthorizationErrorException",
+        "KMSAccessDenied",
+        "KMSAccessDeniedException",
+        "KmsAccessDenied",
+        "UnauthorizedOperation",
+    }
+)
+_PERMANENT = frozenset(
+    {
+        "InvalidInput",
+        "InvalidParameter",
+        "InvalidParameterValue",
+        "InvalidParameterException",
+        "MalformedPolicyDocument",
+        "ValidationError",
+        "ValidationException",
+    }
+)
+
+type ErrorListener = Callable[[str, str, str], None]
+"""Called with service, operation and error code of each failed call."""
+
+_listeners: list[ErrorListener] = []
+
+
+def on_error(listener: ErrorListener) -> None:
+    """Hear of every failed AWS call; the metrics do."""
+    _listeners.append(listener)
+
+
+def error_code(error: ClientError) -> str:
+    """AWS's own code, such as `NoSuchEntity`."""
+    return str(error.response.get("Error", {}).get("Code", "Unknown"))
+
+
+@contextmanager
+def translated(service: str, operation: str) -> Iterator[None]:
+    """Run one AWS call; its failures come out as `Denied`, `Permanent` or `Transient`.
+
+    The texts name the call and AWS's code, never a request or a response body.
+    """
+    try:
+        yield
+    except ClientError as error:
+        code = error_code(error)
+        _tell(service, operation, code)
+        raise _by_code(code)(f"{service}:{operation} failed: {code}") from error
+    except ParamValidationError as error:
+        _tell(service, operation, "ParamValidation")
+        raise Permanent(f"{service}:{operation} refused by the SDK: {error}") from error
+    except (NoCredentialsError, TokenRetrievalError) as error:
+        _tell(service, operation, "NoCredentials")
+        raise Transient(f"{service}:{operation} failed: no AWS credentials") from error
+    except BotoCoreError as error:
+        _tell(service, operation, type(error).__name__)
+        raise Transient(f"{service}:{operation} failed: {type(error).__name__}") from error
+
+
+def _by_code(code: str) -> type[Denied | Permanent | Transient]:
+    if code in _DENIED:
+        return Denied
+    return Permanent if code in _PERMANENT else Transient
+
+
+def _tell(service: str, operation: str, code: str) -> None:
+    for listener in _listeners:
+        listener(service, operation, code)

@@ -1,0 +1,117 @@
+"""Users, roles and groups as IAM describes them now.
+
+Each read follows its pages to the end: half a list is no ground for a decision.
+https://docs.aws.amazon.com/IAM/latest/APIReference/API_Operations.html
+"""
+
+from collections.abc import Callable, Iterator, Mapping
+from typing import Any
+
+from botocore.exceptions import ClientError
+
+from countermand.aws.errors import error_code, translated
+from countermand.core.model import Principal, Subject, SubjectKind
+
+_GONE = frozenset({"NoSuchEntity", "NoSuchEntityException"})
+
+
+class IamIdentities:
+    """On one shared boto3 `iam` client."""
+
+    def __init__(self, client: Any) -> None:
+        self._client = client
+
+    def read(self, subject: Subject) -> Principal | None:
+        """GetUser, ListUserTags, ListAttachedUserPolicies, or the same for a role or group.
+
+        None when one of them says that there is no such entity.
+        """
+        readers: Mapping[SubjectKind, Callable[[str], Principal]] = {
+            SubjectKind.USER: self._user,
+            SubjectKind.ROLE: self._role,
+            SubjectKind.GROUP: self._group,
+        }
+        try:
+            return readers[subject.kind](subject.name)
+        except _GoneError:
+            return None
+
+    def user_has_policy(self, user_name: str, policy_arn: str) -> bool:
+        try:
+            attached = self._pages("list_attached_user_policies", UserName=user_name)
+            return any(p["PolicyArn"] == policy_arn for p in attached("AttachedPolicies"))
+        except _GoneError:
+            return False
+
+    def detach_user_policy(self, user_name: str, policy_arn: str) -> None:
+        try:
+            self._call("detach_user_policy", UserName=user_name, PolicyArn=policy_arn)
+        except _GoneError:
+            return  # a human was faster
+
+    def attach_user_policy(self, user_name: str, policy_arn: str) -> None:
+        with translated("iam", "AttachUserPolicy"):
+            self._client.attach_user_policy(UserName=user_name, PolicyArn=policy_arn)
+
+    def _user(self, name: str) -> Principal:
+        user = self._call("get_user", UserName=name)["User"]
+        tags = self._pages("list_user_tags", UserName=name)("Tags")
+        attached = self._pages("list_attached_user_policies", UserName=name)("AttachedPolicies")
+        return _principal(SubjectKind.USER, user, "User", tags, attached)
+
+    def _role(self, name: str) -> Principal:
+        role = self._call("get_role", RoleName=name)["Role"]
+        tags = self._pages("list_role_tags", RoleName=name)("Tags")
+        attached = self._pages("list_attached_role_policies", RoleName=name)("AttachedPolicies")
+        return _principal(SubjectKind.ROLE, role, "Role", tags, attached)
+
+    def _group(self, name: str) -> Principal:
+        # GetGroup lists the members page by page; the group itself is on the first one.
+        group = self._call("get_group", GroupName=name, MaxItems=1)["Group"]
+        attached = self._pages("list_attached_group_policies", GroupName=name)("AttachedPolicies")
+        return _principal(SubjectKind.GROUP, group, "Group", iter(()), attached)
+
+    def _call(self, method: str, **arguments: object) -> Any:
+        operation = self._client.meta.method_to_api_mapping[method]
+        with translated("iam", operation):
+            try:
+                return getattr(self._client, method)(**arguments)
+            except ClientError as error:
+                if error_code(error) in _GONE:
+                    raise _GoneError from error
+                raise
+
+    def _pages(self, method: str, **arguments: object) -> Callable[[str], Iterator[Any]]:
+        def items(key: str) -> Iterator[Any]:
+            marker: dict[str, str] = {}
+            while True:
+                page = self._call(method, **arguments, **marker)
+                yield from page[key]
+                if not page.get("IsTruncated"):
+                    return
+                marker = {"Marker": page["Marker"]}
+
+        return items
+
+
+class _GoneError(Exception):
+    """NoSuchEntity, on its way to the method that knows what it means."""
+
+
+def _principal(
+    kind: SubjectKind,
+    entity: Mapping[str, Any],
+    prefix: str,
+    tags: Iterator[Mapping[str, str]],
+    attached: Iterator[Mapping[str, str]],
+) -> Principal:
+    return Principal(
+        kind=kind,
+        name=entity[f"{prefix}Name"],
+        arn=entity["Arn"],
+        unique_id=entity[f"{prefix}Id"],
+        path=entity["Path"],
+        created=entity["CreateDate"],
+        tags={tag["Key"]: tag["Value"] for tag in tags},
+        policy_arns=frozenset(policy["PolicyArn"] for policy in attached),
+    )

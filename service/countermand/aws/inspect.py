@@ -1,0 +1,63 @@
+"""Reads how the worker's surroundings are set up, for `countermand doctor`; never the worker."""
+
+import json
+from collections.abc import Mapping
+from typing import Any
+
+from countermand.aws.clients import Clients
+from countermand.aws.errors import translated
+
+
+class Surroundings:
+    """Queue, topic and bus rule as AWS describes them."""
+
+    def __init__(self, clients: Clients) -> None:
+        self._clients = clients
+
+    def queue(self, url: str) -> Mapping[str, str]:
+        """All attributes of a queue: https://docs.aws.amazon.com/AWSSimpleQueueService/latest/APIReference/API_GetQueueAttributes.html."""
+        with translated("sqs", "GetQueueAttributes"):
+            answer = self._clients.get("sqs").get_queue_attributes(
+                QueueUrl=url, AttributeNames=["All"]
+            )
+        attributes: Mapping[str, str] = answer["Attributes"]
+        return attributes
+
+    def topic(self, arn: str) -> Mapping[str, str]:
+        """Attributes of a topic."""
+        with translated("sns", "GetTopicAttributes"):
+            answer = self._clients.get("sns").get_topic_attributes(TopicArn=arn)
+        attributes: Mapping[str, str] = answer["Attributes"]
+        return attributes
+
+    def subscriptions(self, arn: str) -> list[Mapping[str, str]]:
+        """Every subscription of a topic: Protocol, Endpoint, SubscriptionArn."""
+        with translated("sns", "ListSubscriptionsByTopic"):
+            pages = self._clients.get("sns").get_paginator("list_subscriptions_by_topic")
+            return [s for page in pages.paginate(TopicArn=arn) for s in page["Subscriptions"]]
+
+    def subscription_pending(self, subscription_arn: str) -> bool:
+        """Whether nobody confirmed it yet."""
+        if not subscription_arn.startswith("arn:"):
+            return True  # AWS shows `PendingConfirmation` in place of the ARN
+        with translated("sns", "GetSubscriptionAttributes"):
+            answer = self._clients.get("sns").get_subscription_attributes(
+                SubscriptionArn=subscription_arn
+            )
+        return bool(answer["Attributes"].get("PendingConfirmation") == "true")
+
+    def rule(self, name: str, region: str) -> Mapping[str, Any]:
+        """A rule of the default bus, its pattern as an object."""
+        events = self._events(region)
+        with translated("events", "DescribeRule"):
+            answer = events.describe_rule(Name=name)
+        return {**answer, "EventPattern": json.loads(answer.get("EventPattern", "{}"))}
+
+    def targets(self, name: str, region: str) -> list[str]:
+        """ARNs of the rule's targets."""
+        with translated("events", "ListTargetsByRule"):
+            answer = self._events(region).list_targets_by_rule(Rule=name)
+        return [target["Arn"] for target in answer["Targets"]]
+
+    def _events(self, region: str) -> Any:
+        return self._clients.in_region("events", region)

@@ -1,0 +1,138 @@
+"""Creates what the worker needs, in an emulator: bus rule, queue with DLQ, topic, log group.
+
+For the demo, compose and the tests. Production is created by Terraform, with the policies that an
+emulator does not enforce. Running it again changes nothing.
+"""
+
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from countermand.aws.clients import Clients
+from countermand.aws.errors import translated
+
+_DAY = 86_400
+
+
+@dataclass(frozen=True, slots=True)
+class Names:
+    """What things are called; the defaults are those of Terraform."""
+
+    rule: str = "countermand-iam"
+    queue: str = "countermand-events"
+    dlq: str = "countermand-events-dlq"
+    topic: str = "countermand-alerts"
+    machine_queue: str = "countermand-alerts-machine"
+    log_group: str = "/countermand/worker"
+    email: str = "security@example.com"
+    max_receives: int = 8
+
+
+@dataclass(frozen=True, slots=True)
+class Stack:
+    """Where things are."""
+
+    queue_url: str
+    dlq_url: str
+    topic_arn: str
+    machine_queue_url: str
+    rule: str
+    log_group: str
+
+    def environment(self) -> Mapping[str, str]:
+        """The settings of a worker on this stack."""
+        return {
+            "COUNTERMAND_QUEUE_URL": self.queue_url,
+            "COUNTERMAND_DLQ_URL": self.dlq_url,
+            "COUNTERMAND_TOPIC_ARN": self.topic_arn,
+            "COUNTERMAND_RULE_NAME": self.rule,
+            "COUNTERMAND_LOG_GROUP": self.log_group,
+        }
+
+
+def provision(clients: Clients, pattern: Mapping[str, Any], names: Names | None = None) -> Stack:
+    """Create all of it, with `pattern` as the bus rule's event pattern."""
+    names = names or Names()
+    dlq_url, dlq_arn = _queue(clients, names.dlq, {"MessageRetentionPeriod": str(14 * _DAY)})
+    rule_arn = _rule(clients, names.rule, pattern)
+    redrive = {"deadLetterTargetArn": dlq_arn, "maxReceiveCount": names.max_receives}
+    queue_url, queue_arn = _queue(
+        clients,
+        names.queue,
+        {
+            "MessageRetentionPeriod": str(7 * _DAY),
+            "VisibilityTimeout": "60",
+            "RedrivePolicy": json.dumps(redrive),
+        },
+    )
+    _allow(clients, queue_url, queue_arn, "events.amazonaws.com", rule_arn)
+    _target(clients, names.rule, queue_arn)
+    topic_arn = _topic(clients, names.topic)
+    machine_url, machine_arn = _queue(clients, names.machine_queue, {})
+    _allow(clients, machine_url, machine_arn, "sns.amazonaws.com", topic_arn)
+    _subscribe(clients, topic_arn, "email", names.email)
+    _subscribe(clients, topic_arn, "sqs", machine_arn)
+    _log_group(clients, names.log_group)
+    return Stack(queue_url, dlq_url, topic_arn, machine_url, names.rule, names.log_group)
+
+
+def _queue(clients: Clients, name: str, attributes: Mapping[str, str]) -> tuple[str, str]:
+    sqs = clients.get("sqs")
+    with translated("sqs", "CreateQueue"):
+        url = sqs.create_queue(QueueName=name)["QueueUrl"]
+    if attributes:
+        with translated("sqs", "SetQueueAttributes"):
+            sqs.set_queue_attributes(QueueUrl=url, Attributes=dict(attributes))
+    with translated("sqs", "GetQueueAttributes"):
+        answer = sqs.get_queue_attributes(QueueUrl=url, AttributeNames=["QueueArn"])
+    return url, answer["Attributes"]["QueueArn"]
+
+
+def _allow(clients: Clients, url: str, arn: str, service: str, source_arn: str) -> None:
+    statement = {
+        "Effect": "Allow",
+        "Principal": {"Service": service},
+        "Action": "sqs:SendMessage",
+        "Resource": arn,
+        "Condition": {"ArnEquals": {"aws:SourceArn": source_arn}},
+    }
+    policy = json.dumps({"Version": "2012-10-17", "Statement": [statement]})
+    with translated("sqs", "SetQueueAttributes"):
+        clients.get("sqs").set_queue_attributes(QueueUrl=url, Attributes={"Policy": policy})
+
+
+def _rule(clients: Clients, name: str, pattern: Mapping[str, Any]) -> str:
+    with translated("events", "PutRule"):
+        answer = clients.get("events").put_rule(
+            Name=name, EventPattern=json.dumps(pattern), State="ENABLED"
+        )
+    return str(answer["RuleArn"])
+
+
+def _target(clients: Clients, rule: str, queue_arn: str) -> None:
+    with translated("events", "PutTargets"):
+        clients.get("events").put_targets(
+            Rule=rule, Targets=[{"Id": "countermand-queue", "Arn": queue_arn}]
+        )
+
+
+def _topic(clients: Clients, name: str) -> str:
+    with translated("sns", "CreateTopic"):
+        return str(clients.get("sns").create_topic(Name=name)["TopicArn"])
+
+
+def _log_group(clients: Clients, name: str) -> None:
+    logs = clients.get("logs")
+    with translated("logs", "CreateLogGroup"):
+        try:
+            logs.create_log_group(logGroupName=name)
+        except logs.exceptions.ResourceAlreadyExistsException:
+            return
+
+
+def _subscribe(clients: Clients, topic_arn: str, protocol: str, endpoint: str) -> None:
+    with translated("sns", "Subscribe"):
+        clients.get("sns").subscribe(
+            TopicArn=topic_arn, Protocol=protocol, Endpoint=endpoint, ReturnSubscriptionArn=True
+        )

@@ -1,0 +1,60 @@
+"""The queue on SQS.
+
+https://docs.aws.amazon.com/AWSSimpleQueueService/latest/APIReference/API_ReceiveMessage.html
+"""
+
+from collections.abc import Sequence
+from typing import Any
+
+from countermand.aws.errors import translated
+from countermand.ports import Message
+
+_TWELVE_HOURS = 43_200
+
+
+class SqsQueue:
+    """Long poll on its own client; everything else on the shared one."""
+
+    def __init__(self, client: Any, polling_client: Any, url: str, visibility_seconds: int) -> None:
+        self._client = client
+        self._polling_client = polling_client
+        self._url = url
+        self._visibility_seconds = visibility_seconds
+
+    def receive(self, at_most: int, wait_seconds: int) -> Sequence[Message]:
+        with translated("sqs", "ReceiveMessage"):
+            answer = self._polling_client.receive_message(
+                QueueUrl=self._url,
+                MaxNumberOfMessages=at_most,
+                WaitTimeSeconds=wait_seconds,
+                VisibilityTimeout=self._visibility_seconds,
+                MessageSystemAttributeNames=["ApproximateReceiveCount"],
+            )
+        return [
+            Message(
+                id=message["MessageId"],
+                body=message["Body"],
+                receipt=message["ReceiptHandle"],
+                receive_count=int(message["Attributes"]["ApproximateReceiveCount"]),
+            )
+            for message in answer.get("Messages", ())
+        ]
+
+    def delete(self, messages: Sequence[Message]) -> Sequence[Message]:
+        if len(messages) == 1:
+            with translated("sqs", "DeleteMessage"):
+                self._client.delete_message(QueueUrl=self._url, ReceiptHandle=messages[0].receipt)
+            return ()
+        # Ids by position: message ids repeat when SQS delivered one message twice.
+        entries = [{"Id": str(i), "ReceiptHandle": m.receipt} for i, m in enumerate(messages)]
+        with translated("sqs", "DeleteMessageBatch"):
+            answer = self._client.delete_message_batch(QueueUrl=self._url, Entries=entries)
+        return [messages[int(entry["Id"])] for entry in answer.get("Failed", ())]
+
+    def return_in(self, message: Message, seconds: float) -> None:
+        with translated("sqs", "ChangeMessageVisibility"):
+            self._client.change_message_visibility(
+                QueueUrl=self._url,
+                ReceiptHandle=message.receipt,
+                VisibilityTimeout=max(0, min(round(seconds), _TWELVE_HOURS)),
+            )

@@ -1,0 +1,222 @@
+"""The command line. Each command reads the settings it needs and leaves the work to its module.
+
+Imports of what only one command needs stand inside it: `run` has 80 MB for everything.
+"""
+
+import json
+import os
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from io import BufferedReader, FileIO
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from countermand import __version__
+from countermand.core.errors import ConfigError, CountermandError
+from countermand.settings import Settings
+
+app = typer.Typer(
+    name="countermand",
+    help="An IAM guardrail for AWS: sees a risky change, judges it, tells, and takes it back.",
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+)
+simulate_app = typer.Typer(
+    help="Stage an attack and watch the decision on it.", no_args_is_help=True
+)
+app.add_typer(simulate_app, name="simulate")
+
+_FAILED = 1
+_MISUSED = 2
+
+
+def main() -> None:
+    """Entry point of the console script."""
+    app()
+
+
+@contextmanager
+def _explained() -> Iterator[None]:
+    """Expected failures end the command with one clear message and no trace."""
+    try:
+        yield
+    except ConfigError as error:
+        typer.secho(str(error), err=True, fg="red")
+        raise typer.Exit(_MISUSED) from None
+    except CountermandError as error:
+        typer.secho(f"{type(error).__name__}: {error}", err=True, fg="red")
+        raise typer.Exit(_FAILED) from None
+
+
+def _version(wanted: bool) -> None:  # noqa: FBT001  typer's callback form
+    if wanted:
+        typer.echo(__version__)
+        raise typer.Exit
+
+
+@app.callback()
+def _root(
+    _version_wanted: Annotated[
+        bool, typer.Option("--version", callback=_version, is_eager=True, help="Show the version.")
+    ] = False,
+) -> None:
+    pass
+
+
+@app.command()
+def run(
+    print_config: Annotated[
+        bool, typer.Option("--print-config", help="Show the settings in force, and end.")
+    ] = False,
+) -> None:
+    """Run the worker until SIGTERM; configured by COUNTERMAND_* variables."""
+    with _explained():
+        settings = Settings.load(os.environ)
+        if print_config:
+            typer.echo(settings.as_text())
+            return
+        from countermand.app import build, serve  # noqa: PLC0415
+
+        code = serve(build(settings))
+    sys.stdout.flush()
+    # Not sys.exit: a thread in a hung call would be waited for.
+    os._exit(code)
+
+
+@app.command()
+def demo(
+    keep: Annotated[
+        bool, typer.Option("--keep", help="Leave everything running to play with, until Ctrl-C.")
+    ] = False,
+) -> None:
+    """Show the whole story on an embedded LocalStack: attack, decision, mail, undo."""
+    from countermand.demo import Demo  # noqa: PLC0415
+    from countermand.localstack import LocalStackError  # noqa: PLC0415
+
+    with _explained():
+        try:
+            code = Demo().run(keep=keep)
+        except LocalStackError as error:
+            raise ConfigError(str(error)) from error
+        raise typer.Exit(code)
+
+
+@simulate_app.command("attach-admin")
+def simulate_attach_admin(
+    user: Annotated[str, typer.Option(help="Name of the IAM user.")],
+    tag: Annotated[list[str] | None, typer.Option(help="Tag for the user, K=V.")] = None,
+    wait: Annotated[float, typer.Option(help="Seconds to wait for the decision.")] = 60,
+) -> None:
+    """Attach AdministratorAccess to a user, and wait for the decision on it.
+
+    With an emulator (AWS_ENDPOINT_URL set) the user is created and the event is put on the bus too;
+    in AWS the user must exist and be in scope, and CloudTrail brings the event.
+    """
+    with _explained():
+        from countermand.simulate import attach_admin  # noqa: PLC0415
+
+        settings = Settings.load(os.environ)
+        decision = attach_admin(settings, user, _tags(tag or []), wait)
+        typer.echo(json.dumps(decision, indent=2))
+
+
+@app.command()
+def replay(
+    file: Annotated[str, typer.Argument(help="A recording, or - for standard input.")],
+    as_json: Annotated[
+        bool, typer.Option("--json", help="One JSON object a line, for machines.")
+    ] = False,
+) -> None:
+    """Show what would be decided on recorded events; reads nothing from AWS, writes nothing.
+
+    Takes EventBridge envelopes, CloudTrail records and trail files, as JSON lines or gzip. Live
+    state is taken to be as the event left it: target there, path /, no tags, grant present.
+    """
+    from countermand.shows import show_replay  # noqa: PLC0415
+
+    with _explained():
+        if file == "-":
+            show_replay(BufferedReader(FileIO(0)), None, as_json=as_json)
+            return
+        path = Path(file)
+        try:
+            with path.open("rb") as stream:
+                show_replay(stream, path.stat().st_size, as_json=as_json)
+        except OSError as error:
+            raise ConfigError(f"{file}: {error.strerror}") from error
+
+
+@app.command()
+def undo(
+    decision_id: Annotated[str, typer.Argument(help="The decision's id, from the alert.")],
+) -> None:
+    """Take a remediation back: run the stored inverse call, with your own AWS credentials."""
+    with _explained():
+        from countermand.app import undo_decision  # noqa: PLC0415
+
+        record = undo_decision(Settings.load(os.environ), decision_id)
+        for outcome in record.outcomes:
+            if outcome.inverse is not None:
+                params = ", ".join(f"{k}={v}" for k, v in outcome.inverse.params.items())
+                typer.secho(f"Done: {outcome.inverse.action} ({params})", fg="green")
+        typer.echo("The worker will not take this grant back again on events up to now.")
+
+
+@app.command()
+def decisions(
+    limit: Annotated[int, typer.Option(min=1, max=100, help="How many.")] = 20,
+    target: Annotated[str | None, typer.Option(help="Only about this user, role, group.")] = None,
+    rule_id: Annotated[str | None, typer.Option(help="Only of this rule.")] = None,
+    as_json: Annotated[bool, typer.Option("--json", help="One JSON object a line.")] = False,
+) -> None:
+    """List the newest decisions, from the ledger."""
+    with _explained():
+        from countermand.app import find_decisions  # noqa: PLC0415
+        from countermand.shows import show_decisions  # noqa: PLC0415
+
+        settings = Settings.load(os.environ)
+        records = find_decisions(settings, limit=limit, target=target, rule_id=rule_id)
+        show_decisions(records, as_json=as_json)
+
+
+@app.command()
+def doctor() -> None:
+    """Check credentials, queue, DLQ, policies, topic, subscriptions, rule; say how to mend each."""
+    with _explained():
+        from countermand.doctor import examine  # noqa: PLC0415
+        from countermand.shows import show_findings  # noqa: PLC0415
+
+        findings = examine(Settings.load(os.environ))
+        show_findings(findings)
+        if not all(finding.ok for finding in findings):
+            raise typer.Exit(_FAILED)
+
+
+@app.command()
+def provision() -> None:
+    """Create queue, topic, bus rule and log group in an emulator, and print the settings."""
+    with _explained():
+        from countermand.simulate import provision_emulator  # noqa: PLC0415
+
+        for name, text in provision_emulator(os.environ).items():
+            typer.echo(f"{name}={text}")
+
+
+@app.command(hidden=True)
+def docs(folder: Path) -> None:
+    """Write the generated pages of the documentation."""
+    from countermand.pages import PAGES  # noqa: PLC0415
+
+    for name, page in PAGES.items():
+        (folder / name).write_text(page(), encoding="utf-8")
+
+
+def _tags(pairs: list[str]) -> dict[str, str]:
+    tags = dict(pair.partition("=")[::2] for pair in pairs)
+    if not all(tags) or not all("=" in pair for pair in pairs):
+        raise ConfigError("--tag: must be KEY=VALUE, for example SecurityApproved=true")
+    return tags

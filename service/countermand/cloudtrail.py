@@ -1,0 +1,78 @@
+"""CloudTrail records and EventBridge envelopes, made in the shape that real ones have.
+
+For the simulated attack, the demo, replays of raw records, and the tests.
+"""
+
+import uuid
+from collections.abc import Mapping
+from datetime import UTC, datetime
+from typing import Any
+
+from countermand.core.parse import CLOUDTRAIL_CALL
+
+ADMIN_POLICY = "arn:aws:iam::aws:policy/AdministratorAccess"
+
+
+def attach_event(
+    account_id: str,
+    user: str,
+    policy_arn: str = ADMIN_POLICY,
+    *,
+    actor: str = "mallory",
+    error_code: str | None = None,
+) -> dict[str, Any]:
+    """The CloudTrail record of an AttachUserPolicy call made now, as in real logs.
+
+    A denied call has `requestParameters: null` and the target only in its message.
+    """
+    actor_arn = f"arn:aws:iam::{account_id}:user/{actor}"
+    record: dict[str, Any] = {
+        "eventVersion": "1.11",
+        "userIdentity": {
+            "type": "IAMUser",
+            "principalId": "AIDAEXAMPLEEXAMPLE00",
+            "arn": actor_arn,
+            "accountId": account_id,
+            "accessKeyId": "AKIAIOSFODNN7EXAMPLE",
+            "userName": actor,
+        },
+        "eventTime": f"{datetime.now(UTC):%Y-%m-%dT%H:%M:%SZ}",
+        "eventSource": "iam.amazonaws.com",
+        "eventName": "AttachUserPolicy",
+        "awsRegion": "us-east-1",
+        "sourceIPAddress": "198.51.100.7",
+        "userAgent": "aws-cli/2.22.0 md/awscrt#0.23.1 command/iam.attach-user-policy",
+        "requestParameters": {"userName": user, "policyArn": policy_arn},
+        "responseElements": None,
+        "requestID": str(uuid.uuid4()),
+        "eventID": str(uuid.uuid4()),
+        "readOnly": False,
+        "eventType": "AwsApiCall",
+        "managementEvent": True,
+        "recipientAccountId": account_id,
+        "eventCategory": "Management",
+    }
+    if error_code is not None:
+        record["errorCode"] = error_code
+        record["errorMessage"] = (
+            f"User: {actor_arn} is not authorized to perform: iam:AttachUserPolicy on resource: "
+            f"user {user} because no identity-based policy allows the iam:AttachUserPolicy action"
+        )
+        record["requestParameters"] = None
+    return record
+
+
+def envelope(record: Mapping[str, Any], detail_type: str = CLOUDTRAIL_CALL) -> dict[str, Any]:
+    """The record as EventBridge delivers it to a queue."""
+    source = str(record.get("eventSource", ""))
+    return {
+        "version": "0",
+        "id": str(uuid.uuid5(uuid.NAMESPACE_OID, str(record.get("eventID")))),
+        "detail-type": detail_type,
+        "source": f"aws.{source.partition('.')[0]}",
+        "account": record.get("recipientAccountId"),
+        "time": record.get("eventTime"),
+        "region": record.get("awsRegion"),
+        "resources": [],
+        "detail": record,
+    }

@@ -1,0 +1,44 @@
+"""The failures that the queue has an answer for.
+
+    CountermandError
+    |- Permanent          the message can never succeed: it goes to the dead-letter queue
+    |  '- Malformed       the body is not a CloudTrail event we can judge
+    |- Transient          comes back later, after `retry_in` seconds when given
+    |- LostClaim          another worker owns this event now: stop before the next effect
+    '- ConfigError        refused at start-up
+
+Adapters translate AWS error codes into these; the core never sees a `ClientError`. Any other
+exception is a bug: the message stays on the queue and the trace is logged.
+"""
+
+
+class CountermandError(Exception):
+    """Base of everything that Countermand raises on purpose."""
+
+
+class Permanent(CountermandError):
+    """Retrying cannot help: to the dead-letter queue."""
+
+
+class Malformed(Permanent):
+    """The body is not an event that can be judged; the text says what is wrong and where."""
+
+
+class Denied(Permanent):
+    """AWS refused the call for lack of permission; retrying helps only once a human acted."""
+
+
+class Transient(CountermandError):
+    """Worth another try. `retry_in` is in seconds; None leaves it to the worker's backoff."""
+
+    def __init__(self, message: str, retry_in: float | None = None) -> None:
+        super().__init__(message)
+        self.retry_in = retry_in
+
+
+class LostClaim(CountermandError):
+    """The lease passed to another worker; a write of the former owner was refused."""
+
+
+class ConfigError(CountermandError):
+    """Configuration that must be mended before the service may start."""

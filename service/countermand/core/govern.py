@@ -1,0 +1,263 @@
+"""Third stage: may this finding be taken back? The guards, in order; the first objection decides.
+
+    guard            objects when                                          verdict     told
+    ---------------  ----------------------------------------------------  ----------  ----
+    before any live read
+    failed_call      the call has an errorCode: nothing was changed        skip        no
+    own_change       our own role made it                                  skip        no
+    origin           account or region is not the one we guard             alert_only  yes
+    broken_check     the rule's check raised                               alert_only  yes
+    hidden_target    the event does not name its target                    alert_only  yes
+    after it, and nothing more can be said
+    unreadable       the live state could not be read                      wait        yes
+    not_visible      grant absent, event younger than the settle time      wait        no
+    gone             target absent                                         alert_only  yes
+    recreated        target younger than the event: another, same name     alert_only  yes
+    governance: every objection is kept as a reason
+    already_removed  the grant is no longer there                          skip        yes
+    alert_rule       the rule has no remediation                           alert_only  yes
+    scope            user not at path / or name outside the pattern        alert_only  yes
+    exception        the user has exactly the exception tag                skip        yes
+    undone           a human took this very remediation back               alert_only  yes
+    age              event older than the limit, or from the future        alert_only  yes
+    mode             the mode, or the rule's own limit, is observe         alert_only  yes
+    (none)                                                                 remediate   yes
+
+An error is never an approval: what could not be read or checked ends above the last line.
+"""
+
+import re
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from datetime import timedelta
+from fnmatch import translate
+
+from countermand.core.model import (
+    Event,
+    Facts,
+    Finding,
+    Mode,
+    Principal,
+    Reason,
+    Ruling,
+    SubjectKind,
+    Verdict,
+    value,
+)
+
+APPROVED = Reason("approved", "Approved for remediation")
+_FUTURE_TOLERANCE = timedelta(minutes=5)
+_UNDO_COVERS = timedelta(hours=1)
+
+
+@dataclass(frozen=True, slots=True)
+class Policy:
+    """What the operator allows; from the settings, validated there."""
+
+    account_id: str
+    region: str
+    mode: Mode = Mode.DRY_RUN
+    user_scope: str = "iam-test-*"
+    """Glob on the live user name, case-sensitive; IAM allows `*` and `?` in no name."""
+    exception_tag: tuple[str, str] = ("SecurityApproved", "true")
+    own_arns: frozenset[str] = frozenset()
+    """Our role (as session issuer) or user, by exact ARN."""
+    settle: timedelta = timedelta(seconds=15)
+    """How long after the event IAM may still show the state before it."""
+    max_event_age: timedelta = timedelta(hours=24)
+    scope_regex: re.Pattern[str] = field(init=False, repr=False, compare=False)
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "scope_regex", re.compile(translate(self.user_scope)))
+
+
+@value
+class Objection:
+    """Why a finding is not approved."""
+
+    verdict: Verdict
+    text: str
+    tell: bool = True
+
+
+@value
+class _Case:
+    """All that a guard may look at. `principal` is set once it is known to be the right one."""
+
+    event: Event
+    finding: Finding
+    policy: Policy
+    facts: Facts
+    principal: Principal
+
+
+def screen(event: Event, finding: Finding, policy: Policy) -> Ruling | None:
+    """Judge what needs no live read, or must not have one; None: read the facts, then `judge`."""
+    for guard in _SCREEN:
+        objection = guard(event, finding, policy)
+        if objection is not None:
+            return _ruling(finding, policy, [(_name(guard), objection)])
+    return None
+
+
+def judge(event: Event, finding: Finding, policy: Policy, facts: Facts) -> Ruling:
+    """Judge a finding that passed `screen`, on what was read live."""
+    for guard in _READABLE:
+        objection = guard(event, policy, facts)
+        if objection is not None:
+            return _ruling(finding, policy, [(_name(guard), objection)], facts.principal)
+    if facts.principal is None:  # unreachable by the guards; says so to readers and types
+        raise AssertionError("a finding without principal passed the guards")
+    case = _Case(event, finding, policy, facts, facts.principal)
+    objections = [
+        (_name(guard), objection) for guard in _GOVERNANCE if (objection := guard(case)) is not None
+    ]
+    return _ruling(finding, policy, objections, facts.principal)
+
+
+def _ruling(
+    finding: Finding,
+    policy: Policy,
+    objections: Sequence[tuple[str, Objection]],
+    principal: Principal | None = None,
+) -> Ruling:
+    mode = policy.mode.capped_by(finding.mode)
+    if not objections:
+        return Ruling(finding, Verdict.REMEDIATE, (APPROVED,), mode, tell=True, principal=principal)
+    first = objections[0][1]
+    reasons = tuple(Reason(name, objection.text) for name, objection in objections)
+    return Ruling(finding, first.verdict, reasons, mode, first.tell, principal)
+
+
+def _name(guard: Callable[..., object]) -> str:
+    return guard.__name__.lstrip("_")
+
+
+def _failed_call(event: Event, _finding: Finding, _policy: Policy) -> Objection | None:
+    if event.error_code is None:
+        return None
+    text = f"The call failed with {event.error_code[:64]}: nothing was changed"
+    return Objection(Verdict.SKIP, text, tell=False)
+
+
+def _own_change(event: Event, _finding: Finding, policy: Policy) -> Objection | None:
+    if event.actor.issuer_arn in policy.own_arns or event.actor.arn in policy.own_arns:
+        return Objection(Verdict.SKIP, "Countermand's own role made this change", tell=False)
+    return None
+
+
+def _origin(event: Event, _finding: Finding, policy: Policy) -> Objection | None:
+    if event.account_id != policy.account_id:
+        wrong = f"account {event.account_id}, this worker guards {policy.account_id}"
+    elif event.record_account_id != event.account_id:
+        wrong = f"account {event.account_id}, but its CloudTrail record names another one"
+    elif event.region != policy.region:
+        wrong = f"region {event.region[:32]}, this worker guards {policy.region}"
+    else:
+        return None
+    return Objection(Verdict.ALERT_ONLY, f"Refused: the event is from {wrong}")
+
+
+def _broken_check(_event: Event, finding: Finding, _policy: Policy) -> Objection | None:
+    if finding.failure is None:
+        return None
+    text = f"The check of rule {finding.rule_id} broke ({finding.failure[:200]}): judge by hand"
+    return Objection(Verdict.ALERT_ONLY, text)
+
+
+def _hidden_target(_event: Event, finding: Finding, _policy: Policy) -> Objection | None:
+    if finding.subject is not None:
+        return None
+    return Objection(Verdict.ALERT_ONLY, "The event hides its target: judge by hand")
+
+
+def _unreadable(_event: Event, _policy: Policy, facts: Facts) -> Objection | None:
+    if facts.unreadable is None:
+        return None
+    return Objection(Verdict.WAIT, f"UNVERIFIED: live state unreadable ({facts.unreadable})")
+
+
+def _not_visible(event: Event, policy: Policy, facts: Facts) -> Objection | None:
+    if facts.grant_present or facts.now - event.time >= policy.settle:
+        return None
+    text = "IAM does not show the change yet: it takes some seconds to be seen everywhere"
+    return Objection(Verdict.WAIT, text, tell=False)
+
+
+def _gone(_event: Event, _policy: Policy, facts: Facts) -> Objection | None:
+    if facts.principal is not None:
+        return None
+    return Objection(Verdict.ALERT_ONLY, "IAM has no such principal now: deleted or renamed since")
+
+
+def _recreated(event: Event, _policy: Policy, facts: Facts) -> Objection | None:
+    principal = facts.principal
+    # CloudTrail's times have no fraction: within one second, created and changed is one story.
+    if principal is None or principal.created.replace(microsecond=0) <= event.time:
+        return None
+    text = f"The {principal.kind} of this name was created after the event: it is another one"
+    return Objection(Verdict.ALERT_ONLY, text)
+
+
+def _already_removed(case: _Case) -> Objection | None:
+    if case.facts.grant_present:
+        return None
+    return Objection(Verdict.SKIP, "Already removed: the grant is no longer there")
+
+
+def _alert_rule(case: _Case) -> Objection | None:
+    if case.finding.remediation is not None:
+        return None
+    return Objection(Verdict.ALERT_ONLY, f"Rule {case.finding.rule_id} only alerts")
+
+
+def _scope(case: _Case) -> Objection | None:
+    principal, scope = case.principal, case.policy.user_scope
+    if principal.kind is not SubjectKind.USER:
+        return None
+    if principal.path != "/":
+        text = f"User is out of scope: its path is {principal.path}, only / is in scope"
+    elif case.policy.scope_regex.match(principal.name) is None:
+        text = f"User is out of scope: its name does not match {scope}"
+    else:
+        return None
+    return Objection(Verdict.ALERT_ONLY, text)
+
+
+def _exception(case: _Case) -> Objection | None:
+    key, value = case.policy.exception_tag
+    if case.principal.tags.get(key) != value:
+        return None
+    return Objection(Verdict.SKIP, f"User has approved exception tag: {key}={value}")
+
+
+def _undone(case: _Case) -> Objection | None:
+    undo, event = case.facts.undo, case.event
+    if undo is None:
+        return None
+    before = event.time <= undo.at
+    by_the_same = event.actor.arn == undo.by and event.time - undo.at <= _UNDO_COVERS
+    if not (before or by_the_same):
+        return None
+    return Objection(Verdict.ALERT_ONLY, f"{undo.by} took this remediation back with undo")
+
+
+def _age(case: _Case) -> Objection | None:
+    age, limit = case.facts.now - case.event.time, case.policy.max_event_age
+    if age > limit:
+        hours = int(limit.total_seconds() // 3600)
+        return Objection(Verdict.ALERT_ONLY, f"The event is older than {hours} h: judge by hand")
+    if age < -_FUTURE_TOLERANCE:
+        return Objection(Verdict.ALERT_ONLY, "The event is dated in the future: judge by hand")
+    return None
+
+
+def _mode(case: _Case) -> Objection | None:
+    if case.policy.mode.capped_by(case.finding.mode) is not Mode.OBSERVE:
+        return None
+    return Objection(Verdict.ALERT_ONLY, "Mode is observe: nothing is taken back")
+
+
+_SCREEN = (_failed_call, _own_change, _origin, _broken_check, _hidden_target)
+_READABLE = (_unreadable, _not_visible, _gone, _recreated)
+_GOVERNANCE = (_already_removed, _alert_rule, _scope, _exception, _undone, _age, _mode)

@@ -1,0 +1,199 @@
+"""First stage: the body of an SQS message becomes an `Event`, or `Malformed` says why not.
+
+Everything here is chosen by whoever can put a message on the queue, so limits come before the
+parser, and each field is checked before it is used.
+
+What EventBridge delivers is compact JSON, which orjson reads and writes back to the same bytes.
+A body that survives this round trip has no duplicate keys, no NaN, no number that lost digits and
+no lone surrogate, because none of these would come back unchanged. Any other body (pretty-printed,
+hand-made, hostile) takes the slow, strict way through the standard library.
+"""
+
+import json
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import Any
+
+import orjson
+
+from countermand.core.errors import Malformed
+from countermand.core.model import Actor, Event
+
+_LONG_NUMBER = re.compile(rb"[0-9]{21}")
+_STRUCTURE = re.compile(rb'"(?:[^"\\]|\\.)*+"|[][{}]', re.DOTALL)
+CLOUDTRAIL_CALL = "AWS API Call via CloudTrail"
+_FROM_CLOUDTRAIL = " via CloudTrail"
+_EVENT_ID = re.compile(r"[A-Za-z0-9._:-]{1,128}")
+
+
+@dataclass(frozen=True, slots=True)
+class Limits:
+    """What a body may be; EventBridge itself allows 1,100 levels and Python dies of that."""
+
+    body_bytes: int = 256 * 1024
+    depth: int = 32
+    number_digits: int = 20
+
+
+LIMITS = Limits()
+
+
+def parse(body: str, limits: Limits = LIMITS) -> Event:
+    """Read one EventBridge envelope that carries a CloudTrail record.
+
+    Shape: https://docs.aws.amazon.com/eventbridge/latest/ref/events-structure.html, the record of
+    https://docs.aws.amazon.com/awscloudtrail/latest/userguide/cloudtrail-event-reference-record-contents.html
+    under `detail`. Raises `Malformed`, whose text names the field and never repeats its value.
+    """
+    return read_event(load(body, limits))
+
+
+def load(body: str, limits: Limits = LIMITS) -> dict[str, Any]:
+    """Bytes to a JSON object, within the limits and without the traps of lenient parsers."""
+    raw = _encode(body)
+    if len(raw) > limits.body_bytes:
+        raise Malformed(f"body has {len(raw)} bytes, more than the limit of {limits.body_bytes}")
+    if raw.count(b"{") + raw.count(b"[") > limits.depth:
+        _check_depth(raw, limits.depth)
+    try:
+        document = orjson.loads(raw)
+    except orjson.JSONDecodeError as error:
+        raise Malformed(f"body is not JSON: {error.msg} at character {error.pos}") from None
+    if orjson.dumps(document) != raw:
+        document = _load_strictly(raw, limits)
+    if type(document) is not dict:
+        raise Malformed(f"body is a JSON {_json_type(document)}, not an object")
+    return document
+
+
+def read_event(envelope: Mapping[str, Any]) -> Event:
+    """The fields that we rely on, each with the type we rely on."""
+    detail = envelope.get("detail")
+    if type(detail) is not dict:
+        raise _wrong(envelope, "detail", "an object")
+    detail_type = envelope.get("detail-type")
+    if type(detail_type) is not str or not detail_type.endswith(_FROM_CLOUDTRAIL):
+        raise Malformed(f"detail-type must end in {_FROM_CLOUDTRAIL!r}")
+    account_id = _text(envelope, "account")
+    if len(account_id) != 12 or not (account_id.isascii() and account_id.isdigit()):  # noqa: PLR2004
+        raise Malformed("account is not an AWS account id of 12 digits")
+    event_id = _text(detail, "eventID")
+    if _EVENT_ID.fullmatch(event_id) is None:
+        raise Malformed("detail.eventID has characters that no CloudTrail event id has")
+    error_code = detail.get("errorCode")
+    if error_code is not None and type(error_code) is not str:
+        raise _wrong(detail, "errorCode", "a string")
+    request = detail.get("requestParameters")
+    if request is not None and type(request) is not dict:
+        raise _wrong(detail, "requestParameters", "an object or null")
+    recipient = detail.get("recipientAccountId")
+    return Event(
+        id=f"{account_id}/{event_id}",
+        event_id=event_id,
+        account_id=account_id,
+        region=_text(detail, "awsRegion"),
+        source=_text(detail, "eventSource"),
+        name=_text(detail, "eventName"),
+        time=_time(_text(detail, "eventTime")),
+        actor=_actor(detail),
+        error_code=error_code,
+        record_account_id=recipient if type(recipient) is str else account_id,
+        request=request,
+        body=envelope,
+    )
+
+
+def _encode(body: str) -> bytes:
+    try:
+        return body.encode()
+    except UnicodeEncodeError:
+        raise Malformed("body holds a lone surrogate: not valid Unicode") from None
+
+
+def _check_depth(raw: bytes, limit: int) -> None:
+    depth = 0
+    for token in _STRUCTURE.findall(raw):
+        if token in b"[{":
+            depth += 1
+            if depth > limit:
+                raise Malformed(f"body is nested deeper than {limit} levels")
+        elif token in b"]}":
+            depth -= 1
+
+
+def _load_strictly(raw: bytes, limits: Limits) -> Any:  # noqa: ANN401
+    if _LONG_NUMBER.search(_STRING.sub(b'""', raw)):
+        raise Malformed(f"body holds a number of more than {limits.number_digits} digits")
+    try:
+        return json.loads(raw, object_pairs_hook=_unique_keys, parse_constant=_no_constant)
+    except (ValueError, RecursionError) as error:
+        raise Malformed(f"body is not JSON: {error}") from None
+
+
+_STRING = re.compile(rb'"(?:[^"\\]|\\.)*+"', re.DOTALL)
+
+
+def _unique_keys(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    result = dict(pairs)
+    if len(result) != len(pairs):
+        # Python keeps the last of two equal keys, another reader the first: a way to show each
+        # of them a different target.
+        raise Malformed("body repeats a key within one object")
+    return result
+
+
+def _no_constant(name: str) -> Any:  # noqa: ANN401
+    raise Malformed(f"body holds {name}, which is not JSON")
+
+
+def _actor(detail: Mapping[str, Any]) -> Actor:
+    identity = detail.get("userIdentity")
+    if type(identity) is not dict:
+        raise _wrong(detail, "userIdentity", "an object")
+    session = identity.get("sessionContext")
+    issuer = session.get("sessionIssuer") if type(session) is dict else None
+    issuer_arn = issuer.get("arn") if type(issuer) is dict else None
+    kind, arn, account_id = identity.get("type"), identity.get("arn"), identity.get("accountId")
+    return Actor(
+        kind if type(kind) is str else "",
+        arn if type(arn) is str else "",
+        account_id if type(account_id) is str else "",
+        issuer_arn if type(issuer_arn) is str else "",
+    )
+
+
+def _text(parent: Mapping[str, Any], key: str) -> str:
+    value = parent.get(key)
+    if type(value) is not str or not value:
+        raise _wrong(parent, key, "a non-empty string")
+    return value
+
+
+def _time(text: str) -> datetime:
+    try:
+        time = datetime.fromisoformat(text)
+    except ValueError:
+        raise Malformed("detail.eventTime is not an ISO 8601 time") from None
+    return time if time.tzinfo is UTC else _in_utc(time)
+
+
+def _in_utc(time: datetime) -> datetime:
+    if time.tzinfo is None:
+        return time.replace(tzinfo=UTC)  # CloudTrail's times are UTC, whether they say so or not
+    try:
+        return time.astimezone(UTC)
+    except OverflowError:
+        raise Malformed("detail.eventTime is out of range") from None
+
+
+def _wrong(parent: Mapping[str, Any], key: str, wanted: str) -> Malformed:
+    where = key if key in {"detail", "account"} else f"detail.{key}"
+    found = _json_type(parent[key]) if key in parent else "nothing"
+    return Malformed(f"{where} must be {wanted}, not {found}")
+
+
+def _json_type(value: object) -> str:
+    names = {dict: "object", list: "list", str: "string", bool: "boolean", type(None): "null"}
+    return names.get(type(value), "number")

@@ -1,0 +1,178 @@
+"""`countermand doctor`: is everything around the worker as it must be, and if not, what mends it.
+
+Each check reads AWS and never changes it. A check that cannot be made is a failed one.
+"""
+
+import json
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass
+
+from countermand.app import rules
+from countermand.aws.clients import Clients
+from countermand.aws.inspect import Surroundings
+from countermand.core.errors import CountermandError
+from countermand.core.rule import RuleSet
+from countermand.settings import Settings
+
+_GRANT = "grant the operator's role the read that failed"
+
+
+@dataclass(frozen=True, slots=True)
+class Finding:
+    """What was looked at, whether it is well, what was seen, and what would mend it."""
+
+    what: str
+    ok: bool
+    detail: str
+    mend: str = ""
+
+
+def examine(settings: Settings) -> list[Finding]:
+    """Every check, whatever the others say."""
+    clients = Clients(settings.region)
+    surroundings = Surroundings(clients)
+    checks: list[tuple[str, Callable[[], Iterator[Finding]]]] = [
+        ("credentials", lambda: _credentials(settings, clients)),
+        ("queue", lambda: _queue(settings, surroundings)),
+        ("topic", lambda: _topic(settings, surroundings)),
+        ("rule", lambda: _rule(settings, surroundings, rules())),
+    ]
+    return [finding for what, check in checks for finding in _checked(what, check)]
+
+
+def _checked(what: str, check: Callable[[], Iterator[Finding]]) -> list[Finding]:
+    findings: list[Finding] = []
+    try:
+        findings.extend(check())
+    except CountermandError as error:
+        findings.append(Finding(what, ok=False, detail=str(error), mend=_mend(what, error)))
+    return findings
+
+
+def _mend(what: str, error: CountermandError) -> str:
+    variables = {
+        "queue": "COUNTERMAND_QUEUE_URL",
+        "topic": "COUNTERMAND_TOPIC_ARN",
+        "rule": "COUNTERMAND_RULE_NAME",
+        "credentials": "the AWS credentials",
+    }
+    return f"check {variables[what]} and AWS_ENDPOINT_URL, or {_GRANT}: {type(error).__name__}"
+
+
+def _credentials(settings: Settings, clients: Clients) -> Iterator[Finding]:
+    caller = clients.caller()
+    yield Finding("credentials", ok=True, detail=f"{caller.arn}")
+    guarded = settings.account_id or caller.account_id
+    yield Finding(
+        "account",
+        ok=guarded == caller.account_id,
+        detail=f"guards {guarded}, credentials are of {caller.account_id}",
+        mend="set COUNTERMAND_ACCOUNT_ID to the account of the credentials, or unset it",
+    )
+    own = settings.own_role_arn or caller.role_arn
+    yield Finding(
+        "own role",
+        ok=own is not None,
+        detail=own or f"{caller.arn} is no role session",
+        mend="set COUNTERMAND_OWN_ROLE_ARN, so that the worker knows its own changes",
+    )
+
+
+def _queue(settings: Settings, surroundings: Surroundings) -> Iterator[Finding]:
+    queue = surroundings.queue(settings.queue_url)
+    yield Finding("queue", ok=True, detail=queue["QueueArn"])
+    redrive = json.loads(queue.get("RedrivePolicy", "{}"))
+    receives = int(redrive.get("maxReceiveCount", 0))
+    yield Finding(
+        "redrive to the DLQ",
+        ok=1 < receives <= 20,  # noqa: PLR2004
+        detail=f"after {receives} receives" if receives else "none: poison stays on the queue",
+        mend="set the queue's RedrivePolicy to a DLQ with a maxReceiveCount of 8",
+    )
+    yield _queue_policy(queue)
+    if settings.dlq_url is None:
+        return
+    dlq = surroundings.queue(settings.dlq_url)
+    yield Finding(
+        "DLQ",
+        ok=redrive.get("deadLetterTargetArn") == dlq["QueueArn"],
+        detail=f"{dlq['QueueArn']} holds {dlq.get('ApproximateNumberOfMessages', '?')} messages",
+        mend="COUNTERMAND_DLQ_URL must be the DLQ that the queue's RedrivePolicy names",
+    )
+    keeps, queue_keeps = (int(q.get("MessageRetentionPeriod", 0)) for q in (dlq, queue))
+    yield Finding(
+        "DLQ retention",
+        ok=keeps > queue_keeps,
+        detail=f"{keeps} s, the queue's is {queue_keeps} s",
+        mend="keep messages in the DLQ (14 days) for longer than in the queue (7 days)",
+    )
+
+
+def _queue_policy(queue: Mapping[str, str]) -> Finding:
+    statements = json.loads(queue.get("Policy", "{}")).get("Statement", [])
+    allowed = [
+        s
+        for s in statements
+        if s.get("Effect") == "Allow"
+        and s.get("Principal", {}) == {"Service": "events.amazonaws.com"}
+        and "SourceArn" in json.dumps(s.get("Condition", {}))
+    ]
+    open_to_all = [
+        s
+        for s in statements
+        if s.get("Principal") in ("*", {"AWS": "*"})
+        and s.get("Effect") == "Allow"
+        and not s.get("Condition")
+    ]
+    return Finding(
+        "queue policy",
+        ok=bool(allowed) and not open_to_all,
+        detail="open to everybody" if open_to_all else f"{len(allowed)} grants to EventBridge",
+        mend="allow sqs:SendMessage to events.amazonaws.com with aws:SourceArn = the rule, only",
+    )
+
+
+def _topic(settings: Settings, surroundings: Surroundings) -> Iterator[Finding]:
+    topic = surroundings.topic(settings.topic_arn)
+    yield Finding("topic", ok=True, detail=topic["TopicArn"])
+    subscriptions = surroundings.subscriptions(settings.topic_arn)
+    pending = [
+        f"{s['Protocol']}:{s['Endpoint']}"
+        for s in subscriptions
+        if surroundings.subscription_pending(s["SubscriptionArn"])
+    ]
+    confirmed = len(subscriptions) - len(pending)
+    yield Finding(
+        "subscriptions",
+        ok=confirmed > 0 and not pending,
+        detail=f"{confirmed} confirmed, pending: {', '.join(pending) or 'none'}",
+        mend="subscribe a mailbox to the topic and confirm by the link in the mail",
+    )
+
+
+def _rule(settings: Settings, surroundings: Surroundings, rule_set: RuleSet) -> Iterator[Finding]:
+    name, region = settings.rule_name, settings.event_region
+    rule = surroundings.rule(name, region)
+    yield Finding(
+        "rule",
+        ok=str(rule.get("State", "")).startswith("ENABLED"),
+        detail=f"{name} is {rule.get('State')}",
+        mend=f"aws events enable-rule --name {name} --region {region}",
+    )
+    wanted = set(rule_set.routing_pattern()["detail"]["eventName"])
+    routed = rule["EventPattern"].get("detail", {}).get("eventName", [])
+    missing = {name for name in wanted if routed and name not in routed}
+    yield Finding(
+        "rule pattern",
+        ok=not missing,
+        detail=f"does not route {', '.join(sorted(missing))}" if missing else "routes all rules",
+        mend="give the rule the pattern of the rule files again",
+    )
+    queue_arn = surroundings.queue(settings.queue_url)["QueueArn"]
+    targets = surroundings.targets(name, region)
+    yield Finding(
+        "rule target",
+        ok=queue_arn in targets,
+        detail=", ".join(targets) or "none",
+        mend=f"add the queue {queue_arn} as a target of {name}",
+    )

@@ -1,0 +1,374 @@
+"""The ledger: which events were dealt with (idempotency), and every decision (history).
+
+What `claim` answers, for a key and the digest of its payload:
+
+    stored               lease        claim answers
+    -------------------  -----------  --------------------------------------------
+    nothing              -            Claim, fence 1
+    open, other digest   any          Conflict
+    open                 running      Busy for the rest of the lease, whoever asks
+    open                 ended        Claim, fence + 1, with what was stored
+    open, released       -            Claim, fence + 1, with what was stored
+    done, other digest   -            Conflict
+    done                 -            Done
+
+`save`, `renew`, `finish` and `release` succeed only for the latest fence of an open event;
+otherwise they raise `LostClaim` and change nothing. This file holds what adapters share, and the SQLite
+adapter; DynamoDB's is in `aws/dynamodb.py`. Both pass the same tests.
+"""
+
+import base64
+import binascii
+import fcntl
+import json
+import os
+import sqlite3
+import threading
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, replace
+from datetime import datetime, timedelta
+from pathlib import Path
+from typing import IO
+
+from pydantic import TypeAdapter
+
+from countermand.core.errors import ConfigError, LostClaim, Permanent, Transient
+from countermand.core.model import Record, Undo
+from countermand.ports import Busy, Claim, Clock, Conflict, DecisionQuery, Done, Page
+
+_RECORD = TypeAdapter(Record)
+_UNDO = TypeAdapter(Undo)
+_NOT_STORED = {"decision": {"event": {"body", "request"}}}
+_SCHEMA_VERSION = 1
+_PURGE_BATCH = 50
+_BUSY_SECONDS = 5.0
+
+_SCHEMA = """
+CREATE TABLE events (
+    key TEXT PRIMARY KEY,
+    digest TEXT NOT NULL,
+    owner TEXT NOT NULL,
+    fence INTEGER NOT NULL,
+    lease_until REAL NOT NULL,
+    done INTEGER NOT NULL DEFAULT 0,
+    touched REAL NOT NULL,
+    decision_id TEXT UNIQUE,
+    decided_at TEXT,
+    verdict TEXT, rule_id TEXT, severity TEXT, target TEXT, actor TEXT, account_id TEXT,
+    record BLOB
+) STRICT;
+CREATE INDEX events_newest ON events (decided_at DESC, decision_id DESC);
+CREATE INDEX events_touched ON events (touched);
+CREATE TABLE undos (grant_key TEXT PRIMARY KEY, undo BLOB NOT NULL, touched REAL NOT NULL) STRICT;
+"""
+
+
+@dataclass(frozen=True, slots=True)
+class IndexFields:
+    """What decisions can be found by; taken from the record, in the order of the columns."""
+
+    decision_id: str
+    decided_at: str
+    verdict: str
+    rule_id: str
+    severity: str
+    target: str
+    actor: str
+    account_id: str
+
+
+def index_fields(record: Record) -> IndexFields:
+    """The fields of a record that queries filter by."""
+    decision = record.decision
+    finding = decision.leading.finding
+    return IndexFields(
+        decision_id=decision.id,
+        decided_at=timestamp(record.timings.decided_at or record.timings.received_at),
+        verdict=str(decision.verdict),
+        rule_id=finding.rule_id,
+        severity=str(finding.severity),
+        target=finding.subject.name if finding.subject else "",
+        actor=decision.event.actor.arn,
+        account_id=decision.event.account_id,
+    )
+
+
+def timestamp(time: datetime) -> str:
+    """ISO 8601 with microseconds: sorts as text as it does in time."""
+    return time.isoformat(timespec="microseconds")
+
+
+def dump_record(record: Record) -> bytes:
+    """A record as JSON, without the event's body and parameters: these are never stored."""
+    return _RECORD.dump_json(record, exclude=_NOT_STORED, ensure_ascii=True)
+
+
+def load_record(document: bytes | str) -> Record:
+    """The record, with an empty body."""
+    return _RECORD.validate_json(document)
+
+
+def encode_cursor(fields: IndexFields) -> str:
+    """Where the next page begins; opaque to clients."""
+    position = json.dumps([fields.decided_at, fields.decision_id]).encode()
+    return base64.urlsafe_b64encode(position).decode().rstrip("=")
+
+
+def decode_cursor(cursor: str) -> tuple[str, str]:
+    """`decided_at` and decision id of the last record of the page before. Else `Permanent`."""
+    try:
+        padded = cursor.encode() + b"=" * (-len(cursor) % 4)
+        position = json.loads(base64.b64decode(padded, altchars=b"-_", validate=True))
+    except (ValueError, binascii.Error, RecursionError):
+        position = None
+    match position:
+        case [str(decided_at), str(decision_id)]:
+            return decided_at, decision_id
+    raise Permanent("cursor: not one that this API gave out; start again without it")
+
+
+class SqliteLedger:
+    """One file, one worker. All threads share one connection behind a lock.
+
+    With `exclusive` the file is refused while another process holds it; the command line opens it
+    without, beside the running worker.
+    """
+
+    def __init__(
+        self, path: Path, clock: Clock, owner: str, *, retention_days: int, exclusive: bool = True
+    ) -> None:
+        self._clock = clock
+        self._owner = owner
+        self._retention = timedelta(days=retention_days).total_seconds()
+        self._lock = threading.RLock()
+        try:
+            path.parent.mkdir(parents=True, exist_ok=True)
+            self._file_lock = _hold(path) if exclusive else None
+            self._db = _open(path)
+        except (OSError, sqlite3.Error) as error:
+            raise ConfigError(f"ledger {path}: cannot be opened: {error}") from error
+
+    def claim(self, key: str, digest: str, lease_seconds: float) -> Claim | Done | Busy | Conflict:
+        """See the table above."""
+        now = self._clock.now().timestamp()
+        with self._write() as db:
+            row = db.execute(
+                "SELECT digest, fence, lease_until, done, record FROM events WHERE key = ?", (key,)
+            ).fetchone()
+            if row is None:
+                db.execute(
+                    "INSERT INTO events (key, digest, owner, fence, lease_until, touched) "
+                    "VALUES (?, ?, ?, 1, ?, ?)",
+                    (key, digest, self._owner, now + lease_seconds, now),
+                )
+                return Claim(key, self._owner, 1)
+            known_digest, fence, lease_until, done, record = row
+            if known_digest != digest:
+                return Conflict()
+            if done:
+                return Done()
+            if lease_until > now:
+                return Busy(lease_until - now)
+            db.execute(
+                "UPDATE events SET owner = ?, fence = ?, lease_until = ?, touched = ? "
+                "WHERE key = ?",
+                (self._owner, fence + 1, now + lease_seconds, now, key),
+            )
+            return Claim(key, self._owner, fence + 1, load_record(record) if record else None)
+
+    def renew(self, claim: Claim, lease_seconds: float) -> None:
+        """Extend the lease."""
+        until = self._clock.now().timestamp() + lease_seconds
+        self._update(claim, "lease_until = ?", until)
+
+    def release(self, claim: Claim) -> None:
+        """End the lease now."""
+        self._update(claim, "lease_until = ?", 0.0)
+
+    def save(self, claim: Claim, record: Record) -> None:
+        """Store the record under the claim."""
+        self._store(claim, record, done=False)
+
+    def finish(self, claim: Claim, record: Record) -> None:
+        """Store the record for the last time, and forget what is older than the retention."""
+        self._store(claim, record, done=True)
+        oldest = self._clock.now().timestamp() - self._retention
+        with self._write() as db:
+            for table, key in (("events", "key"), ("undos", "grant_key")):
+                db.execute(
+                    f"DELETE FROM {table} WHERE {key} IN "  # noqa: S608
+                    f"(SELECT {key} FROM {table} WHERE touched < ? LIMIT ?)",
+                    (oldest, _PURGE_BATCH),
+                )
+
+    def get(self, decision_id: str) -> Record | None:
+        """One record."""
+        with self._read() as db:
+            row = db.execute(
+                "SELECT record FROM events WHERE decision_id = ?", (_text(decision_id),)
+            ).fetchone()
+        return load_record(row[0]) if row else None
+
+    def find(self, query: DecisionQuery) -> Page:
+        """Records, newest first."""
+        clauses, values = _conditions(query)
+        sql = (
+            f"SELECT record FROM events WHERE {' AND '.join(clauses)} "  # noqa: S608
+            "ORDER BY decided_at DESC, decision_id DESC LIMIT ?"
+        )
+        with self._read() as db:
+            rows = db.execute(sql, (*values, query.limit + 1)).fetchall()
+        records = tuple(load_record(row[0]) for row in rows[: query.limit])
+        more = len(rows) > query.limit
+        return Page(records, encode_cursor(index_fields(records[-1])) if more else None)
+
+    def mark_undone(self, decision_id: str, undo: Undo, grants: Sequence[str]) -> Record:
+        """Note the undo, once."""
+        with self._write() as db:
+            record = self.get(decision_id)
+            if record is None:
+                raise Permanent(f"no decision {decision_id}")
+            if record.undo is not None:
+                raise Permanent(f"{decision_id} was already undone by {record.undo.by}")
+            record = replace(record, undo=undo)
+            db.execute(
+                "UPDATE events SET record = ? WHERE decision_id = ?",
+                (dump_record(record), decision_id),
+            )
+            now = self._clock.now().timestamp()
+            db.executemany(
+                "INSERT OR REPLACE INTO undos (grant_key, undo, touched) VALUES (?, ?, ?)",
+                [(grant, _UNDO.dump_json(undo), now) for grant in grants],
+            )
+            return record
+
+    def undo_of(self, grant: str) -> Undo | None:
+        """The latest undo of a grant."""
+        with self._read() as db:
+            row = db.execute("SELECT undo FROM undos WHERE grant_key = ?", (grant,)).fetchone()
+        return _UNDO.validate_json(row[0]) if row else None
+
+    def check(self) -> None:
+        """Really write, and take it back."""
+        with self._write() as db:
+            version = db.execute("PRAGMA user_version").fetchone()[0]
+            db.execute(f"PRAGMA user_version = {version}")
+
+    def close(self) -> None:
+        """Close the file and let go of it."""
+        with self._lock:
+            self._db.close()
+            if self._file_lock is not None:
+                self._file_lock.close()
+
+    def _store(self, claim: Claim, record: Record, *, done: bool) -> None:
+        fields = index_fields(record)
+        self._update(
+            claim,
+            "record = ?, done = ?, touched = ?, decision_id = ?, decided_at = ?, verdict = ?, "
+            "rule_id = ?, severity = ?, target = ?, actor = ?, account_id = ?",
+            dump_record(record),
+            int(done),
+            self._clock.now().timestamp(),
+            fields.decision_id,
+            fields.decided_at,
+            fields.verdict,
+            fields.rule_id,
+            fields.severity,
+            _text(fields.target),
+            _text(fields.actor),
+            fields.account_id,
+        )
+
+    def _update(self, claim: Claim, assignments: str, *values: object) -> None:
+        with self._write() as db:
+            changed = db.execute(
+                f"UPDATE events SET {assignments} "  # noqa: S608
+                "WHERE key = ? AND owner = ? AND fence = ? AND done = 0",
+                (*values, claim.key, claim.owner, claim.fence),
+            )
+            if changed.rowcount != 1:
+                raise LostClaim(f"{claim.key} passed to another worker")
+
+    @contextmanager
+    def _read(self) -> Iterator[sqlite3.Connection]:
+        with self._lock:
+            try:
+                yield self._db
+            except sqlite3.Error as error:
+                raise Transient(f"ledger: {error}") from error
+
+    @contextmanager
+    def _write(self) -> Iterator[sqlite3.Connection]:
+        with self._read() as db:
+            # IMMEDIATE: a transaction that reads first could not be upgraded beside a writer.
+            db.execute("BEGIN IMMEDIATE")
+            try:
+                yield db
+            except BaseException:
+                db.rollback()
+                raise
+            db.commit()
+
+
+def _conditions(query: DecisionQuery) -> tuple[list[str], list[str]]:
+    wanted = {
+        "verdict = ?": query.verdict,
+        "rule_id = ?": query.rule_id,
+        "severity = ?": query.severity,
+        "target = ?": query.target,
+        "actor = ?": query.actor,
+        "account_id = ?": query.account_id,
+        "decided_at >= ?": timestamp(query.since) if query.since else None,
+        "decided_at < ?": timestamp(query.until) if query.until else None,
+    }
+    clauses = ["decided_at IS NOT NULL", *(c for c, value in wanted.items() if value is not None)]
+    values = [_text(str(value)) for value in wanted.values() if value is not None]
+    if query.cursor is not None:
+        clauses.append("(decided_at, decision_id) < (?, ?)")
+        values.extend(decode_cursor(query.cursor))
+    return clauses, values
+
+
+def _text(value: str) -> str:
+    """SQLite's text is UTF-8, which has no lone surrogates."""
+    return value.encode(errors="backslashreplace").decode()
+
+
+def _hold(path: Path) -> IO[str]:
+    lock = Path(f"{path}.lock").open("a+", encoding="ascii")  # noqa: SIM115  held until close
+    try:
+        fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except OSError:
+        lock.seek(0)
+        holder = lock.read().strip() or "unknown"
+        lock.close()
+        raise ConfigError(
+            f"ledger {path}: process {holder} holds it. One SQLite file serves one worker: give "
+            "this one another file, or use COUNTERMAND_LEDGER_URL=dynamodb:TABLE for replicas"
+        ) from None
+    lock.truncate(0)
+    lock.write(str(os.getpid()))
+    lock.flush()
+    return lock
+
+
+def _open(path: Path) -> sqlite3.Connection:
+    path.touch(mode=0o600, exist_ok=True)
+    db = sqlite3.connect(path, timeout=_BUSY_SECONDS, isolation_level=None, check_same_thread=False)
+    db.execute("PRAGMA journal_mode = WAL")
+    # FULL: an intent that a power cut forgets would let a second worker act without knowing.
+    db.execute("PRAGMA synchronous = FULL")
+    version = db.execute("PRAGMA user_version").fetchone()[0]
+    if version > _SCHEMA_VERSION:
+        db.close()
+        raise ConfigError(
+            f"ledger {path}: written by a newer version (schema {version}, this one knows "
+            f"{_SCHEMA_VERSION}); run that version, or use another file"
+        )
+    if version == 0:
+        db.executescript(
+            f"BEGIN IMMEDIATE;{_SCHEMA}PRAGMA user_version = {_SCHEMA_VERSION};COMMIT;"
+        )
+    return db

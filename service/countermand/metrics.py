@@ -1,0 +1,226 @@
+"""Everything that Prometheus can see: one table, on a registry of its own.
+
+Whoever owns an event owns it here: the worker counts messages, the pipeline decisions, `aws/` its
+errors. Labels come from enums, rule files and our own code. Never a user, an ARN or an id: an
+attacker could otherwise fill the memory of the worker, and of Prometheus, with new series.
+"""
+
+import platform
+from collections.abc import Iterable
+from enum import StrEnum
+from functools import partial
+
+from prometheus_client import (
+    CollectorRegistry,
+    Counter,
+    Gauge,
+    Histogram,
+    ProcessCollector,
+    disable_created_metrics,
+    generate_latest,
+)
+from prometheus_client.exposition import CONTENT_TYPE_PLAIN_0_0_4
+
+from countermand import __version__
+from countermand.core.model import StepStatus
+
+CONTENT_TYPE = CONTENT_TYPE_PLAIN_0_0_4
+"""Of what `Metrics.render` returns."""
+
+OTHER = "other"
+"""Stands for every AWS error code that is not in `AWS_ERROR_CODES`."""
+
+AWS_ERROR_CODES = frozenset(
+    {
+        # access
+        "AccessDenied",
+        "AccessDeniedException",
+        "AuthorizationError",
+        "AuthorizationErrorException",
+        "ExpiredToken",
+        "ExpiredTokenException",
+        "InvalidClientTokenId",
+        "KMSAccessDeniedException",
+        "OptInRequired",
+        "SignatureDoesNotMatch",
+        "UnauthorizedOperation",
+        "UnrecognizedClientException",
+        # too much
+        "LimitExceeded",
+        "OverLimit",
+        "ProvisionedThroughputExceededException",
+        "RequestLimitExceeded",
+        "RequestThrottled",
+        "Throttled",
+        "Throttling",
+        "ThrottlingException",
+        "TooManyRequestsException",
+        # AWS's own trouble
+        "InternalError",
+        "InternalFailure",
+        "InternalServerError",
+        "ServiceFailure",
+        "ServiceUnavailable",
+        # state and input
+        "AWS.SimpleQueueService.NonExistentQueue",
+        "ConcurrentModification",
+        "ConditionalCheckFailedException",
+        "EndpointDisabled",
+        "InvalidInput",
+        "InvalidParameter",
+        "InvalidParameterException",
+        "InvalidParameterValue",
+        "MalformedPolicyDocument",
+        "MessageNotInflight",
+        "NoSuchEntity",
+        "NotFound",
+        "QueueDoesNotExist",
+        "ReceiptHandleIsInvalid",
+        "ResourceNotFoundException",
+        "TransactionCanceledException",
+        "UnmodifiableEntity",
+        "ValidationError",
+        "ValidationException",
+        # what botocore raises without an answer from AWS
+        "ConnectTimeoutError",
+        "ConnectionClosedError",
+        "CredentialRetrievalError",
+        "EndpointConnectionError",
+        "NoCredentials",
+        "ParamValidation",
+        "ReadTimeoutError",
+        "SSLError",
+    }
+)
+
+_MINUTES_BUCKETS = (0.5, 1, 2, 5, 10, 15, 30, 60, 120, 300, 600, 900, 3600, 21600, 86400)
+"""CloudTrail delivers in seconds or minutes; an outage of EventBridge lasts up to a day."""
+_SECONDS_BUCKETS = (0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60)
+
+
+class Settlement(StrEnum):
+    """How the worker settled a message."""
+
+    DELETED = "deleted"
+    DELETE_FAILED = "delete_failed"
+    RETURNED = "returned"
+    """Handed back at once or after a backoff, by its visibility."""
+    LEFT = "left"
+    """Not touched: another worker has it, or a bug kept us from judging it."""
+    POISONED = "poisoned"
+    """Can never succeed: left for the dead-letter queue."""
+
+
+class AlertStatus(StrEnum):
+    """How an attempt to tell one channel ended."""
+
+    SENT = "sent"
+    FAILED = "failed"
+
+
+class Metrics:
+    """One instance for the process, shared by its threads; the attributes are the table."""
+
+    def __init__(self) -> None:
+        # A switch of the whole library: each counter would have a second series, `_created`.
+        disable_created_metrics()  # type: ignore[no-untyped-call]
+        self.registry = CollectorRegistry()
+        ProcessCollector(registry=self.registry)
+        counter = partial(Counter, namespace="countermand", registry=self.registry)
+        gauge = partial(Gauge, namespace="countermand", registry=self.registry)
+        histogram = partial(Histogram, namespace="countermand", registry=self.registry)
+
+        self.events_received = counter(
+            "events_received_total", "Messages received from the queue, repeated ones included."
+        )
+        self.events_ignored = counter(
+            "events_ignored_total", "Events that no rule matched; deleted without a decision."
+        )
+        self.events_malformed = counter(
+            "events_malformed_total", "Bodies that cannot be judged; left for the DLQ."
+        )
+        self.events_duplicate = counter(
+            "events_duplicate_total", "Events that were dealt with before, by their event id."
+        )
+        self.decisions = counter(
+            "decisions_total",
+            "Finished decisions by the leading rule, its verdict and the mode it was judged in.",
+            ["rule_id", "verdict", "mode"],
+        )
+        self.remediations = counter(
+            "remediations_total",
+            "Remediation steps by action and how they ended (applied, unchanged, rehearsed, "
+            "failed); a step that is tried again counts again.",
+            ["action", "status"],
+        )
+        self.alerts = counter(
+            "alerts_total",
+            "Alerts by channel and whether they got through (sent, failed).",
+            ["channel", "status"],
+        )
+        self.settlements = counter(
+            "settlements_total",
+            "Messages by how the worker settled them (deleted, delete_failed, returned, left, "
+            "poisoned).",
+            ["result"],
+        )
+        self.rule_failures = counter(
+            "rule_failures_total", "Checks that raised, by rule: a bug in the rule.", ["rule_id"]
+        )
+        self.aws_errors = counter(
+            "aws_errors_total",
+            "Failed AWS calls by service, operation and error code; a code that is not known is "
+            f"counted as {OTHER}.",
+            ["service", "operation", "code"],
+        )
+        self.event_to_receipt = histogram(
+            "event_to_receipt_seconds",
+            "From the API call, as CloudTrail dates it, to the receipt of its event.",
+            buckets=_MINUTES_BUCKETS,
+        )
+        self.receipt_to_decision = histogram(
+            "receipt_to_decision_seconds",
+            "From the receipt of an event to its decision, live reads included.",
+            buckets=_SECONDS_BUCKETS,
+        )
+        self.event_to_remediation = histogram(
+            "event_to_remediation_seconds",
+            "From the API call, as CloudTrail dates it, to the proof that it was taken back.",
+            buckets=_MINUTES_BUCKETS,
+        )
+        self.messages_in_flight = gauge(
+            "messages_in_flight", "Messages in hand: received and not settled yet."
+        )
+        self.last_successful_poll = gauge(
+            "last_successful_poll_timestamp_seconds",
+            "Unix time of the last answer from the queue, with or without messages; 0: none yet.",
+        )
+        gauge(
+            "build_info", "Always 1; the labels say which version runs.", ["version", "python"]
+        ).labels(version=__version__, python=platform.python_version()).set(1)
+
+    def expect(
+        self, rule_ids: Iterable[str], actions: Iterable[str], channels: Iterable[str]
+    ) -> None:
+        """Show these series as 0 from the start: `increase()` misses a counter's first step from
+        nothing to 1, and the first failed remediation is the one that matters.
+        """
+        for result in Settlement:
+            self.settlements.labels(result=result)
+        for rule_id in rule_ids:
+            self.rule_failures.labels(rule_id=rule_id)
+        for action in actions:
+            for step_status in StepStatus:
+                self.remediations.labels(action=action, status=step_status)
+        for channel in channels:
+            for alert_status in AlertStatus:
+                self.alerts.labels(channel=channel, status=alert_status)
+
+    def aws_error(self, service: str, operation: str, code: str) -> None:
+        """Count a failed call. `service` and `operation` are our own words, `code` may be any."""
+        known = code if code in AWS_ERROR_CODES else OTHER
+        self.aws_errors.labels(service=service, operation=operation, code=known).inc()
+
+    def render(self) -> bytes:
+        """All series in Prometheus' text format, of type `CONTENT_TYPE`."""
+        return generate_latest(self.registry)

@@ -1,0 +1,42 @@
+"""Alerts by SNS: people read the mail, machines the JSON, filter policies the attributes.
+
+Each protocol gets the part that fits it:
+https://docs.aws.amazon.com/sns/latest/dg/sns-send-custom-platform-specific-payloads-mobile-devices.html
+"""
+
+import json
+
+from countermand.core.errors import Denied, Permanent
+from countermand.core.model import Alert
+from countermand.ports import Topic
+
+_MACHINES = ("sqs", "lambda", "http", "https", "firehose")
+
+
+class SnsNotifier:
+    """One topic."""
+
+    channel = "sns"
+
+    def __init__(self, topic: Topic) -> None:
+        self._topic = topic
+
+    def send(self, alert: Alert) -> str:
+        """Publish; content that SNS refuses is sent again once in its smallest form."""
+        try:
+            return self._topic.publish(alert.subject, _parts(alert), alert.attributes)
+        except Denied:
+            raise
+        except Permanent:
+            return self._topic.publish(*_smallest(alert))
+
+
+def _parts(alert: Alert) -> str:
+    document = json.dumps(alert.document)
+    parts = {"default": alert.subject, "email": alert.text, "email-json": document}
+    return json.dumps(parts | dict.fromkeys(_MACHINES, document))
+
+
+def _smallest(alert: Alert) -> tuple[str, str, dict[str, str]]:
+    about = {key: alert.document.get(key) for key in ("decision_id", "event_id", "decision_url")}
+    return "Countermand alert (shortened)", json.dumps({"default": json.dumps(about)}), {}

@@ -1,0 +1,9 @@
+"""The pages of the documentation that are made from the code; `make docs` writes them."""
+
+from collections.abc import Callable, Mapping
+
+from countermand.settings import configuration_page
+
+PAGES: Mapping[str, Callable[[], str]] = {
+    "configuration.md": configuration_page,
+}

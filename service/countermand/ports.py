@@ -1,0 +1,246 @@
+"""What the service needs from the outside world: only the calls we make, so this is also the
+list of what can be granted.
+
+Implemented by `aws/` (the real thing), `ledger.py` (SQLite) and `tests/fakes.py`. Every method
+raises only the errors of `core.errors`: `Transient` when another try may help, `Denied` for a
+missing permission, `Permanent` for a request that AWS will never accept.
+"""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Protocol
+
+from countermand.core.model import Alert, Principal, Record, Severity, Subject, Undo, Verdict
+
+
+class Clock(Protocol):
+    """The time, as an argument."""
+
+    def now(self) -> datetime:
+        """Aware UTC."""
+        ...
+
+    def monotonic(self) -> float:
+        """Seconds that never run backwards."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class Message:
+    """One SQS message in hand."""
+
+    id: str
+    body: str
+    receipt: str
+    receive_count: int
+
+
+class Queue(Protocol):
+    """SQS. Only `worker.py` settles messages."""
+
+    def receive(self, at_most: int, wait_seconds: int) -> Sequence[Message]:
+        """Long poll: up to `at_most` (1 to 10) messages, or none after the wait (0 to 20)."""
+        ...
+
+    def delete(self, messages: Sequence[Message]) -> Sequence[Message]:
+        """Delete up to 10 messages and return those that SQS did not delete."""
+        ...
+
+    def return_in(self, message: Message, seconds: float) -> None:
+        """Make the message visible again after so many seconds (0: at once)."""
+        ...
+
+
+class Identities(Protocol):
+    """IAM. The reads may be needed in every mode, the writes only where their method says."""
+
+    def read(self, subject: Subject) -> Principal | None:
+        """The live user, role or group with its tags and attached policies; None: no such one."""
+        ...
+
+    def user_has_policy(self, user_name: str, policy_arn: str) -> bool:
+        """Whether the managed policy is attached directly; False when there is no such user."""
+        ...
+
+    def detach_user_policy(self, user_name: str, policy_arn: str) -> None:
+        """The worker's one write, in enforce mode; detaching what is not attached is no error."""
+        ...
+
+    def attach_user_policy(self, user_name: str, policy_arn: str) -> None:
+        """Only for `countermand undo`, with the operator's own rights; the worker has no grant."""
+        ...
+
+
+class Topic(Protocol):
+    """SNS."""
+
+    def publish(self, subject: str, message: str, attributes: Mapping[str, str]) -> str:
+        """Publish a message whose structure is `json`, and return its id."""
+        ...
+
+
+class Notifier(Protocol):
+    """A channel that carries alerts. It raises when the alert did not get through."""
+
+    @property
+    def channel(self) -> str:
+        """Short name, used as a metric label."""
+        ...
+
+    def send(self, alert: Alert) -> str:
+        """Deliver, and return the channel's own id of the message."""
+        ...
+
+
+class Action(Protocol):
+    """One way to take a change back; one module in `actions/` each.
+
+    `act.py` calls `present` -> `apply` -> `present`; a dry run stops before `apply`.
+    """
+
+    @property
+    def name(self) -> str: ...
+
+    @property
+    def description(self) -> str: ...
+
+    @property
+    def permissions(self) -> tuple[str, ...]:
+        """The IAM actions that `apply` needs, for example `iam:DetachUserPolicy`."""
+        ...
+
+    @property
+    def undo_permissions(self) -> tuple[str, ...]:
+        """The IAM actions that `undo` needs, with the operator's rights."""
+        ...
+
+    def params(self, subject: Subject, evidence: Mapping[str, str]) -> Mapping[str, str]:
+        """The parameters of the call, from what the rule saw."""
+        ...
+
+    def present(self, identities: Identities, params: Mapping[str, str]) -> bool:
+        """Whether what we would take back is there, read live."""
+        ...
+
+    def apply(self, identities: Identities, params: Mapping[str, str]) -> None:
+        """Take it back."""
+        ...
+
+    def undo(self, identities: Identities, params: Mapping[str, str]) -> None:
+        """Put it back as it was."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class Check:
+    """One thing that health depends on."""
+
+    name: str
+    ok: bool
+    detail: str
+
+
+@dataclass(frozen=True, slots=True)
+class Claim:
+    """The right to work on one event until the lease ends. Writes carry the fence: a former
+    owner's are refused with `LostClaim`.
+    """
+
+    key: str
+    owner: str
+    fence: int
+    record: Record | None = None
+    """What an earlier attempt stored."""
+
+
+@dataclass(frozen=True, slots=True)
+class Done:
+    """The event was dealt with before: only delete the message."""
+
+
+@dataclass(frozen=True, slots=True)
+class Busy:
+    """Another worker holds the claim, for at most so many more seconds."""
+
+    retry_in: float
+
+
+@dataclass(frozen=True, slots=True)
+class Conflict:
+    """The same event id was claimed or done with another payload: one of the two is forged."""
+
+
+@dataclass(frozen=True, slots=True)
+class DecisionQuery:
+    """Filters of the decision history; None does not filter. `since` <= decided_at < `until`."""
+
+    verdict: Verdict | None = None
+    rule_id: str | None = None
+    severity: Severity | None = None
+    target: str | None = None
+    actor: str | None = None
+    account_id: str | None = None
+    since: datetime | None = None
+    until: datetime | None = None
+    limit: int = 50
+    cursor: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Page:
+    """Records, newest first; `next_cursor` is None on the last page."""
+
+    records: tuple[Record, ...]
+    next_cursor: str | None = None
+
+
+class Ledger(Protocol):
+    """The idempotency record and the history of decisions; see `ledger.py` for the contract."""
+
+    def claim(self, key: str, digest: str, lease_seconds: float) -> Claim | Done | Busy | Conflict:
+        """Take the event `key`. `digest` is a hash of the payload, to tell a forged duplicate."""
+        ...
+
+    def renew(self, claim: Claim, lease_seconds: float) -> None:
+        """Extend the lease from now; `LostClaim` when another worker took over."""
+        ...
+
+    def save(self, claim: Claim, record: Record) -> None:
+        """Store what was decided and done so far; `LostClaim` when another worker took over."""
+        ...
+
+    def finish(self, claim: Claim, record: Record) -> None:
+        """Store the last state and mark the event done for good."""
+        ...
+
+    def release(self, claim: Claim) -> None:
+        """Give the claim up early, so that a retry need not wait for the lease."""
+        ...
+
+    def get(self, decision_id: str) -> Record | None:
+        """One record by decision id."""
+        ...
+
+    def find(self, query: DecisionQuery) -> Page:
+        """Records by filter, newest first. A bad cursor raises `Permanent`."""
+        ...
+
+    def mark_undone(self, decision_id: str, undo: Undo, grants: Sequence[str]) -> Record:
+        """Note, on the record and for each grant, that a human took the remediation back.
+
+        `Permanent` if the decision is unknown or already undone.
+        """
+        ...
+
+    def undo_of(self, grant: str) -> Undo | None:
+        """The latest undo noted for this grant (see `facts.grant_key`), if it is still kept."""
+        ...
+
+    def check(self) -> None:
+        """Raise `Transient` unless the ledger can be written to now."""
+        ...
+
+    def close(self) -> None:
+        """Let go of files and connections."""
+        ...

@@ -1,0 +1,106 @@
+"""What the commands show: tables for people, JSON lines for machines.
+
+Names in here may be an attacker's: they are printed escaped, never interpreted by the terminal.
+"""
+
+import json
+from collections import Counter
+from collections.abc import Iterable, Sequence
+from io import BufferedReader
+
+from rich.console import Console
+from rich.progress import Progress
+from rich.text import Text
+
+from countermand.app import rules
+from countermand.core.model import Record
+from countermand.core.report import plain
+from countermand.doctor import Finding
+from countermand.replay import Replayed, replay
+from countermand.views import decision_view
+
+_COLOURS = {
+    "remediate": "red",
+    "alert_only": "yellow",
+    "skip": "green",
+    "wait": "cyan",
+    "malformed": "magenta",
+}
+_LONG_FILE_BYTES = 5_000_000
+
+
+def show_replay(stream: BufferedReader, size: int | None, *, as_json: bool) -> None:
+    """Print each decision as it is made, then how many there were of each."""
+    console, counts = Console(), Counter[str]()
+    with Progress(console=Console(stderr=True), transient=True) as progress:
+        task = None
+        if size is not None and size > _LONG_FILE_BYTES:
+            task = progress.add_task("Replaying", total=size)
+        for replayed in replay(stream, rules()):
+            counts[replayed.verdict] += 1
+            if task is not None:
+                progress.update(task, completed=stream.tell())
+            if as_json:
+                console.out(json.dumps(_replayed_row(replayed)), highlight=False)
+            elif replayed.verdict != "ignored":
+                console.print(_replayed_line(replayed), soft_wrap=True)
+    if not as_json:
+        summary = ", ".join(f"{number} {name}" for name, number in counts.most_common())
+        console.print(f"{counts.total()} events: {summary or 'none'}", highlight=False)
+
+
+def show_decisions(records: Iterable[Record], *, as_json: bool) -> None:
+    """Print decisions, newest first."""
+    if as_json:
+        for record in records:
+            print(decision_view(record).model_dump_json())  # noqa: T201
+        return
+    console = Console()
+    for record in records:
+        console.print(_decision_line(record), soft_wrap=True)
+
+
+def show_findings(findings: Sequence[Finding]) -> None:
+    """Print what `doctor` found, and how to mend what is wrong."""
+    console = Console()
+    for finding in findings:
+        mark, style = ("ok  ", "green") if finding.ok else ("FAIL", "red")
+        console.print(Text(mark, style=style), Text(f"{finding.what}: {finding.detail}"))
+        if not finding.ok:
+            console.print(Text(f"       mend: {finding.mend}", style="yellow"), soft_wrap=True)
+    failed = sum(not finding.ok for finding in findings)
+    console.print(f"{len(findings)} checks, {failed} failed", highlight=False)
+
+
+def _decision_line(record: Record) -> Text:
+    decision, decided = record.decision, record.timings.decided_at
+    subject = decision.leading.finding.subject
+    outcome = "undone" if record.undo else record.outcome
+    line = Text(f"{decided:%Y-%m-%d %H:%M:%S} {decision.id} ")
+    line.append(f"{decision.verdict:<11}", style=_COLOURS[decision.verdict])
+    target = plain(subject.name) if subject else "hidden target"
+    return line.append(f"{outcome:<10}{target}: {plain(decision.reason)} ({decision.mode})")
+
+
+def _replayed_row(replayed: Replayed) -> dict[str, object]:
+    event, decision = replayed.event, replayed.decision
+    return {
+        "number": replayed.number,
+        "verdict": replayed.verdict,
+        "event_id": event.event_id if event else None,
+        "event_name": event.name if event else None,
+        "rule_id": decision.leading.finding.rule_id if decision else None,
+        "approved_for_remediation": bool(decision and decision.approved_for_remediation),
+        "reason": decision.reason if decision else replayed.malformed,
+    }
+
+
+def _replayed_line(replayed: Replayed) -> Text:
+    event, decision = replayed.event, replayed.decision
+    line = Text(f"{replayed.number:>6} ")
+    line.append(f"{replayed.verdict:<11}", style=_COLOURS[replayed.verdict])
+    if event is None or decision is None:
+        return line.append(plain(replayed.malformed or ""))
+    finding = decision.leading.finding
+    target = plain(finding.subject.name) if finding.subject else "hidden target"
+    return line.append(f"{event.name} {target} [{finding.rule_id}] {plain(decision.reason)}")

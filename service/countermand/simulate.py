@@ -1,0 +1,84 @@
+"""A staged attack: really attach an administrator policy, and wait for the decision on it.
+
+An emulator's IAM emits no CloudTrail events, so there the event is put on the bus too. AWS itself
+refuses such an event, and needs none.
+"""
+
+import os
+from collections.abc import Mapping
+from typing import Any
+
+from countermand.apiclient import DecisionsApi
+from countermand.app import policy, rules
+from countermand.aws.clients import Clients
+from countermand.aws.iam import IamIdentities
+from countermand.aws.lab import Lab
+from countermand.aws.provision import Names, provision
+from countermand.cloudtrail import ADMIN_POLICY, attach_event
+from countermand.core.errors import ConfigError, Transient
+from countermand.core.model import Subject, SubjectKind
+from countermand.core.parse import CLOUDTRAIL_CALL
+from countermand.settings import Settings
+
+
+def attach_admin(
+    settings: Settings, user: str, tags: Mapping[str, str], wait_seconds: float
+) -> dict[str, Any]:
+    """Attach AdministratorAccess to the user, and return the decision as the API shows it.
+
+    Raises `ConfigError` when the user must not be used, `Transient` when no decision came.
+    """
+    clients = Clients(settings.region)
+    lab, account_id = Lab(clients), clients.caller().account_id
+    record = attach_event(account_id, user)
+    if is_emulator(os.environ):
+        lab.create_user(user, tags)
+        lab.attach(user, ADMIN_POLICY)
+        lab.put_event(record, CLOUDTRAIL_CALL)
+    else:
+        _refuse_unless_in_scope(settings, clients, user, tags)
+        lab.attach(user, ADMIN_POLICY)
+    api = DecisionsApi(settings.api_base_url, _token(settings))
+    decision = api.wait_for(
+        lambda d: d["event_time"] >= record["eventTime"] and d["verdict"] != "wait",
+        wait_seconds,
+        target=user,
+    )
+    if decision is None:
+        raise Transient(
+            f"attached, but no decision within {wait_seconds:g} s: is the worker running, and does "
+            "`countermand doctor` find it well?"
+        )
+    return decision
+
+
+def provision_emulator(environ: Mapping[str, str]) -> Mapping[str, str]:
+    """Create what a worker needs in an emulator; returns its settings as variables."""
+    if not is_emulator(environ):
+        raise ConfigError(
+            "AWS_ENDPOINT_URL is not set: this command is for emulators. In AWS, use Terraform."
+        )
+    clients = Clients(environ.get("COUNTERMAND_REGION", "us-east-1"))
+    return provision(clients, rules().routing_pattern(), Names()).environment()
+
+
+def is_emulator(environ: Mapping[str, str]) -> bool:
+    """Whether calls go to an emulator instead of AWS."""
+    return bool(environ.get("AWS_ENDPOINT_URL"))
+
+
+def _token(settings: Settings) -> str | None:
+    return settings.api_token.get_secret_value() if settings.api_token else None
+
+
+def _refuse_unless_in_scope(
+    settings: Settings, clients: Clients, user: str, tags: Mapping[str, str]
+) -> None:
+    if tags:
+        raise ConfigError("--tag: only with an emulator; tag the user yourself in AWS")
+    scope = policy(settings, clients.caller()).scope_regex
+    found = IamIdentities(clients.get("iam")).read(Subject(SubjectKind.USER, user))
+    if found is None:
+        raise ConfigError(f"--user {user}: no such user; create a throw-away user in scope first")
+    if found.path != "/" or scope.match(found.name) is None:
+        raise ConfigError(f"--user {user}: not in scope ({settings.user_scope} at path /)")

@@ -1,0 +1,149 @@
+"""What one decision costs, body to decision without I/O, on one core.
+
+Run by `make bench`. The machine is noisy: every figure is the best of many rounds, everything is
+measured in one run, and the ratios are what counts. moto's and LocalStack's own matchers do only
+the pattern match, on the same event and pattern, already parsed.
+"""
+
+import json
+import subprocess
+import sys
+import timeit
+from collections.abc import Callable, Mapping
+from datetime import UTC, datetime
+from functools import partial
+from pathlib import Path
+
+from countermand.actions import ALL
+from countermand.cloudtrail import attach_event, envelope
+from countermand.core.decide import decide
+from countermand.core.detect import detect
+from countermand.core.govern import Policy, judge, screen
+from countermand.core.model import Decision, Facts, Finding, Principal, SubjectKind
+from countermand.core.parse import parse
+from countermand.core.rule import RuleFile, RuleSet, compile_rule
+from countermand.localstack import default_home
+from countermand.rulebook import BUILT_IN, load_rules
+
+ACCOUNT = "111122223333"
+POLICY = Policy(ACCOUNT, "us-east-1")
+NOW = datetime.now(UTC)
+FACTS = Facts(
+    now=NOW,
+    principal=Principal(
+        kind=SubjectKind.USER,
+        name="iam-test-user",
+        arn=f"arn:aws:iam::{ACCOUNT}:user/iam-test-user",
+        unique_id="AIDAEXAMPLE",
+        path="/",
+        created=NOW.replace(year=NOW.year - 1),
+        tags={},
+    ),
+    grant_present=True,
+)
+
+
+def decision(body: str, rules: RuleSet) -> Decision | None:
+    """The whole pure path, as the pipeline walks it."""
+    event = parse(body)
+    findings = detect(event, rules)
+    if not findings:
+        return None
+    rulings = [screen(event, f, POLICY) or judge(event, f, POLICY, FACTS) for f in findings]
+    return decide(event, rulings, params)
+
+
+def params(finding: Finding) -> Mapping[str, str]:
+    assert finding.subject is not None
+    return ALL[finding.remediation or ""].params(finding.subject, finding.evidence)
+
+
+def more_rules(number: int) -> RuleSet:
+    """The built-in rules and others beside them, up to so many."""
+    built_in = load_rules(BUILT_IN, ALL).rules
+    template = built_in[0].file.model_dump(mode="json")
+    others = []
+    for index in range(number - len(built_in)):
+        when = json.loads(json.dumps(template["when"]))
+        when["detail"]["eventName"] = [f"SomeOtherCall{index}"]
+        changed = {"id": f"rule_{index}", "when": when}
+        others.append(compile_rule(RuleFile.model_validate(template | changed)))
+    return RuleSet([*built_in, *others])
+
+
+def microseconds(function: Callable[[], object], rounds: int = 40, calls: int = 500) -> float:
+    """Best round, per call."""
+    return min(timeit.repeat(function, number=calls, repeat=rounds)) / calls * 1e6
+
+
+def other_matchers(event: dict[str, object], pattern: dict[str, object]) -> dict[str, float]:
+    """The same match by the emulators' own code, in their own environments."""
+    given = json.dumps([event, pattern])
+    programs = {
+        "moto": (sys.executable, "_MOTO"),
+        "LocalStack": (str(default_home() / "venv/bin/python"), "_LOCALSTACK"),
+    }
+    figures = {}
+    for name, (python, program) in programs.items():
+        if not Path(python).exists():
+            print(f"  {name}: not installed here")
+            continue
+        answer = subprocess.run(
+            [python, "-c", globals()[program]],
+            input=given,
+            capture_output=True,
+            text=True,
+            check=True,
+        )
+        figures[name] = float(answer.stdout.split()[-1])
+    return figures
+
+
+_TIMING = """
+import json, sys, timeit
+event, pattern = json.load(sys.stdin)
+{setup}
+assert {call}
+print(min(timeit.repeat(lambda: {call}, number=200, repeat=20)) / 200 * 1e6)
+"""
+_MOTO = _TIMING.format(
+    setup="from moto.events.models import EventPattern\n"
+    "compiled = EventPattern.load(json.dumps(pattern))",
+    call="compiled.matches_event(event)",
+)
+_LOCALSTACK = _TIMING.format(
+    setup="from localstack.services.events.event_rule_engine import EventRuleEngine, "
+    "EventPatternCompiler\nengine = EventRuleEngine()\n"
+    "compiled = EventPatternCompiler().compile_event_pattern(json.dumps(pattern))",
+    call="engine.evaluate_pattern_on_event(compiled, json.dumps(event))",
+)
+
+
+def main() -> None:
+    record = attach_event(ACCOUNT, "iam-test-user")
+    fires = json.dumps(envelope(record), separators=(",", ":"))
+    ignored = fires.replace("AttachUserPolicy", "CreateUser")
+    spaced = json.dumps(envelope(record))
+    sets = {number: more_rules(number) for number in (3, 30, 300)}
+    assert decision(fires, sets[3]) is not None
+
+    print(f"body: {len(fires)} bytes; us per event, best of 40 rounds of 500")
+    costs = {}
+    for number, rules in sets.items():
+        costs[number] = microseconds(partial(decision, fires, rules))
+        passed = microseconds(partial(decision, ignored, rules))
+        print(f"  {number:>3} rules: body to decision {costs[number]:5.2f}, ignored {passed:5.2f}")
+    print(f"  300 rules / 3 rules: {costs[300] / costs[3]:.2f}")
+    print(f"  parse alone: {microseconds(lambda: parse(fires)):5.2f}, ", end="")
+    print(f"with spaces in the JSON: {microseconds(lambda: parse(spaced)):5.2f}")
+
+    rule = sets[3].candidates(parse(fires))[0]
+    event = json.loads(fires)
+    ours = microseconds(lambda: rule.matches(event))
+    print(f"the match alone: ours {ours:5.2f}")
+    for name, figure in other_matchers(event, rule.file.when).items():
+        print(f"  {name}: {figure:5.2f} ({figure / ours:.0f} times ours)")
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,221 @@
+"""Stand-ins for the ports: they keep state, record every call, and fail when told to.
+
+`fake.fail["method"] = [error, error]` raises these errors, one a call, before it works again.
+"""
+
+import threading
+from collections import defaultdict
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, replace
+from datetime import UTC, datetime, timedelta
+
+from countermand.core.model import Alert, Principal, Subject, SubjectKind
+from countermand.ports import Message
+
+ACCOUNT = "111122223333"
+NOW = datetime(2026, 11, 23, 12, 0, 30, tzinfo=UTC)
+ADMIN = "arn:aws:iam::aws:policy/AdministratorAccess"
+
+
+class FrozenClock:
+    """Time that moves only when told to."""
+
+    def __init__(self, now: datetime = NOW) -> None:
+        self._now = now
+        self._monotonic = 1000.0
+
+    def now(self) -> datetime:
+        return self._now
+
+    def monotonic(self) -> float:
+        return self._monotonic
+
+    def advance(self, seconds: float) -> None:
+        self._now += timedelta(seconds=seconds)
+        self._monotonic += seconds
+
+
+class Recorder:
+    """What all fakes share: the calls, and the errors to come."""
+
+    def __init__(self) -> None:
+        self.calls: list[tuple[str, tuple[object, ...]]] = []
+        self.fail: defaultdict[str, list[Exception]] = defaultdict(list)
+        self._recording = threading.Lock()
+
+    def record(self, method: str, *arguments: object) -> None:
+        with self._recording:
+            self.calls.append((method, arguments))
+            error = self.fail[method].pop(0) if self.fail[method] else None
+        if error is not None:
+            raise error
+
+    def called(self, method: str) -> list[tuple[object, ...]]:
+        return [arguments for name, arguments in self.calls if name == method]
+
+
+def user(name: str = "iam-test-user", **changes: object) -> Principal:
+    """A user with AdministratorAccess, created a year before NOW."""
+    principal = Principal(
+        kind=SubjectKind.USER,
+        name=name,
+        arn=f"arn:aws:iam::{ACCOUNT}:user/{name}",
+        unique_id=f"AIDA{name.upper()}",
+        path="/",
+        created=NOW - timedelta(days=365),
+        tags={},
+        policy_arns=frozenset({ADMIN}),
+    )
+    return replace(principal, **changes)  # type: ignore[arg-type]
+
+
+class FakeIdentities(Recorder):
+    """IAM with some principals; `sticky` policies survive a detach, as in a stale read."""
+
+    def __init__(self, *principals: Principal) -> None:
+        super().__init__()
+        self.principals = {(p.kind, p.name): p for p in principals}
+        self.sticky = False
+
+    def read(self, subject: Subject) -> Principal | None:
+        self.record("read", subject)
+        return self.principals.get((subject.kind, subject.name))
+
+    def user_has_policy(self, user_name: str, policy_arn: str) -> bool:
+        self.record("user_has_policy", user_name, policy_arn)
+        return self.attached(user_name, policy_arn)
+
+    def detach_user_policy(self, user_name: str, policy_arn: str) -> None:
+        self.record("detach_user_policy", user_name, policy_arn)
+        if not self.sticky:
+            self._change(user_name, lambda arns: arns - {policy_arn})
+
+    def attach_user_policy(self, user_name: str, policy_arn: str) -> None:
+        self.record("attach_user_policy", user_name, policy_arn)
+        self._change(user_name, lambda arns: arns | {policy_arn})
+
+    def attached(self, user_name: str, policy_arn: str = ADMIN) -> bool:
+        """The state, without a call."""
+        found = self.principals.get((SubjectKind.USER, user_name))
+        return found is not None and policy_arn in found.policy_arns
+
+    @property
+    def writes(self) -> list[str]:
+        return [name for name, _ in self.calls if name not in {"read", "user_has_policy"}]
+
+    def _change(self, name: str, change: "Change") -> None:
+        key = (SubjectKind.USER, name)
+        if key in self.principals:
+            found = self.principals[key]
+            self.principals[key] = replace(found, policy_arns=change(found.policy_arns))
+
+
+class FakeNotifier(Recorder):
+    """A channel that keeps its alerts."""
+
+    def __init__(self, channel: str = "sns") -> None:
+        super().__init__()
+        self.channel = channel
+        self.alerts: list[Alert] = []
+
+    def send(self, alert: Alert) -> str:
+        self.record("send", alert)
+        self.alerts.append(alert)
+        return f"message-{len(self.alerts)}"
+
+
+class FakeTopic(Recorder):
+    """SNS."""
+
+    def publish(self, subject: str, message: str, attributes: Mapping[str, str]) -> str:
+        self.record("publish", subject, message, dict(attributes))
+        return "message-1"
+
+
+@dataclass
+class Held:
+    """A message on the fake queue."""
+
+    message: Message
+    visible_at: float = 0.0
+    deletes_to_fail: int = 0
+
+
+class FakeQueue(Recorder):
+    """SQS with visibility, receive counts and a dead-letter queue, on a fake clock."""
+
+    def __init__(self, clock: FrozenClock, max_receives: int = 3) -> None:
+        super().__init__()
+        self.clock = clock
+        self.max_receives = max_receives
+        self.dead: list[str] = []
+        self.deleted: list[str] = []
+        self._held: dict[str, Held] = {}
+        self._lock = threading.Lock()
+        self._changed = threading.Condition(self._lock)
+        self.waiting = threading.Event()
+
+    def put(self, *bodies: str) -> None:
+        with self._changed:
+            for body in bodies:
+                number = str(len(self._held) + len(self.deleted) + len(self.dead) + 1)
+                self._held[number] = Held(Message(number, body, "", 0))
+            self._changed.notify_all()
+
+    def receive(self, at_most: int, wait_seconds: int) -> Sequence[Message]:
+        self.record("receive", at_most, wait_seconds)
+        with self._changed:
+            if not (received := self._take(at_most)) and wait_seconds:
+                self.waiting.set()
+                self._changed.wait(0.05)
+                received = self._take(at_most)
+            return received
+
+    def _take(self, at_most: int) -> list[Message]:
+        received: list[Message] = []
+        for key, held in list(self._held.items()):
+            if held.visible_at > self.clock.monotonic() or len(received) == at_most:
+                continue
+            count = held.message.receive_count + 1
+            if count > self.max_receives:
+                self.dead.append(self._held.pop(key).message.body)
+                continue
+            held.message = replace(held.message, receipt=f"{key}/{count}", receive_count=count)
+            held.visible_at = self.clock.monotonic() + 60
+            received.append(held.message)
+        return received
+
+    def delete(self, messages: Sequence[Message]) -> Sequence[Message]:
+        self.record("delete", tuple(m.id for m in messages))
+        with self._changed:
+            failed = []
+            for message in messages:
+                held = self._held.get(message.id)
+                if held is not None and held.deletes_to_fail:
+                    held.deletes_to_fail -= 1
+                    failed.append(message)
+                elif held is not None:
+                    del self._held[message.id]
+                    self.deleted.append(message.id)
+            self._changed.notify_all()
+            return failed
+
+    def return_in(self, message: Message, seconds: float) -> None:
+        self.record("return_in", message.id, seconds)
+        with self._changed:
+            if message.id in self._held:
+                self._held[message.id].visible_at = self.clock.monotonic() + seconds
+            self._changed.notify_all()
+
+    def fail_deletes(self, key: str, times: int) -> None:
+        with self._lock:
+            self._held[key].deletes_to_fail = times
+
+    def wait_for(self, condition: "Condition", seconds: float = 10) -> bool:
+        """Block until `condition` holds; it is asked after every change."""
+        with self._changed:
+            return self._changed.wait_for(condition, seconds)
+
+
+type Change = Callable[[frozenset[str]], frozenset[str]]
+type Condition = Callable[[], bool]

@@ -1,0 +1,32 @@
+"""One LocalStack for all tests of this folder; names in it are unique per test, not reset."""
+
+import os
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from countermand.localstack import LocalStack, LocalStackMissingError
+
+HERE = Path(__file__).parent
+
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    # pytest hands the items of the whole run to every conftest.
+    for item in items:
+        if HERE in item.path.parents:
+            item.add_marker(pytest.mark.localstack)
+
+
+@pytest.fixture(scope="session")
+def localstack() -> Iterator[LocalStack]:
+    emulator = LocalStack()
+    try:
+        emulator.start()
+    except LocalStackMissingError as missing:
+        if os.environ.get("CI"):  # a gate that skips is no gate
+            raise
+        pytest.skip(str(missing))
+    yield emulator
+    emulator.stop()

@@ -1,0 +1,15 @@
+"""The fixture of this folder."""
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from stage import Stage
+
+
+@pytest.fixture
+def stage(tmp_path: Path) -> Iterator[Stage]:
+    stage = Stage(tmp_path)
+    yield stage
+    stage.close()

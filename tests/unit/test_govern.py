@@ -1,0 +1,209 @@
+"""Governance: the truth table of `core/govern.py`, row by row, and how reasons add up."""
+
+from dataclasses import replace
+from datetime import timedelta
+from typing import Any
+
+import pytest
+
+from countermand.core.govern import Policy, judge, screen
+from countermand.core.model import (
+    Actor,
+    Event,
+    Facts,
+    Finding,
+    Mode,
+    Principal,
+    Severity,
+    Subject,
+    SubjectKind,
+    Undo,
+    Verdict,
+)
+from fakes import ACCOUNT, ADMIN, NOW, user
+
+MALLORY = f"arn:aws:iam::{ACCOUNT}:user/mallory"
+OWN_ROLE = f"arn:aws:iam::{ACCOUNT}:role/countermand"
+POLICY = Policy(ACCOUNT, "us-east-1", own_arns=frozenset({OWN_ROLE}))
+EVENT = Event(
+    id=f"{ACCOUNT}/1",
+    event_id="1",
+    account_id=ACCOUNT,
+    region="us-east-1",
+    source="iam.amazonaws.com",
+    name="AttachUserPolicy",
+    time=NOW - timedelta(seconds=30),
+    actor=Actor("IAMUser", MALLORY, ACCOUNT, ""),
+    record_account_id=ACCOUNT,
+)
+FINDING = Finding(
+    rule_id="admin_policy_attached_to_user",
+    title="Administrator policy attached to a user",
+    severity=Severity.CRITICAL,
+    subject=Subject(SubjectKind.USER, "iam-test-user"),
+    evidence={"policy_arn": ADMIN},
+    remediation="detach_user_policy",
+)
+FACTS = Facts(now=NOW, principal=user(), grant_present=True)
+
+
+def role(**changes: Any) -> Principal:
+    return user(kind=SubjectKind.ROLE, **changes)
+
+
+def test_nothing_against_it_means_approved_for_remediation() -> None:
+    assert screen(EVENT, FINDING, POLICY) is None
+    ruling = judge(EVENT, FINDING, POLICY, FACTS)
+    assert ruling.verdict is Verdict.REMEDIATE
+    assert [r.text for r in ruling.reasons] == ["Approved for remediation"]
+    assert ruling.tell
+
+
+SESSION = Actor("AssumedRole", f"arn:aws:sts::{ACCOUNT}:assumed-role/countermand/i-1", "", OWN_ROLE)
+LOOK_ALIKE = replace(SESSION, issuer_arn=f"arn:aws:iam::{ACCOUNT}:role/x/countermand")
+
+
+@pytest.mark.parametrize(
+    ("guard", "event", "finding", "verdict", "tell"),
+    [
+        ("failed_call", {"error_code": "AccessDenied"}, {}, Verdict.SKIP, False),
+        ("own_change", {"actor": SESSION}, {}, Verdict.SKIP, False),
+        ("origin", {"account_id": "999999999999"}, {}, Verdict.ALERT_ONLY, True),
+        ("origin", {"record_account_id": "999999999999"}, {}, Verdict.ALERT_ONLY, True),
+        ("origin", {"region": "eu-west-1"}, {}, Verdict.ALERT_ONLY, True),
+        ("broken_check", {}, {"failure": "ValueError: no"}, Verdict.ALERT_ONLY, True),
+        ("hidden_target", {}, {"subject": None}, Verdict.ALERT_ONLY, True),
+    ],
+)
+def test_a_screening_guard_decides_without_any_live_read(
+    guard: str, event: dict[str, Any], finding: dict[str, Any], verdict: Verdict, tell: bool
+) -> None:
+    ruling = screen(replace(EVENT, **event), replace(FINDING, **finding), POLICY)
+    assert ruling is not None
+    assert (ruling.reasons[0].guard, ruling.verdict, ruling.tell) == (guard, verdict, tell)
+
+
+def test_a_role_that_only_looks_like_ours_is_not_ours() -> None:
+    assert screen(replace(EVENT, actor=LOOK_ALIKE), FINDING, POLICY) is None
+
+
+YOUNG = {"time": NOW - timedelta(seconds=14)}
+
+
+@pytest.mark.parametrize(
+    ("guard", "event", "facts", "verdict", "tell"),
+    [
+        ("unreadable", {}, {"unreadable": "iam:GetUser failed"}, Verdict.WAIT, True),
+        ("not_visible", YOUNG, {"principal": None, "grant_present": False}, Verdict.WAIT, False),
+        ("not_visible", YOUNG, {"grant_present": False}, Verdict.WAIT, False),
+        ("gone", {}, {"principal": None, "grant_present": False}, Verdict.ALERT_ONLY, True),
+        ("recreated", {}, {"principal": user(created=NOW)}, Verdict.ALERT_ONLY, True),
+        ("already_removed", {}, {"grant_present": False}, Verdict.SKIP, True),
+        ("scope", {}, {"principal": user("alice")}, Verdict.ALERT_ONLY, True),
+        ("scope", {}, {"principal": user("IAM-TEST-user")}, Verdict.ALERT_ONLY, True),
+        ("scope", {}, {"principal": user("x", path="/iam-test-/")}, Verdict.ALERT_ONLY, True),
+        ("scope", {}, {"principal": user(path="/iam-test-/")}, Verdict.ALERT_ONLY, True),
+        (
+            "exception",
+            {},
+            {"principal": user(tags={"SecurityApproved": "true"})},
+            Verdict.SKIP,
+            True,
+        ),
+        ("undone", {}, {"undo": Undo(MALLORY, NOW)}, Verdict.ALERT_ONLY, True),
+        ("age", {"time": NOW - timedelta(hours=25)}, {}, Verdict.ALERT_ONLY, True),
+        ("age", {"time": NOW + timedelta(minutes=6)}, {}, Verdict.ALERT_ONLY, True),
+    ],
+)
+def test_a_guard_on_live_facts_decides(
+    guard: str, event: dict[str, Any], facts: dict[str, Any], verdict: Verdict, tell: bool
+) -> None:
+    ruling = judge(replace(EVENT, **event), FINDING, POLICY, replace(FACTS, **facts))
+    assert (ruling.reasons[0].guard, ruling.verdict, ruling.tell) == (guard, verdict, tell)
+
+
+def test_what_cannot_be_read_is_never_approved_whatever_else_holds() -> None:
+    facts = replace(FACTS, unreadable="iam:GetUser failed: Throttling")
+    ruling = judge(EVENT, FINDING, POLICY, facts)
+    assert ruling.verdict is Verdict.WAIT
+    assert "UNVERIFIED" in ruling.reasons[0].text
+
+
+def test_an_exception_has_the_promised_reason() -> None:
+    facts = replace(FACTS, principal=user(tags={"SecurityApproved": "true"}))
+    reason = judge(EVENT, FINDING, POLICY, facts).reasons[0].text
+    assert reason == "User has approved exception tag: SecurityApproved=true"
+
+
+@pytest.mark.parametrize(
+    "tags",
+    [
+        {"securityapproved": "true"},
+        {"SecurityApproved": "True"},
+        {"SecurityApproved": "true "},
+        {"SecurityApproved": ""},
+        {"Security": "Approved=true"},
+    ],
+)
+def test_a_tag_that_is_nearly_the_exception_tag_approves_nothing(tags: dict[str, str]) -> None:
+    ruling = judge(EVENT, FINDING, POLICY, replace(FACTS, principal=user(tags=tags)))
+    assert ruling.verdict is Verdict.REMEDIATE
+
+
+def test_every_objection_is_kept_as_a_reason_and_the_first_decides() -> None:
+    principal = user("alice", tags={"SecurityApproved": "true"})
+    policy = replace(POLICY, mode=Mode.OBSERVE)
+    ruling = judge(EVENT, FINDING, policy, replace(FACTS, principal=principal))
+    assert [r.guard for r in ruling.reasons] == ["scope", "exception", "mode"]
+    assert ruling.verdict is Verdict.ALERT_ONLY
+
+
+def test_a_rule_without_remediation_only_alerts() -> None:
+    finding = replace(FINDING, remediation=None, subject=Subject(SubjectKind.ROLE, "iam-test-user"))
+    ruling = judge(EVENT, finding, POLICY, replace(FACTS, principal=role()))
+    assert ruling.verdict is Verdict.ALERT_ONLY
+    assert [r.guard for r in ruling.reasons] == ["alert_rule"]
+
+
+@pytest.mark.parametrize(
+    ("service", "rule", "effective"),
+    [
+        (Mode.ENFORCE, None, Mode.ENFORCE),
+        (Mode.ENFORCE, Mode.DRY_RUN, Mode.DRY_RUN),
+        (Mode.DRY_RUN, Mode.ENFORCE, Mode.DRY_RUN),
+        (Mode.OBSERVE, Mode.ENFORCE, Mode.OBSERVE),
+        (Mode.ENFORCE, Mode.OBSERVE, Mode.OBSERVE),
+    ],
+)
+def test_a_rule_can_limit_the_mode_and_never_extend_it(
+    service: Mode, rule: Mode | None, effective: Mode
+) -> None:
+    policy = replace(POLICY, mode=service)
+    ruling = judge(EVENT, replace(FINDING, mode=rule), policy, FACTS)
+    assert ruling.mode is effective
+    assert (ruling.verdict is Verdict.REMEDIATE) == (effective is not Mode.OBSERVE)
+
+
+@pytest.mark.parametrize(
+    ("undo", "event", "covered"),
+    [
+        (Undo("arn:bob", NOW), {}, True),
+        (Undo("arn:bob", NOW - timedelta(minutes=5)), {}, False),
+        (Undo(MALLORY, NOW - timedelta(minutes=5)), {}, True),
+        (Undo(MALLORY, NOW - timedelta(minutes=65)), {}, False),
+    ],
+    ids=["earlier event", "later event of another", "own later event", "own, an hour later"],
+)
+def test_an_undo_covers_what_came_before_it_and_its_own_event(
+    undo: Undo,
+    event: dict[str, Any],
+    covered: bool,
+) -> None:
+    ruling = judge(replace(EVENT, **event), FINDING, POLICY, replace(FACTS, undo=undo))
+    assert (ruling.reasons[0].guard == "undone") is covered
+
+
+def test_a_user_created_in_the_second_of_the_event_is_the_one_it_is_about() -> None:
+    created = EVENT.time + timedelta(milliseconds=900)
+    facts = replace(FACTS, principal=user(created=created))
+    assert judge(EVENT, FINDING, POLICY, facts).verdict is Verdict.REMEDIATE

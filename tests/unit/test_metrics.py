@@ -1,0 +1,132 @@
+import re
+from itertools import product
+
+import pytest
+from prometheus_client.parser import text_string_to_metric_families
+
+from countermand import __version__
+from countermand.core.model import Mode, StepStatus, Verdict
+from countermand.metrics import CONTENT_TYPE, AlertStatus, Metrics, Settlement
+
+PROMISED_LABELS = {
+    "countermand_events_received_total": (),
+    "countermand_events_ignored_total": (),
+    "countermand_events_malformed_total": (),
+    "countermand_events_duplicate_total": (),
+    "countermand_decisions_total": ("rule_id", "verdict", "mode"),
+    "countermand_remediations_total": ("action", "status"),
+    "countermand_alerts_total": ("channel", "status"),
+    "countermand_settlements_total": ("result",),
+    "countermand_rule_failures_total": ("rule_id",),
+    "countermand_aws_errors_total": ("service", "operation", "code"),
+    "countermand_event_to_receipt_seconds": (),
+    "countermand_receipt_to_decision_seconds": (),
+    "countermand_event_to_remediation_seconds": (),
+    "countermand_messages_in_flight": (),
+    "countermand_last_successful_poll_timestamp_seconds": (),
+    "countermand_build_info": ("version", "python"),
+}
+UNITLESS = {"countermand_messages_in_flight", "countermand_build_info"}
+
+
+def full_names(metrics: Metrics) -> dict[str, tuple[str, ...]]:
+    """Exposed name and label names of every metric of ours."""
+    table = {}
+    for attribute in vars(metrics).values():
+        if hasattr(attribute, "_labelnames"):
+            name = attribute.describe()[0].name
+            suffix = "_total" if attribute.describe()[0].type == "counter" else ""
+            table[name + suffix] = attribute._labelnames
+    return table
+
+
+def samples(metrics: Metrics) -> dict[tuple[str, tuple[tuple[str, str], ...]], float]:
+    return {
+        (sample.name, tuple(sorted(sample.labels.items()))): sample.value
+        for family in text_string_to_metric_families(metrics.render().decode())
+        for sample in family.samples
+    }
+
+
+def test_the_names_and_labels_are_the_promised_ones() -> None:
+    table = full_names(Metrics())
+    promised = PROMISED_LABELS.copy()
+    del promised["countermand_build_info"]
+    assert table == promised
+
+
+def test_every_name_ends_in_its_unit() -> None:
+    for name in PROMISED_LABELS.keys() - UNITLESS:
+        assert name.endswith(("_total", "_seconds")), name
+
+
+def test_no_label_could_hold_a_user_an_arn_or_an_id() -> None:
+    closed = {
+        "rule_id", "verdict", "mode", "action", "status", "channel", "result",
+        "service", "operation", "code", "version", "python",
+    }  # fmt: skip
+    assert {label for labels in PROMISED_LABELS.values() for label in labels} == closed
+
+
+def test_every_series_has_a_help_text_that_names_its_labels() -> None:
+    text = Metrics().render().decode()
+    helps = dict(re.findall(r"^# HELP (countermand_\w+) (.+)$", text, re.MULTILINE))
+    words = {"rule_id": "rule", "status": "how they ended|got through", "result": "how"}
+    assert set(helps) == set(PROMISED_LABELS)
+    for name, labels in PROMISED_LABELS.items():
+        for label in set(labels) - {"python"}:
+            assert re.search(words.get(label, label), helps[name]), (name, label)
+
+
+@pytest.mark.parametrize("code", ["Throttling", "NoSuchEntity", "EndpointConnectionError"])
+def test_a_known_error_code_is_counted_under_its_name(code: str) -> None:
+    metrics = Metrics()
+    metrics.aws_error("iam", "GetUser", code)
+    labels = (("code", code), ("operation", "GetUser"), ("service", "iam"))
+    assert samples(metrics)["countermand_aws_errors_total", labels] == 1
+
+
+def test_error_codes_that_an_attacker_chose_become_one_series() -> None:
+    metrics = Metrics()
+    for number in range(1000):
+        metrics.aws_error("iam", "GetUser", f'x{number}"}}\n evil')
+    found = [k for k in samples(metrics) if k[0] == "countermand_aws_errors_total"]
+    assert [dict(labels)["code"] for _, labels in found] == ["other"]
+
+
+def test_expected_series_are_zero_before_anything_happened() -> None:
+    metrics = Metrics()
+    metrics.expect(["some_rule"], ["detach_user_policy"], ["sns"])
+    found = samples(metrics)
+    for result in Settlement:
+        assert found["countermand_settlements_total", (("result", result),)] == 0
+    for action, step in product(["detach_user_policy"], StepStatus):
+        key = (("action", action), ("status", step))
+        assert found["countermand_remediations_total", key] == 0
+    for alert in AlertStatus:
+        assert found["countermand_alerts_total", (("channel", "sns"), ("status", alert))] == 0
+    assert found["countermand_rule_failures_total", (("rule_id", "some_rule"),)] == 0
+
+
+def test_enums_become_their_plain_words() -> None:
+    metrics = Metrics()
+    metrics.decisions.labels(rule_id="r", verdict=Verdict.REMEDIATE, mode=Mode.DRY_RUN).inc()
+    labels = (("mode", "dry-run"), ("rule_id", "r"), ("verdict", "remediate"))
+    assert samples(metrics)["countermand_decisions_total", labels] == 1
+
+
+def test_the_text_has_no_created_series_and_the_process_is_shown() -> None:
+    metrics = Metrics()
+    metrics.events_received.inc()
+    metrics.event_to_receipt.observe(3)
+    text = metrics.render().decode()
+    assert "_created" not in text
+    assert "process_resident_memory_bytes" in text
+    assert f'version="{__version__}"' in text
+    assert CONTENT_TYPE.startswith("text/plain; version=")
+
+
+def test_two_instances_share_nothing() -> None:
+    one, other = Metrics(), Metrics()
+    one.events_received.inc()
+    assert samples(other)["countermand_events_received_total", ()] == 0

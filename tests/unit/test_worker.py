@@ -1,0 +1,302 @@
+"""The worker: how each answer of the pipeline settles its message, and how it stops."""
+
+import threading
+from collections.abc import Callable, Iterator
+from typing import Any
+
+import pytest
+
+from countermand.core.errors import LostClaim, Malformed, Transient
+from countermand.metrics import Metrics, Settlement
+from countermand.pipeline import Handled, Result
+from countermand.worker import Timing, Worker, backoff
+from fakes import FakeQueue, FrozenClock
+
+TIMING = Timing(threads=4, heartbeat=0.05, drain=5)
+
+
+class FakeClaims:
+    def __init__(self) -> None:
+        self.renewed = threading.Event()
+
+    def renew_all(self) -> None:
+        self.renewed.set()
+
+
+class FakePipeline:
+    """Answers by body; `answers[body]` may be an exception or a function."""
+
+    def __init__(self) -> None:
+        self.answers: dict[str, Any] = {}
+        self.handled: list[str] = []
+        self.rechecked: list[float] = []
+        self.claims = FakeClaims()
+
+    def handle(self, body: str) -> Handled:
+        self.handled.append(body)
+        answer = self.answers.get(body, Handled(Result.DECIDED))
+        if isinstance(answer, Exception):
+            raise answer
+        return answer() if callable(answer) else answer
+
+    def recheck(self, _event: object, after_seconds: float) -> None:
+        self.rechecked.append(after_seconds)
+
+
+class Plant:
+    """A running worker between a fake queue and a fake pipeline."""
+
+    def __init__(self, timing: Timing = TIMING) -> None:
+        self.clock = FrozenClock()
+        self.queue = FakeQueue(self.clock)
+        self.pipeline = FakePipeline()
+        self.metrics = Metrics()
+        self.worker = Worker(self.queue, self.pipeline, self.clock, self.metrics, timing)  # type: ignore[arg-type]
+
+    def settled(self, result: str) -> float:
+        return self.metrics.settlements.labels(result=result)._value.get()
+
+    def wait(self, condition: Callable[[], bool]) -> bool:
+        return self.queue.wait_for(condition)
+
+
+def eventually(condition: Callable[[], bool]) -> bool:
+    """Whether it holds within ten seconds; for what no queue call announces."""
+    tick = threading.Event()
+    return any(condition() or tick.wait(0.01) or condition() for _ in range(1000))
+
+
+@pytest.fixture
+def plant() -> Iterator[Plant]:
+    plant = Plant()
+    yield plant
+    if plant.worker._threads:
+        plant.worker.drain()
+
+
+def test_a_message_that_was_handled_is_deleted(plant: Plant) -> None:
+    plant.queue.put("a", "b", "c")
+    plant.worker.start()
+    assert plant.wait(lambda: len(plant.queue.deleted) == 3)
+
+
+def test_a_single_message_is_deleted_by_itself_and_several_in_one_batch(plant: Plant) -> None:
+    plant.queue.put("a", "b", "c")
+    settler = plant.worker._settler
+    for message in plant.queue.receive(3, 0):
+        settler.add(message)
+        settler.delete(message)
+    settler.close()
+    settler.delete_loop()
+    assert plant.queue.called("delete") == [(("1", "2", "3"),)]
+    plant.queue.put("d")
+    (last,) = plant.queue.receive(1, 0)
+    settler.delete(last)
+    settler.close()
+    settler.delete_loop()
+    assert plant.queue.called("delete")[-1] == (("4",),)
+
+
+def test_what_a_batch_failed_to_delete_is_tried_again(plant: Plant) -> None:
+    plant.queue.put("a", "b")
+    plant.queue.fail_deletes("1", 2)
+    plant.worker.start()
+    assert plant.wait(lambda: sorted(plant.queue.deleted) == ["1", "2"])
+
+
+def test_a_delete_that_keeps_failing_is_counted_and_left_to_redelivery(plant: Plant) -> None:
+    plant.queue.put("a")
+    plant.queue.fail_deletes("1", 99)
+    plant.worker.start()
+    assert plant.wait(lambda: len(plant.queue.called("delete")) == 3)
+    plant.worker.drain()
+    assert plant.settled("delete_failed") == 1
+    assert plant.queue.deleted == []
+
+
+def test_a_refused_message_goes_to_the_dlq_and_its_neighbours_are_done(plant: Plant) -> None:
+    plant.pipeline.answers["poison"] = Malformed("not JSON")
+    plant.queue.put(*"1234", "poison", *"56789")
+    plant.worker.start()
+    assert plant.wait(lambda: len(plant.queue.deleted) == 9 and plant.queue.dead == ["poison"])
+    assert plant.settled("poisoned") == 3
+
+
+def test_a_poison_message_without_redrive_policy_is_not_spun_on() -> None:
+    plant = Plant()
+    plant.queue.max_receives = 10_000
+    plant.pipeline.answers["poison"] = Malformed("not JSON")
+    plant.queue.put("poison")
+    plant.worker.start()
+    assert plant.wait(lambda: ("1", 900) in plant.queue.called("return_in"))
+    plant.worker.drain()
+    assert len(plant.pipeline.handled) < 30
+
+
+def test_a_transient_failure_comes_back_after_the_delay_it_asks_for(plant: Plant) -> None:
+    plant.pipeline.answers["a"] = Transient("busy", retry_in=42)
+    plant.queue.put("a")
+    plant.worker.start()
+    assert plant.wait(lambda: ("1", 42) in plant.queue.called("return_in"))
+    assert plant.queue.deleted == []
+
+
+def test_a_transient_failure_without_delay_backs_off(plant: Plant) -> None:
+    plant.pipeline.answers["a"] = Transient("throttled")
+    plant.queue.put("a")
+    plant.worker.start()
+    assert plant.wait(lambda: bool(plant.queue.called("return_in")))
+    ((_, seconds),) = plant.queue.called("return_in")
+    assert isinstance(seconds, float)
+    assert 1 <= seconds <= 15
+
+
+def test_a_lost_claim_leaves_the_message_to_its_new_owner(plant: Plant) -> None:
+    plant.pipeline.answers["a"] = LostClaim()
+    plant.queue.put("a", "b")
+    plant.worker.start()
+    assert plant.wait(lambda: plant.queue.deleted == ["2"])
+    plant.worker.drain()
+    assert plant.settled("left") == 1
+    assert plant.queue.called("return_in") == []
+
+
+def test_a_bug_gives_the_message_back_and_stops_nothing(plant: Plant) -> None:
+    plant.pipeline.answers["a"] = ZeroDivisionError()
+    plant.queue.put("a", "b")
+    plant.worker.start()
+    assert plant.wait(lambda: plant.queue.deleted == ["2"])
+    assert plant.wait(lambda: bool(plant.queue.called("return_in")))
+    assert plant.worker._threads["handle-0"].is_alive()
+
+
+def test_no_more_is_received_than_threads_are_free(plant: Plant) -> None:
+    gate = threading.Event()
+
+    def slowly() -> Handled:
+        gate.wait(10)
+        return Handled(Result.DECIDED)
+
+    plant.pipeline.answers |= {"slow-1": slowly, "slow-2": slowly, "slow-3": slowly}
+    plant.queue.put("slow-1", "slow-2", "slow-3")
+    plant.worker.start()
+    assert plant.wait(lambda: len(plant.pipeline.handled) == 3)
+    plant.queue.put("d")
+    assert plant.wait(lambda: "d" in plant.pipeline.handled)
+    assert {asked for asked, _ in plant.queue.called("receive")} == {4, 1}
+    gate.set()
+
+
+def test_only_the_first_poll_does_not_wait(plant: Plant) -> None:
+    plant.worker.start()
+    assert plant.queue.waiting.wait(5)
+    assert plant.queue.called("receive")[:2] == [(4, 0), (4, 20)]
+
+
+def test_a_failing_receive_is_tried_again(plant: Plant) -> None:
+    plant.queue.fail["receive"] = [Transient("sqs:ReceiveMessage failed")]
+    plant.queue.put("a")
+    plant.worker.start()
+    assert plant.wait(lambda: plant.queue.deleted == ["1"])
+
+
+def test_what_is_in_hand_is_kept_hidden_and_its_lease_alive(plant: Plant) -> None:
+    gate = threading.Event()
+    plant.pipeline.answers["slow"] = lambda: gate.wait(10) and Handled(Result.DECIDED)
+    plant.queue.put("slow")
+    plant.worker.start()
+    assert plant.wait(lambda: ("1", 60) in plant.queue.called("return_in"))
+    assert plant.pipeline.claims.renewed.wait(5)
+    gate.set()
+
+
+def test_a_message_past_its_deadline_is_not_hidden_any_longer(plant: Plant) -> None:
+    plant.queue.put("a")
+    settler = plant.worker._settler
+    (message,) = plant.queue.receive(1, 0)
+    settler.add(message)
+    plant.clock.advance(241)
+    settler.extend(60, deadline=240)
+    assert plant.queue.called("return_in") == []
+
+
+def test_the_heartbeat_does_not_overwrite_a_backoff(plant: Plant) -> None:
+    plant.queue.put("a")
+    settler = plant.worker._settler
+    (message,) = plant.queue.receive(1, 0)
+    settler.add(message)
+    settler.give_back(message, 300, Settlement.RETURNED)
+    settler.extend(60, deadline=240)
+    assert plant.queue.called("return_in") == [("1", 300)]
+
+
+def test_what_was_taken_back_is_looked_at_again(plant: Plant) -> None:
+    plant.pipeline.answers["a"] = Handled(Result.DECIDED, recheck=object())  # type: ignore[arg-type]
+    plant.queue.put("a")
+    plant.worker.start()
+    assert plant.wait(lambda: plant.queue.deleted == ["1"])
+    plant.clock.advance(6)
+    assert eventually(lambda: plant.pipeline.rechecked == [5])
+    plant.clock.advance(10)
+    assert eventually(lambda: plant.pipeline.rechecked == [5, 15])
+
+
+def test_an_idle_worker_stops_at_once_although_it_polls(plant: Plant) -> None:
+    plant.worker.start()
+    assert plant.queue.waiting.wait(5)
+    plant.worker.request_stop()
+    assert plant.worker.wait()
+    assert plant.worker.drain()
+
+
+def test_a_drain_finishes_what_is_in_hand(plant: Plant) -> None:
+    started, gate = threading.Event(), threading.Event()
+
+    def slowly() -> Handled:
+        started.set()
+        gate.wait(10)
+        return Handled(Result.DECIDED)
+
+    plant.pipeline.answers["slow"] = slowly
+    plant.queue.put("slow")
+    plant.worker.start()
+    assert started.wait(5)
+    threading.Timer(0.1, gate.set).start()
+    assert plant.worker.drain()
+    assert plant.queue.deleted == ["1"]
+
+
+def test_a_drain_gives_back_what_it_cannot_finish() -> None:
+    plant = Plant(Timing(threads=1, drain=1))
+    started, gate = threading.Event(), threading.Event()
+
+    def stuck() -> Handled:
+        started.set()
+        gate.wait(10)
+        return Handled(Result.DECIDED)
+
+    plant.pipeline.answers["stuck"] = stuck
+    plant.queue.put("stuck")
+    plant.worker.start()
+    assert started.wait(5)
+    assert not plant.worker.drain()
+    assert ("1", 0) in plant.queue.called("return_in")
+    gate.set()
+
+
+@pytest.mark.filterwarnings("ignore::pytest.PytestUnhandledThreadExceptionWarning")
+def test_a_thread_that_dies_ends_the_worker(plant: Plant) -> None:
+    plant.queue.fail["receive"] = [MemoryError()]  # type: ignore[list-item]
+    plant.worker.start()
+    assert plant.worker.wait() is False
+
+
+def test_backoff_has_full_jitter_doubles_and_is_capped() -> None:
+    def largest(_low: float, high: float) -> float:
+        return high
+
+    def smallest(low: float, _high: float) -> float:
+        return low
+
+    assert [backoff(n, 15, 900, largest) for n in (1, 2, 3, 8, 1000)] == [15, 30, 60, 900, 900]
+    assert backoff(5, 15, 900, smallest) == 1
