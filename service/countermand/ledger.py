@@ -13,8 +13,8 @@ What `claim` answers, for a key and the digest of its payload:
     done                 -            Done
 
 `save`, `renew`, `finish` and `release` succeed only for the latest fence of an open event;
-otherwise they raise `LostClaim` and change nothing. This file holds what adapters share, and the SQLite
-adapter; DynamoDB's is in `aws/dynamodb.py`. Both pass the same tests.
+otherwise they raise `LostClaim` and change nothing. This file holds what adapters share, and the
+SQLite adapter; DynamoDB's is in `aws/dynamodb.py`. Both pass the same tests.
 """
 
 import base64
@@ -25,7 +25,7 @@ import os
 import sqlite3
 import threading
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import ExitStack, closing, contextmanager
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from pathlib import Path
@@ -109,9 +109,24 @@ def load_record(document: bytes | str) -> Record:
     return _RECORD.validate_json(document)
 
 
+def dump_undo(undo: Undo) -> bytes:
+    """An undo as JSON."""
+    return _UNDO.dump_json(undo)
+
+
+def load_undo(document: bytes | str) -> Undo:
+    """The undo again."""
+    return _UNDO.validate_json(document)
+
+
 def encode_cursor(fields: IndexFields) -> str:
     """Where the next page begins; opaque to clients."""
-    position = json.dumps([fields.decided_at, fields.decision_id]).encode()
+    return encode_position(fields.decided_at, fields.decision_id)
+
+
+def encode_position(decided_at: str, decision_id: str) -> str:
+    """A cursor from its two parts."""
+    position = json.dumps([decided_at, decision_id]).encode()
     return base64.urlsafe_b64encode(position).decode().rstrip("=")
 
 
@@ -142,12 +157,15 @@ class SqliteLedger:
         self._owner = owner
         self._retention = timedelta(days=retention_days).total_seconds()
         self._lock = threading.RLock()
-        try:
-            path.parent.mkdir(parents=True, exist_ok=True)
-            self._file_lock = _hold(path) if exclusive else None
-            self._db = _open(path)
-        except (OSError, sqlite3.Error) as error:
-            raise ConfigError(f"ledger {path}: cannot be opened: {error}") from error
+        with ExitStack() as opened:
+            try:
+                path.parent.mkdir(parents=True, exist_ok=True)
+                if exclusive:
+                    opened.enter_context(_hold(path))
+                self._db = opened.enter_context(closing(_open(path)))
+            except (OSError, sqlite3.Error) as error:
+                raise ConfigError(f"ledger {path}: cannot be opened: {error}") from error
+            self._opened = opened.pop_all()
 
     def claim(self, key: str, digest: str, lease_seconds: float) -> Claim | Done | Busy | Conflict:
         """See the table above."""
@@ -206,7 +224,7 @@ class SqliteLedger:
         """One record."""
         with self._read() as db:
             row = db.execute(
-                "SELECT record FROM events WHERE decision_id = ?", (_text(decision_id),)
+                "SELECT record FROM events WHERE decision_id = ?", (storable(decision_id),)
             ).fetchone()
         return load_record(row[0]) if row else None
 
@@ -239,7 +257,7 @@ class SqliteLedger:
             now = self._clock.now().timestamp()
             db.executemany(
                 "INSERT OR REPLACE INTO undos (grant_key, undo, touched) VALUES (?, ?, ?)",
-                [(grant, _UNDO.dump_json(undo), now) for grant in grants],
+                [(grant, dump_undo(undo), now) for grant in grants],
             )
             return record
 
@@ -247,7 +265,7 @@ class SqliteLedger:
         """The latest undo of a grant."""
         with self._read() as db:
             row = db.execute("SELECT undo FROM undos WHERE grant_key = ?", (grant,)).fetchone()
-        return _UNDO.validate_json(row[0]) if row else None
+        return load_undo(row[0]) if row else None
 
     def check(self) -> None:
         """Really write, and take it back."""
@@ -258,9 +276,7 @@ class SqliteLedger:
     def close(self) -> None:
         """Close the file and let go of it."""
         with self._lock:
-            self._db.close()
-            if self._file_lock is not None:
-                self._file_lock.close()
+            self._opened.close()
 
     def _store(self, claim: Claim, record: Record, *, done: bool) -> None:
         fields = index_fields(record)
@@ -276,8 +292,8 @@ class SqliteLedger:
             fields.verdict,
             fields.rule_id,
             fields.severity,
-            _text(fields.target),
-            _text(fields.actor),
+            storable(fields.target),
+            storable(fields.actor),
             fields.account_id,
         )
 
@@ -324,15 +340,15 @@ def _conditions(query: DecisionQuery) -> tuple[list[str], list[str]]:
         "decided_at < ?": timestamp(query.until) if query.until else None,
     }
     clauses = ["decided_at IS NOT NULL", *(c for c, value in wanted.items() if value is not None)]
-    values = [_text(str(value)) for value in wanted.values() if value is not None]
+    values = [storable(str(value)) for value in wanted.values() if value is not None]
     if query.cursor is not None:
         clauses.append("(decided_at, decision_id) < (?, ?)")
         values.extend(decode_cursor(query.cursor))
     return clauses, values
 
 
-def _text(value: str) -> str:
-    """SQLite's text is UTF-8, which has no lone surrogates."""
+def storable(value: str) -> str:
+    """Text that any store takes: UTF-8 has no lone surrogates."""
     return value.encode(errors="backslashreplace").decode()
 
 
@@ -357,12 +373,20 @@ def _hold(path: Path) -> IO[str]:
 def _open(path: Path) -> sqlite3.Connection:
     path.touch(mode=0o600, exist_ok=True)
     db = sqlite3.connect(path, timeout=_BUSY_SECONDS, isolation_level=None, check_same_thread=False)
+    try:
+        _prepare(db, path)
+    except BaseException:
+        db.close()
+        raise
+    return db
+
+
+def _prepare(db: sqlite3.Connection, path: Path) -> None:
     db.execute("PRAGMA journal_mode = WAL")
     # FULL: an intent that a power cut forgets would let a second worker act without knowing.
     db.execute("PRAGMA synchronous = FULL")
     version = db.execute("PRAGMA user_version").fetchone()[0]
     if version > _SCHEMA_VERSION:
-        db.close()
         raise ConfigError(
             f"ledger {path}: written by a newer version (schema {version}, this one knows "
             f"{_SCHEMA_VERSION}); run that version, or use another file"
@@ -371,4 +395,3 @@ def _open(path: Path) -> sqlite3.Connection:
         db.executescript(
             f"BEGIN IMMEDIATE;{_SCHEMA}PRAGMA user_version = {_SCHEMA_VERSION};COMMIT;"
         )
-    return db

@@ -98,7 +98,7 @@ def test_nothing_is_left_when_its_owner_is_killed() -> None:
         "emulator = LocalStack(); emulator.start(); print(emulator.url, flush=True); "
         "os.kill(os.getpid(), signal.SIGKILL)"
     )
-    ended = subprocess.run(  # noqa: S603 - our own code
+    ended = subprocess.run(
         [sys.executable, "-c", owner],
         env=os.environ | {"PYTHONPATH": str(SERVICE)},
         capture_output=True,

@@ -37,7 +37,8 @@ class FakePipeline:
         answer = self.answers.get(body, Handled(Result.DECIDED))
         if isinstance(answer, Exception):
             raise answer
-        return answer() if callable(answer) else answer
+        handled: Handled = answer() if callable(answer) else answer
+        return handled
 
     def recheck(self, _event: object, after_seconds: float) -> None:
         self.rechecked.append(after_seconds)
@@ -54,7 +55,8 @@ class Plant:
         self.worker = Worker(self.queue, self.pipeline, self.clock, self.metrics, timing)  # type: ignore[arg-type]
 
     def settled(self, result: str) -> float:
-        return self.metrics.settlements.labels(result=result)._value.get()
+        value: float = self.metrics.settlements.labels(result=result)._value.get()
+        return value
 
     def wait(self, condition: Callable[[], bool]) -> bool:
         return self.queue.wait_for(condition)
@@ -286,7 +288,7 @@ def test_a_drain_gives_back_what_it_cannot_finish() -> None:
 
 @pytest.mark.filterwarnings("ignore::pytest.PytestUnhandledThreadExceptionWarning")
 def test_a_thread_that_dies_ends_the_worker(plant: Plant) -> None:
-    plant.queue.fail["receive"] = [MemoryError()]  # type: ignore[list-item]
+    plant.queue.fail["receive"] = [MemoryError()]
     plant.worker.start()
     assert plant.worker.wait() is False
 

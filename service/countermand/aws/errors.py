@@ -42,6 +42,9 @@ _PERMANENT = frozenset(
     }
 )
 
+_ANSWERS = frozenset({"ConditionalCheckFailedException"})
+"""What a conditional write may say: an answer, not a failure to count."""
+
 type ErrorListener = Callable[[str, str, str], None]
 """Called with service, operation and error code of each failed call."""
 
@@ -68,11 +71,12 @@ def translated(service: str, operation: str) -> Iterator[None]:
         yield
     except ClientError as error:
         code = error_code(error)
-        _tell(service, operation, code)
+        if code not in _ANSWERS:
+            _tell(service, operation, code)
         raise _by_code(code)(f"{service}:{operation} failed: {code}") from error
     except ParamValidationError as error:
         _tell(service, operation, "ParamValidation")
-        raise Permanent(f"{service}:{operation} refused by the SDK: {error}") from error
+        raise Permanent(f"{service}:{operation} refused by the SDK: wrong parameters") from error
     except (NoCredentialsError, TokenRetrievalError) as error:
         _tell(service, operation, "NoCredentials")
         raise Transient(f"{service}:{operation} failed: no AWS credentials") from error

@@ -1,0 +1,460 @@
+"""One contract for both ledgers: claims, fencing, history. Then what is SQLite's own."""
+
+import multiprocessing
+import sqlite3
+import stat
+import threading
+from collections.abc import Sequence
+from datetime import timedelta
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from countermand.core.decide import decide
+from countermand.core.errors import ConfigError, LostClaim, Permanent, Transient
+from countermand.core.model import (
+    Actor,
+    Call,
+    Event,
+    Finding,
+    Mode,
+    Outcome,
+    Reason,
+    Record,
+    Ruling,
+    Severity,
+    StepStatus,
+    Subject,
+    SubjectKind,
+    Timings,
+    Undo,
+    Verdict,
+)
+from countermand.ledger import SqliteLedger, encode_position
+from countermand.ports import Busy, Claim, Conflict, DecisionQuery, Done, Ledger
+from fakes import ACCOUNT, ADMIN, NOW, FrozenClock, user
+from ledgers import OpenLedger
+
+LEASE = 75.0
+
+
+def record(number: int = 1, **changes: Any) -> Record:
+    """A full record; `changes` are fields of the event, the finding or the ruling."""
+    event = Event(
+        id=f"{ACCOUNT}/{number}",
+        event_id=str(number),
+        account_id=changes.get("account_id", ACCOUNT),
+        region="us-east-1",
+        source="iam.amazonaws.com",
+        name="AttachUserPolicy",
+        time=NOW - timedelta(seconds=30),
+        actor=Actor("IAMUser", changes.get("actor", "arn:mallory"), ACCOUNT, ""),
+        record_account_id=ACCOUNT,
+        request={"userName": "SECRET-MARKER"},
+        body={"detail": "SECRET-MARKER"},
+    )
+    target = changes.get("target", "iam-test-user")
+    finding = Finding(
+        rule_id=changes.get("rule_id", "admin_policy_attached_to_user"),
+        title="Administrator policy attached to a user",
+        severity=changes.get("severity", Severity.CRITICAL),
+        subject=Subject(SubjectKind.USER, target),
+        evidence={"policy_arn": ADMIN},
+        remediation="detach_user_policy",
+    )
+    verdict = changes.get("verdict", Verdict.REMEDIATE)
+    reasons = (Reason("approved", "Approved for remediation"),)
+    ruling = Ruling(finding, verdict, reasons, Mode.ENFORCE, tell=True, principal=user())
+    decision = decide(event, [ruling], lambda _f: {"user_name": target, "policy_arn": ADMIN})
+    outcomes = tuple(
+        Outcome(step, StepStatus.APPLIED, "gone", Call("undo_x", step.call.params), NOW)
+        for step in decision.steps
+    )
+    at = changes.get("at", NOW)
+    return Record(
+        decision=decision,
+        timings=Timings(received_at=at, decided_at=at, remediated_at=at, told_at=at),
+        outcomes=outcomes,
+        told=("sns:applied",),
+        notes=("a note",),
+    )
+
+
+def claimed(ledger: Ledger, key: str = "k", digest: str = "d") -> Claim:
+    answer = ledger.claim(key, digest, LEASE)
+    assert isinstance(answer, Claim)
+    return answer
+
+
+def keep(ledger: Ledger, *records: Record) -> None:
+    for one in records:
+        ledger.finish(claimed(ledger, one.decision.event.id), one)
+
+
+def ids(ledger: Ledger, **filters: Any) -> list[str]:
+    found = ledger.find(DecisionQuery(**filters)).records
+    return [r.decision.event.event_id for r in found]
+
+
+# --- the table of `claim`
+
+
+def test_an_unknown_event_is_claimed_with_the_first_fence(open_ledger: OpenLedger) -> None:
+    claim = claimed(open_ledger("a"))
+    assert (claim.fence, claim.record) == (1, None)
+
+
+def test_a_running_lease_makes_everybody_wait_the_owner_too(
+    open_ledger: OpenLedger, clock: FrozenClock
+) -> None:
+    claimed(open_ledger("a"))
+    clock.advance(15)
+    for owner in ("a", "b"):
+        answer = open_ledger(owner).claim("k", "d", LEASE)
+        assert isinstance(answer, Busy)
+        assert answer.retry_in == pytest.approx(60, abs=0.01)
+
+
+def test_an_ended_lease_passes_on_with_the_next_fence_and_what_was_stored(
+    open_ledger: OpenLedger, clock: FrozenClock
+) -> None:
+    ledger = open_ledger("a")
+    ledger.save(claimed(ledger), record())
+    clock.advance(LEASE + 1)
+    claim = claimed(open_ledger("b"))
+    assert claim.fence == 2
+    assert claim.record == record()
+
+
+def test_a_released_claim_can_be_taken_at_once(open_ledger: OpenLedger) -> None:
+    ledger = open_ledger("a")
+    ledger.release(claimed(ledger))
+    assert claimed(open_ledger("b")).fence == 2
+
+
+def test_a_finished_event_is_done_for_everybody(open_ledger: OpenLedger) -> None:
+    ledger = open_ledger("a")
+    ledger.finish(claimed(ledger), record())
+    assert isinstance(ledger.claim("k", "d", LEASE), Done)
+    assert isinstance(open_ledger("b").claim("k", "d", LEASE), Done)
+
+
+@pytest.mark.parametrize("done", [False, True])
+def test_another_payload_under_the_same_key_is_a_conflict(
+    open_ledger: OpenLedger, done: bool
+) -> None:
+    ledger = open_ledger("a")
+    claim = claimed(ledger)
+    if done:
+        ledger.finish(claim, record())
+    assert isinstance(ledger.claim("k", "other", LEASE), Conflict)
+
+
+def test_a_renewed_lease_runs_from_the_renewal(open_ledger: OpenLedger, clock: FrozenClock) -> None:
+    ledger = open_ledger("a")
+    claim = claimed(ledger)
+    clock.advance(LEASE - 1)
+    ledger.renew(claim, LEASE)
+    clock.advance(LEASE - 1)
+    assert isinstance(open_ledger("b").claim("k", "d", LEASE), Busy)
+
+
+# --- fencing
+
+
+@pytest.mark.parametrize("write", ["save", "finish", "renew", "release"])
+def test_a_late_write_of_a_former_owner_is_refused_and_changes_nothing(
+    open_ledger: OpenLedger, clock: FrozenClock, write: str
+) -> None:
+    former, latter = open_ledger("a"), open_ledger("b")
+    old = claimed(former)
+    clock.advance(LEASE + 1)
+    new = claimed(latter)
+    latter.save(new, record(1))
+    arguments: dict[str, Sequence[Any]] = {"renew": (LEASE,), "release": ()}
+    with pytest.raises(LostClaim):
+        getattr(former, write)(old, *arguments.get(write, (record(2),)))
+    assert isinstance(former.claim("k", "d", LEASE), Busy)
+    assert ids(latter) == ["1"]
+
+
+def test_a_former_owner_with_the_same_name_is_refused_too(
+    open_ledger: OpenLedger, clock: FrozenClock
+) -> None:
+    ledger = open_ledger("a")
+    old = claimed(ledger)
+    clock.advance(LEASE + 1)
+    claimed(ledger)
+    with pytest.raises(LostClaim):
+        ledger.save(old, record())
+
+
+def test_nothing_is_written_after_the_event_is_done(open_ledger: OpenLedger) -> None:
+    ledger = open_ledger("a")
+    claim = claimed(ledger)
+    ledger.finish(claim, record())
+    with pytest.raises(LostClaim):
+        ledger.save(claim, record())
+
+
+def test_ten_threads_on_two_replicas_claim_one_event_once(open_ledger: OpenLedger) -> None:
+    ledgers = [open_ledger("a"), open_ledger("b")]
+    start, answers = threading.Barrier(10), []
+
+    def take(ledger: Ledger) -> None:
+        start.wait()
+        answers.append(ledger.claim("k", "d", LEASE))
+
+    threads = [threading.Thread(target=take, args=(ledgers[n % 2],)) for n in range(10)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert [type(a).__name__ for a in answers].count("Claim") == 1
+    assert [type(a).__name__ for a in answers].count("Busy") == 9
+
+
+# --- history
+
+
+def test_a_record_comes_back_whole_but_for_the_event_s_body(open_ledger: OpenLedger) -> None:
+    ledger = open_ledger("a")
+    keep(ledger, record())
+    found = ledger.get(record().decision.id)
+    assert found == record()
+    assert found is not None
+    assert (found.decision.event.request, found.decision.event.body) == (None, {})
+
+
+def test_an_unknown_decision_is_none(open_ledger: OpenLedger) -> None:
+    assert open_ledger("a").get("d-unknown") is None
+
+
+def test_names_that_no_store_could_take_are_stored_all_the_same(open_ledger: OpenLedger) -> None:
+    ledger = open_ledger("a")
+    keep(ledger, record(1, target="nul\x00 bidi\u202e newline\n"))
+    assert ids(ledger) == ["1"]
+
+
+FILTERS = [
+    ("verdict", Verdict.SKIP),
+    ("rule_id", "another_rule"),
+    ("severity", Severity.LOW),
+    ("target", "alice"),
+    ("actor", "arn:eve"),
+    ("account_id", "222233334444"),
+]
+
+
+@pytest.mark.parametrize(("name", "wanted"), FILTERS, ids=[name for name, _ in FILTERS])
+def test_decisions_are_found_by_each_filter(
+    open_ledger: OpenLedger, name: str, wanted: Any
+) -> None:
+    ledger = open_ledger("a")
+    keep(ledger, record(1), record(2, **{name: wanted}), record(3))
+    assert ids(ledger, **{name: wanted}) == ["2"]
+
+
+def test_filters_narrow_each_other(open_ledger: OpenLedger) -> None:
+    ledger = open_ledger("a")
+    keep(ledger, record(1, target="alice"), record(2, target="alice", verdict=Verdict.SKIP))
+    assert ids(ledger, target="alice", verdict=Verdict.SKIP) == ["2"]
+    assert ids(ledger, target="bob", verdict=Verdict.SKIP) == []
+
+
+def test_the_newest_decision_comes_first_across_days(open_ledger: OpenLedger) -> None:
+    ledger = open_ledger("a")
+    days = [record(n, at=NOW - timedelta(days=n)) for n in (3, 1, 12, 2)]
+    keep(ledger, *days)
+    assert ids(ledger) == ["1", "2", "3", "12"]
+
+
+def test_since_is_included_and_until_is_not(open_ledger: OpenLedger) -> None:
+    ledger = open_ledger("a")
+    keep(ledger, *(record(n, at=NOW - timedelta(minutes=n)) for n in range(4)))
+    since, until = NOW - timedelta(minutes=2), NOW
+    assert ids(ledger, since=since, until=until) == ["1", "2"]
+    assert ids(ledger, since=since, until=until, verdict=Verdict.REMEDIATE) == ["1", "2"]
+    assert ids(ledger, since=until, until=since) == []
+
+
+@pytest.mark.parametrize("filters", [{}, {"verdict": Verdict.REMEDIATE}, {"target": "alice"}])
+def test_pages_are_stable_while_new_decisions_arrive(
+    open_ledger: OpenLedger, filters: dict[str, Any]
+) -> None:
+    ledger = open_ledger("a")
+    keep(ledger, *(record(n, target="alice", at=NOW - timedelta(hours=9 * n)) for n in range(7)))
+    seen: list[str] = []
+    cursor = None
+    for page_number in range(5):
+        page = ledger.find(DecisionQuery(limit=3, cursor=cursor, **filters))
+        seen += [r.decision.event.event_id for r in page.records]
+        keep(ledger, record(100 + page_number, target="alice", at=NOW + timedelta(seconds=1)))
+        cursor = page.next_cursor
+        if cursor is None:
+            break
+    assert seen == [str(n) for n in range(7)]
+
+
+def test_decisions_of_the_same_instant_are_neither_lost_nor_repeated(
+    open_ledger: OpenLedger,
+) -> None:
+    ledger = open_ledger("a")
+    keep(ledger, *(record(n) for n in range(5)))
+    first = ledger.find(DecisionQuery(limit=2))
+    second = ledger.find(DecisionQuery(limit=9, cursor=first.next_cursor))
+    found = [r.decision.event.event_id for r in (*first.records, *second.records)]
+    assert sorted(found) == ["0", "1", "2", "3", "4"]
+    assert second.next_cursor is None
+
+
+@pytest.mark.parametrize("cursor", ["", "x", "!!!!", "bnVsbA", "WzEsMl0", "\u00fc", "[" * 5000])
+def test_a_cursor_that_was_not_given_out_is_refused(open_ledger: OpenLedger, cursor: str) -> None:
+    with pytest.raises(Permanent, match="cursor"):
+        open_ledger("a").find(DecisionQuery(cursor=cursor))
+
+
+def test_a_cursor_before_everything_finds_nothing(open_ledger: OpenLedger) -> None:
+    ledger = open_ledger("a")
+    keep(ledger, record())
+    assert ids(ledger, cursor=encode_position("0001-01-02", "")) == []
+
+
+# --- undo
+
+
+def test_an_undo_is_noted_on_the_record_and_for_its_grants_once(open_ledger: OpenLedger) -> None:
+    ledger, undo = open_ledger("a"), Undo("arn:alice", NOW)
+    keep(ledger, record())
+    decision_id = record().decision.id
+    assert ledger.mark_undone(decision_id, undo, ["g1", "g2"]).undo == undo
+    assert open_ledger("b").undo_of("g1") == undo
+    assert ledger.undo_of("g3") is None
+    found = ledger.get(decision_id)
+    assert found is not None
+    assert found.undo == undo
+    with pytest.raises(Permanent, match="already undone"):
+        ledger.mark_undone(decision_id, undo, ["g1"])
+
+
+def test_an_undo_of_an_unknown_decision_is_refused(open_ledger: OpenLedger) -> None:
+    with pytest.raises(Permanent, match="d-unknown"):
+        open_ledger("a").mark_undone("d-unknown", Undo("x", NOW), [])
+
+
+def test_a_ledger_that_works_passes_its_check(open_ledger: OpenLedger) -> None:
+    open_ledger("a").check()
+
+
+# --- SQLite alone
+
+
+@pytest.fixture
+def path(tmp_path: Path) -> Path:
+    return tmp_path / "new folder" / "ledger.sqlite3"
+
+
+def sqlite(path: Path, clock: FrozenClock, **options: Any) -> SqliteLedger:
+    return SqliteLedger(path, clock, "a", retention_days=30, **options)
+
+
+def test_what_was_stored_is_there_after_a_restart(path: Path, clock: FrozenClock) -> None:
+    ledger = sqlite(path, clock)
+    keep(ledger, record())
+    ledger.close()
+    again = sqlite(path, clock)
+    assert ids(again) == ["1"]
+    assert isinstance(again.claim(record().decision.event.id, "d", LEASE), Done)
+    again.close()
+
+
+def test_the_event_s_body_is_nowhere_in_the_file(path: Path, clock: FrozenClock) -> None:
+    ledger = sqlite(path, clock)
+    keep(ledger, record())
+    ledger.close()
+    assert b"SECRET-MARKER" not in path.read_bytes()
+    assert b"iam-test-user" in path.read_bytes()
+
+
+def test_only_the_owner_may_read_the_file(path: Path, clock: FrozenClock) -> None:
+    sqlite(path, clock).close()
+    assert stat.S_IMODE(path.stat().st_mode) == 0o600
+
+
+def _hold(path: Path, held: Any, release: Any) -> None:
+    ledger = sqlite(path, FrozenClock())
+    held.set()
+    release.wait(30)
+    ledger.close()
+
+
+def test_a_file_that_another_process_holds_is_refused(path: Path, clock: FrozenClock) -> None:
+    context = multiprocessing.get_context("spawn")
+    held, release = context.Event(), context.Event()
+    other = context.Process(target=_hold, args=(path, held, release))
+    other.start()
+    try:
+        assert held.wait(30)
+        with pytest.raises(ConfigError, match=f"process {other.pid} holds it.*dynamodb:TABLE"):
+            sqlite(path, clock)
+        sqlite(path, clock, exclusive=False).close()
+    finally:
+        release.set()
+        other.join()
+    sqlite(path, clock).close()
+
+
+def test_a_file_of_a_newer_version_is_refused(path: Path, clock: FrozenClock) -> None:
+    sqlite(path, clock).close()
+    with sqlite3.connect(path) as db:
+        db.execute("PRAGMA user_version = 99")
+    db.close()
+    with pytest.raises(ConfigError, match="newer version"):
+        sqlite(path, clock)
+
+
+def test_a_file_that_is_no_database_is_refused(path: Path, clock: FrozenClock) -> None:
+    path.parent.mkdir()
+    path.write_bytes(b"not a database" * 100)
+    with pytest.raises(ConfigError, match="cannot be opened"):
+        sqlite(path, clock)
+
+
+def test_a_folder_that_cannot_be_made_is_refused(tmp_path: Path, clock: FrozenClock) -> None:
+    (tmp_path / "file").touch()
+    with pytest.raises(ConfigError, match="cannot be opened"):
+        sqlite(tmp_path / "file" / "ledger.sqlite3", clock)
+
+
+def test_a_full_disk_is_transient_and_loses_nothing(path: Path, clock: FrozenClock) -> None:
+    ledger = sqlite(path, clock)
+    keep(ledger, record(1))
+    pages = ledger._db.execute("PRAGMA page_count").fetchone()[0]
+    ledger._db.execute(f"PRAGMA max_page_count = {pages}")
+    with pytest.raises(Transient, match="full"):
+        keep(ledger, *(record(number) for number in range(2, 200)))
+    ledger._db.execute("PRAGMA max_page_count = 100000")
+    assert "1" in ids(ledger)
+    ledger.check()
+    ledger.close()
+
+
+def test_a_read_only_database_fails_the_check(path: Path, clock: FrozenClock) -> None:
+    ledger = sqlite(path, clock)
+    ledger._db.execute("PRAGMA query_only = ON")
+    with pytest.raises(Transient):
+        ledger.check()
+    ledger.close()
+
+
+def test_what_is_older_than_the_retention_is_forgotten(path: Path, clock: FrozenClock) -> None:
+    ledger = sqlite(path, clock)
+    keep(ledger, record(1))
+    clock.advance(timedelta(days=29).total_seconds())
+    keep(ledger, record(2))
+    assert sorted(ids(ledger)) == ["1", "2"]
+    clock.advance(timedelta(days=2).total_seconds())
+    keep(ledger, record(3))
+    assert sorted(ids(ledger)) == ["2", "3"]
+    ledger.close()
