@@ -48,6 +48,6 @@ def _steps(rulings: Sequence[Ruling], params: Params) -> tuple[Step, ...]:
         action = ruling.finding.remediation
         if ruling.verdict is Verdict.REMEDIATE and action is not None:
             call = Call(action, params(ruling.finding))
-            if not any(step.call == call for step in steps):
+            if call not in [step.call for step in steps]:
                 steps.append(Step(call, ruling.finding.rule_id, ruling.mode))
     return tuple(steps)
