@@ -7,12 +7,13 @@ import os
 import signal
 import socket
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from contextlib import closing
 from dataclasses import dataclass
 from datetime import timedelta
 from pathlib import Path
 from types import FrameType
+from typing import NoReturn
 
 from countermand import __version__, logs
 from countermand.act import Remediator
@@ -24,6 +25,7 @@ from countermand.aws.iam import IamIdentities
 from countermand.aws.sns import SnsTopic
 from countermand.aws.sqs import SqsQueue
 from countermand.clock import SystemClock
+from countermand.core.errors import ConfigError, CountermandError
 from countermand.core.govern import Policy
 from countermand.core.model import Record, Undo
 from countermand.core.rule import RuleSet
@@ -42,6 +44,8 @@ from countermand.worker import Timing, Worker
 
 log = logs.get_logger(__name__)
 
+_CANNOT_START = 1
+_MISCONFIGURED = 2
 _THREAD_DIED = 1
 _SECOND_SIGNAL = 1
 
@@ -126,6 +130,22 @@ def build(settings: Settings) -> Service:
     app = create_app(ledger, health, metrics, token=token, public_url=settings.api_base_url)
     api = ApiServer(app, settings.api_host, settings.api_port)
     return Service(settings, worker, api, ledger, close_logs)
+
+
+def run(environ: Mapping[str, str]) -> NoReturn:
+    """The whole process of a worker; 2 when the configuration is wrong, else as `serve`."""
+    try:
+        code = serve(build(Settings.load(environ)))
+    except ConfigError as error:
+        sys.stderr.write(f"{error}\n")
+        code = _MISCONFIGURED
+    except CountermandError as error:
+        sys.stderr.write(f"The worker cannot start: {error}\n")
+        code = _CANNOT_START
+    sys.stdout.flush()
+    sys.stderr.flush()
+    # Not sys.exit: a thread in a hung call would be waited for.
+    os._exit(code)
 
 
 def serve(service: Service) -> int:

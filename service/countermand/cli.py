@@ -1,11 +1,10 @@
 """The command line. Each command reads the settings it needs and leaves the work to its module.
 
-Imports of what only one command needs stand inside it: `run` has 80 MB for everything.
+Imports of what only one command needs stand inside it, so that `--help` answers at once.
 """
 
 import json
 import os
-import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from io import BufferedReader, FileIO
@@ -32,11 +31,6 @@ app.add_typer(simulate_app, name="simulate")
 
 _FAILED = 1
 _MISUSED = 2
-
-
-def main() -> None:
-    """Entry point of the console script."""
-    app()
 
 
 @contextmanager
@@ -75,16 +69,12 @@ def run(
 ) -> None:
     """Run the worker until SIGTERM; configured by COUNTERMAND_* variables."""
     with _explained():
-        settings = Settings.load(os.environ)
         if print_config:
-            typer.echo(settings.as_text())
+            typer.echo(Settings.load(os.environ).as_text())
             return
-        from countermand.app import build, serve  # noqa: PLC0415
+    from countermand.app import run as run_worker  # noqa: PLC0415
 
-        code = serve(build(settings))
-    sys.stdout.flush()
-    # Not sys.exit: a thread in a hung call would be waited for.
-    os._exit(code)
+    run_worker(os.environ)
 
 
 @app.command()

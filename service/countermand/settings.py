@@ -20,20 +20,15 @@ from urllib.parse import urlsplit
 from annotated_types import Ge, Le
 from pydantic import (
     AfterValidator,
+    BaseModel,
     BeforeValidator,
+    ConfigDict,
     Field,
     SecretStr,
     ValidationError,
     model_validator,
 )
 from pydantic.fields import FieldInfo
-from pydantic_settings import (
-    BaseSettings,
-    EnvSettingsSource,
-    NoDecode,
-    PydanticBaseSettingsSource,
-    SettingsConfigDict,
-)
 
 from countermand.core.errors import ConfigError
 from countermand.core.model import Mode
@@ -85,9 +80,7 @@ def _token(secret: SecretStr) -> SecretStr:
     return secret
 
 
-_Delays = Annotated[
-    tuple[Annotated[int, Field(ge=1, le=300)], ...], NoDecode, BeforeValidator(_seconds_list)
-]
+_Delays = Annotated[tuple[Annotated[int, Field(ge=1, le=300)], ...], BeforeValidator(_seconds_list)]
 _Token = Annotated[SecretStr, AfterValidator(_token)]
 
 
@@ -119,15 +112,11 @@ class _Relations(ValueError):
         self.problems = problems
 
 
-class Settings(BaseSettings):
+class Settings(BaseModel):
     """Everything that can be set. Build it with `load`; tests may name fields directly."""
 
-    model_config = SettingsConfigDict(
-        env_prefix=PREFIX,
-        frozen=True,
-        extra="forbid",
-        hide_input_in_errors=True,
-        validate_default=True,
+    model_config = ConfigDict(
+        frozen=True, extra="forbid", hide_input_in_errors=True, validate_default=True
     )
 
     queue_url: str = Field(
@@ -377,18 +366,6 @@ class Settings(BaseSettings):
         examples=["countermand"],
     )
 
-    @classmethod
-    def settings_customise_sources(
-        cls,
-        settings_cls: type[BaseSettings],  # noqa: ARG003
-        init_settings: PydanticBaseSettingsSource,
-        env_settings: PydanticBaseSettingsSource,  # noqa: ARG003
-        dotenv_settings: PydanticBaseSettingsSource,  # noqa: ARG003
-        file_secret_settings: PydanticBaseSettingsSource,  # noqa: ARG003
-    ) -> tuple[PydanticBaseSettingsSource, ...]:
-        """Only what was passed in: `load` is the one place that is handed an environment."""
-        return (init_settings,)
-
     @model_validator(mode="after")
     def _check_relations(self) -> Self:
         if problems := tuple(_relations(self)):
@@ -406,7 +383,7 @@ class Settings(BaseSettings):
         problems = [*_unknown(cls, ours), *_problems(cls, values)]
         if problems:
             raise ConfigError("\n".join(["The configuration is wrong:", *problems]))
-        return cls(**values)
+        return cls.model_validate(values)
 
     @property
     def exception_tag_pair(self) -> tuple[str, str]:
@@ -629,10 +606,9 @@ def _ours(environ: Mapping[str, str]) -> dict[str, str]:
     }
 
 
-def _given(settings: type[Settings], ours: Mapping[str, str]) -> dict[str, Any]:
-    source = EnvSettingsSource(settings)
-    source.env_vars = {name.lower(): v for name, v in ours.items() if name.isupper() and v}
-    return source()
+def _given(settings: type[Settings], ours: Mapping[str, str]) -> dict[str, str]:
+    found = {name: ours.get(variable(name)) for name in settings.model_fields}
+    return {name: text for name, text in found.items() if text}
 
 
 def _unknown(settings: type[Settings], ours: Mapping[str, str]) -> Iterator[str]:

@@ -65,7 +65,9 @@ def show_findings(findings: Sequence[Finding]) -> None:
     console = Console()
     for finding in findings:
         mark, style = ("ok  ", "green") if finding.ok else ("FAIL", "red")
-        console.print(Text(mark, style=style), Text(f"{finding.what}: {finding.detail}"))
+        console.print(
+            Text(mark, style=style), Text(f"{finding.what}: {finding.detail}"), soft_wrap=True
+        )
         if not finding.ok:
             console.print(Text(f"       mend: {finding.mend}", style="yellow"), soft_wrap=True)
     failed = sum(not finding.ok for finding in findings)

@@ -6,6 +6,7 @@ refuses such an event, and needs none.
 
 import os
 from collections.abc import Mapping
+from datetime import UTC, datetime
 from typing import Any
 
 from countermand.apiclient import DecisionsApi
@@ -30,17 +31,17 @@ def attach_admin(
     """
     clients = Clients(settings.region)
     lab, account_id = Lab(clients), clients.caller().account_id
-    record = attach_event(account_id, user)
+    started = datetime.now(UTC).replace(microsecond=0)
     if is_emulator(os.environ):
         lab.create_user(user, tags)
         lab.attach(user, ADMIN_POLICY)
-        lab.put_event(record, CLOUDTRAIL_CALL)
+        lab.put_event(attach_event(account_id, user), CLOUDTRAIL_CALL)
     else:
         _refuse_unless_in_scope(settings, clients, user, tags)
         lab.attach(user, ADMIN_POLICY)
     api = DecisionsApi(settings.api_base_url, _token(settings))
     decision = api.wait_for(
-        lambda d: d["event_time"] >= record["eventTime"] and d["verdict"] != "wait",
+        lambda d: datetime.fromisoformat(d["event_time"]) >= started and d["verdict"] != "wait",
         wait_seconds,
         target=user,
     )
