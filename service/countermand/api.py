@@ -527,6 +527,11 @@ class ApiServer:
         host = f"[{self._host}]" if ":" in self._host else self._host
         return f"http://{host}:{self.port}"
 
+    @property
+    def alive(self) -> bool:
+        """Whether its thread runs."""
+        return self._thread is not None and self._thread.is_alive()
+
     def start(self) -> None:
         """Return once it listens, with the real port in `port`. `ConfigError`: it cannot."""
         family = AF_INET6 if ":" in self._host else AF_INET

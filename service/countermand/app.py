@@ -48,6 +48,8 @@ _CANNOT_START = 1
 _MISCONFIGURED = 2
 _THREAD_DIED = 1
 _SECOND_SIGNAL = 1
+_STOP_RESERVE_SECONDS = 5
+"""Of the drain: for the API's last answers and the last lines to CloudWatch Logs."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -165,7 +167,7 @@ def serve(service: Service) -> int:
     )
     for warning in settings.warnings():
         log.warning("Configuration warning", detail=warning)
-    healthy = worker.wait()
+    healthy = worker.wait(lambda: service.api.alive)
     worker.drain()
     service.api.stop()
     service.ledger.close()
@@ -230,7 +232,7 @@ def _timing(settings: Settings) -> Timing:
         visibility=settings.visibility_seconds,
         heartbeat=settings.heartbeat_seconds,
         deadline=settings.message_deadline_seconds,
-        drain=settings.drain_seconds,
+        drain=max(1, settings.drain_seconds - _STOP_RESERVE_SECONDS),
         backoff_base=settings.backoff_base_seconds,
         backoff_cap=settings.backoff_cap_seconds,
         rechecks=settings.recheck_seconds,

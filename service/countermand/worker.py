@@ -106,10 +106,14 @@ class Worker:
         """Begin to stop; safe in a signal handler."""
         self._stopping.set()
 
-    def wait(self) -> bool:
-        """Block until a stop is requested. False: a thread died, and the worker is no worker."""
+    def wait(self, others_alive: Callable[[], bool] = lambda: True) -> bool:
+        """Block until a stop is requested. False: a thread died, here or among the others, and
+        half a worker is worse than one that is started anew.
+        """
         while not self._stopping.wait(0.2):
             dead = [name for name, thread in self._threads.items() if not thread.is_alive()]
+            if not others_alive():
+                dead.append("api")
             if dead:
                 log.critical("Worker threads died", threads=dead)
                 return False

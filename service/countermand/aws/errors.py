@@ -38,7 +38,6 @@ _PERMANENT = frozenset(
         "InvalidParameterException",
         "MalformedPolicyDocument",
         "ValidationError",
-        "ValidationException",
     }
 )
 

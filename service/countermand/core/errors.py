@@ -4,6 +4,7 @@
     |- Permanent          the message can never succeed: it goes to the dead-letter queue
     |  '- Malformed       the body is not a CloudTrail event we can judge
     |- Transient          comes back later, after `retry_in` seconds when given
+    |  '- Denied          lacks a permission, until a human grants it
     |- LostClaim          another worker owns this event now: stop before the next effect
     '- ConfigError        refused at start-up
 
@@ -24,16 +25,18 @@ class Malformed(Permanent):
     """The body is not an event that can be judged; the text says what is wrong and where."""
 
 
-class Denied(Permanent):
-    """AWS refused the call for lack of permission; retrying helps only once a human acted."""
-
-
 class Transient(CountermandError):
     """Worth another try. `retry_in` is in seconds; None leaves it to the worker's backoff."""
 
     def __init__(self, message: str, retry_in: float | None = None) -> None:
         super().__init__(message)
         self.retry_in = retry_in
+
+
+class Denied(Transient):
+    """AWS refused the call for lack of permission. It comes back all the same: a policy can be
+    mended, and an event that went to the dead-letter queue for it would be lost work.
+    """
 
 
 class LostClaim(CountermandError):

@@ -6,7 +6,7 @@ https://docs.aws.amazon.com/sns/latest/dg/sns-send-custom-platform-specific-payl
 
 import json
 
-from countermand.core.errors import Denied, Permanent
+from countermand.core.errors import Permanent
 from countermand.core.model import Alert
 from countermand.ports import Topic
 
@@ -25,8 +25,6 @@ class SnsNotifier:
         """Publish; content that SNS refuses is sent again once in its smallest form."""
         try:
             return self._topic.publish(alert.subject, _parts(alert), alert.attributes)
-        except Denied:
-            raise
         except Permanent:
             return self._topic.publish(*_smallest(alert))
 
