@@ -200,9 +200,7 @@ def _pipeline(
     identities = IamIdentities(clients.get("iam"))
     rule_set = rules()
     notifiers = (SnsNotifier(SnsTopic(clients.get("sns"), settings.topic_arn)),)
-    metrics.expect(
-        [rule.file.id for rule in rule_set.rules], ACTIONS, [n.channel for n in notifiers]
-    )
+    metrics.expect([rule.id for rule in rule_set.rules], ACTIONS, [n.channel for n in notifiers])
     return Pipeline(
         rules=rule_set,
         policy=guardrails,

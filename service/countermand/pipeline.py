@@ -23,7 +23,7 @@ from typing import NoReturn, assert_never
 import orjson
 
 from countermand.act import Remediator
-from countermand.core.decide import decide, decision_id
+from countermand.core.decide import decide
 from countermand.core.detect import detect
 from countermand.core.errors import CountermandError, LostClaim, Transient
 from countermand.core.govern import Policy, judge, screen
@@ -40,6 +40,7 @@ from countermand.core.model import (
     StepStatus,
     Timings,
     Verdict,
+    decision_id,
 )
 from countermand.core.parse import parse
 from countermand.core.rule import RuleSet

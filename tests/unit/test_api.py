@@ -18,6 +18,7 @@ import httpx
 import pytest
 
 from countermand.api import OPEN_PATHS, PROBLEM_TYPE, ApiServer, create_app
+from countermand.core import model
 from countermand.core.errors import ConfigError, Permanent, Transient
 from countermand.core.model import (
     Actor,
@@ -58,7 +59,7 @@ BODY_SECRET = "AKIA-what-only-the-body-holds"
 
 
 def decision_id(number: int) -> str:
-    return f"d-{number:020x}"
+    return model.decision_id(f"111122223333/event-{number}")
 
 
 def make_record(number: int = 1, user_name: str = "iam-test-user") -> Record:
@@ -98,7 +99,6 @@ def make_record(number: int = 1, user_name: str = "iam-test-user") -> Record:
     params = {"user_name": user_name, "policy_arn": ADMIN}
     step = Step(Call("detach_user_policy", params), finding.rule_id, Mode.DRY_RUN)
     decision = Decision(
-        id=decision_id(number),
         event=event,
         rulings=(replace(ruling, principal=principal),),
         verdict=Verdict.REMEDIATE,

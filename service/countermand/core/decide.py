@@ -8,7 +8,6 @@ One message is one decision: the strongest verdict leads, in this order.
     skip        nothing to do
 """
 
-import hashlib
 from collections.abc import Callable, Mapping, Sequence
 
 from countermand.core.model import Call, Decision, Event, Finding, Ruling, Step, Verdict
@@ -19,17 +18,11 @@ type Params = Callable[[Finding], Mapping[str, str]]
 """The parameters of a finding's remediation; the actions know them."""
 
 
-def decision_id(event_id: str) -> str:
-    """The same event gives the same decision, on every replica and after every restart."""
-    return "d-" + hashlib.sha256(event_id.encode()).hexdigest()[:20]
-
-
 def decide(event: Event, rulings: Sequence[Ruling], params: Params) -> Decision:
     """Merge the rulings (at least one); two rules that want the same step give it once."""
     leading = rulings[0] if len(rulings) == 1 else min(rulings, key=_strength)
     steps = _steps(rulings, params) if leading.verdict is Verdict.REMEDIATE else ()
     return Decision(
-        id=decision_id(event.id),
         event=event,
         rulings=tuple(rulings),
         verdict=leading.verdict,

@@ -47,15 +47,16 @@ def _apply(rule: Rule, event: Event) -> Finding | None:
         raise
     except Exception as error:  # noqa: BLE001  a rule file may come from anybody
         evidence, failure = {}, f"{type(error).__name__}: {error}"
+    subject = _subject(rule, event)
     return Finding(
-        rule_id=rule.file.id,
-        title=rule.file.title,
-        severity=rule.file.severity,
-        subject=_subject(rule, event),
-        evidence=evidence,
-        remediation=rule.file.remediate,
-        mode=rule.file.mode,
-        failure=failure,
+        rule.id,
+        rule.title,
+        rule.severity,
+        subject,
+        evidence,
+        rule.remediation,
+        rule.mode,
+        failure,
     )
 
 

@@ -46,7 +46,7 @@ from countermand.core.model import (
 )
 
 APPROVED = Reason("approved", "Approved for remediation")
-_FUTURE_TOLERANCE = timedelta(minutes=5)
+_FUTURE_TOLERANCE = -timedelta(minutes=5)
 _UNDO_COVERS = timedelta(hours=1)
 
 
@@ -247,13 +247,13 @@ def _age(case: _Case) -> Objection | None:
     if age > limit:
         hours = int(limit.total_seconds() // 3600)
         return Objection(Verdict.ALERT_ONLY, f"The event is older than {hours} h: judge by hand")
-    if age < -_FUTURE_TOLERANCE:
+    if age < _FUTURE_TOLERANCE:
         return Objection(Verdict.ALERT_ONLY, "The event is dated in the future: judge by hand")
     return None
 
 
 def _mode(case: _Case) -> Objection | None:
-    if case.policy.mode.capped_by(case.finding.mode) is not Mode.OBSERVE:
+    if case.policy.mode is not Mode.OBSERVE and case.finding.mode is not Mode.OBSERVE:
         return None
     return Objection(Verdict.ALERT_ONLY, "Mode is observe: nothing is taken back")
 

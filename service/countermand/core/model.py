@@ -6,6 +6,7 @@ All are values: a stage answers with a new one and never changes what it was giv
 aware UTC datetimes; ARNs, names and tags are kept exactly as AWS spelled them.
 """
 
+import hashlib
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
@@ -231,17 +232,26 @@ class Step:
     mode: Mode
 
 
+def decision_id(event_id: str) -> str:
+    """The id of the decision on an event, from the event's key."""
+    return "d-" + hashlib.sha256(event_id.encode()).hexdigest()[:20]
+
+
 @value
 class Decision:
-    """What is to be done about an event. The same event gives the same id."""
+    """What is to be done about an event."""
 
-    id: str
     event: Event
     rulings: tuple[Ruling, ...]
     verdict: Verdict
     steps: tuple[Step, ...]
     mode: Mode
     """The mode of the deciding ruling."""
+
+    @property
+    def id(self) -> str:
+        """The same event gives the same id, on every replica and after every restart."""
+        return decision_id(self.event.id)
 
     @property
     def leading(self) -> Ruling:

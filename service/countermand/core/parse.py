@@ -52,7 +52,10 @@ def parse(body: str, limits: Limits = LIMITS) -> Event:
 
 def load(body: str, limits: Limits = LIMITS) -> dict[str, Any]:
     """Bytes to a JSON object, within the limits and without the traps of lenient parsers."""
-    raw = _encode(body)
+    try:
+        raw = body.encode()
+    except UnicodeEncodeError:
+        raise Malformed("body holds a lone surrogate: not valid Unicode") from None
     if len(raw) > limits.body_bytes:
         raise Malformed(f"body has {len(raw)} bytes, more than the limit of {limits.body_bytes}")
     if raw.count(b"{") + raw.count(b"[") > limits.depth:
@@ -90,26 +93,19 @@ def read_event(envelope: Mapping[str, Any]) -> Event:
         raise _wrong(detail, "requestParameters", "an object or null")
     recipient = detail.get("recipientAccountId")
     return Event(
-        id=f"{account_id}/{event_id}",
-        event_id=event_id,
-        account_id=account_id,
-        region=_text(detail, "awsRegion"),
-        source=_text(detail, "eventSource"),
-        name=_text(detail, "eventName"),
-        time=_time(_text(detail, "eventTime")),
-        actor=_actor(detail),
-        error_code=error_code,
-        record_account_id=recipient if type(recipient) is str else account_id,
-        request=request,
-        body=envelope,
+        f"{account_id}/{event_id}",
+        event_id,
+        account_id,
+        _text(detail, "awsRegion"),
+        _text(detail, "eventSource"),
+        _text(detail, "eventName"),
+        _time(_text(detail, "eventTime")),
+        _actor(detail),
+        error_code,
+        recipient if type(recipient) is str else account_id,
+        request,
+        envelope,
     )
-
-
-def _encode(body: str) -> bytes:
-    try:
-        return body.encode()
-    except UnicodeEncodeError:
-        raise Malformed("body holds a lone surrogate: not valid Unicode") from None
 
 
 def _check_depth(raw: bytes, limit: int) -> None:

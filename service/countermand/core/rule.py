@@ -51,6 +51,11 @@ class Rule:
     """A rule file that was checked and compiled."""
 
     file: RuleFile
+    id: str
+    title: str
+    severity: Severity
+    remediation: str | None
+    mode: Mode | None
     matches: Matcher
     check: Check
     subject_kind: SubjectKind
@@ -65,6 +70,11 @@ def compile_rule(file: RuleFile) -> Rule:
     ((kind, path),) = file.subject.items()
     return Rule(
         file=file,
+        id=file.id,
+        title=file.title,
+        severity=file.severity,
+        remediation=file.remediate,
+        mode=file.mode,
         matches=compile_pattern(file.when),
         check=CHECKS[file.check],
         subject_kind=kind,
