@@ -52,7 +52,7 @@ from countermand.ports import Busy, Claim, Clock, Conflict, Done, Ledger
 
 log = get_logger(__name__)
 
-_LOOK_AGAIN_SECONDS = 5.0
+_LOOK_SOON = timedelta(seconds=5)
 _TAMPERED = "The same event id arrived with another payload: one of the two was forged"
 
 
@@ -243,8 +243,16 @@ class Pipeline:
         intent = claim.record if claim.record and _meant_to_write(claim.record) else record
         self.ledger.save(claim, replace(intent, told=told.keys))
         self.ledger.release(claim)
-        retry_in = None if record.decision.unverified else _LOOK_AGAIN_SECONDS
+        retry_in = None if record.decision.unverified else self._until_visible(record)
         raise Transient(record.decision.reason, retry_in)
+
+    def _until_visible(self, record: Record) -> float:
+        """Seconds to the next look: once soon, then when it must be visible. Not more often: each
+        look costs one of the message's receives.
+        """
+        age = self.clock.now() - record.decision.event.time
+        due = _LOOK_SOON if age < _LOOK_SOON else self.policy.settle
+        return max(1.0, (due - age).total_seconds())
 
     def _remediate(self, claim: Claim, record: Record) -> Record:
         steps = [step for step in record.decision.steps if not _finished(record, step)]

@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 
 from countermand.localstack import LocalStack, LocalStackMissingError
+from running import Site, aws_environment
 
 HERE = Path(__file__).parent
 
@@ -30,3 +31,12 @@ def localstack() -> Iterator[LocalStack]:
         pytest.skip(str(missing))
     yield emulator
     emulator.stop()
+
+
+@pytest.fixture
+def site(localstack: LocalStack, tmp_path: Path) -> Iterator[Site]:
+    """A stack of its own, whose workers are gone when the test ends."""
+    with aws_environment(localstack.url):
+        site = Site(localstack, tmp_path)
+        yield site
+        site.close()

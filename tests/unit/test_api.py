@@ -643,7 +643,7 @@ def served(bench: Bench) -> Iterator[ApiServer]:
 
 
 def fetch(url: str) -> dict[str, Any]:
-    with urllib.request.urlopen(url, timeout=5) as answer:  # noqa: S310
+    with urllib.request.urlopen(url, timeout=5) as answer:
         document: dict[str, Any] = json.load(answer)
         return document
 

@@ -1,0 +1,79 @@
+"""Hostile messages on a real queue: no exit, no remediation, no blocked neighbour."""
+
+import json
+
+from countermand.cloudtrail import attach_event, envelope
+from running import Site, decision, eventually
+
+
+def hostile(account: str, user: str) -> list[str]:
+    """The bad bodies of faults 30 to 34 that SQS lets through; each names a user in scope."""
+    good = json.dumps(envelope(attach_event(account, user)), separators=(",", ":"))
+
+    def changed(**fields: object) -> str:
+        record = attach_event(account, user) | fields
+        record = {name: text for name, text in record.items() if text is not ...}
+        return json.dumps(envelope(record), separators=(",", ":"))
+
+    return [
+        "not JSON",
+        good[:-30],
+        "[1]",
+        "12",
+        good.replace("AWS API Call via CloudTrail", "Scheduled Event"),
+        changed(requestParameters=None),
+        changed(requestParameters=[]),
+        changed(requestParameters="x"),
+        changed(eventID=...),
+        changed(userIdentity=...),
+        '{"a":' * 1100 + "1" + "}" * 1100,
+        "[" * 250_000,
+        good.replace('"readOnly":false', '"readOnly":' + "9" * 4301),
+        good.replace('"readOnly":false', '"readOnly":NaN'),
+        good.replace('"readOnly":false', '"readOnly":"\\ud800"'),
+        good.replace('"version":"0"', '"version":"0","account":"1"'),
+        '{"a":"' + "x" * 262_000 + '"',
+    ]
+
+
+def test_bad_messages_end_in_the_dlq_and_their_neighbours_are_done(site: Site) -> None:
+    victim = site.user("victim")
+    site.lab.create_user(victim, {})
+    site.lab.attach(victim, "arn:aws:iam::aws:policy/AdministratorAccess")
+    bodies = hostile(site.account, victim)
+    events = []
+    for number, body in enumerate(bodies):
+        site.lab.send(site.stack.queue_url, body)
+        if number < 9:
+            events.append(site.attack(site.user(f"neighbour{number}")))
+    worker = site.start(mode="enforce")
+    assert all(decision(worker, event)["outcome"] == "applied" for event in events)
+    dead: list[str] = []
+
+    def all_dead() -> bool:
+        dead.extend(site.lab.take(site.stack.dlq_url))
+        return len(dead) == len(bodies)
+
+    assert eventually(all_dead), [body[:60] for body in bodies if body not in dead]
+    assert sorted(dead) == sorted(bodies)
+    assert site.has_admin(victim)
+    assert worker.get("/livez")[0] == 200
+    refusals = [line for line in worker.log if line["message"] == "Message refused"]
+    assert len(refusals) == 3 * len(bodies)
+    assert all(len(line["sha256"]) == 64 for line in refusals)
+    assert victim not in json.dumps(refusals)
+
+
+def test_names_with_newlines_markup_and_bidi_harm_neither_log_nor_mail(site: Site) -> None:
+    worker = site.start(mode="enforce")
+    evil = 'a\r\nX: <script>"\u202e\u2028${7*7}=cmd()'
+    record = attach_event(site.account, evil, actor=evil)
+    record["userAgent"] = evil * 300
+    site.lab.put_event(record, "AWS API Call via CloudTrail")
+    # IAM knows no such user, and refuses to look for some of these names.
+    assert eventually(lambda: any(line["message"].startswith("SNS") for line in worker.log))
+    mail = site.mails()[0]
+    assert mail.isascii()
+    assert "\r\nX:" not in mail
+    assert worker.log_file.read_text().isascii()
+    assert worker.get("/livez")[0] == 200
