@@ -9,7 +9,7 @@ import socket
 import sys
 from collections.abc import Callable, Mapping
 from contextlib import closing
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import timedelta
 from pathlib import Path
 from types import FrameType
@@ -113,8 +113,14 @@ def find_decisions(
 ) -> tuple[Record, ...]:
     """The newest decisions, read beside a running worker."""
     query = DecisionQuery(limit=limit, target=target, rule_id=rule_id)
+    found: list[Record] = []
     with closing(open_ledger(settings, Clients(settings.region), exclusive=False)) as ledger:
-        return ledger.find(query).records
+        page = ledger.find(query)
+        found.extend(page.records)
+        while len(found) < limit and page.next_cursor is not None:
+            page = ledger.find(replace(query, cursor=page.next_cursor))
+            found.extend(page.records)
+    return tuple(found[:limit])
 
 
 def build(settings: Settings) -> Service:

@@ -13,8 +13,11 @@ What `claim` answers, for a key and the digest of its payload:
     done                 -            Done
 
 `save`, `renew`, `finish` and `release` succeed only for the latest fence of an open event;
-otherwise they raise `LostClaim` and change nothing. This file holds what adapters share, and the
-SQLite adapter; DynamoDB's is in `aws/dynamodb.py`. Both pass the same tests.
+otherwise they raise `LostClaim` and change nothing. An undo is kept beside the record, so that a
+worker that is still saving cannot wipe out what a human noted meanwhile.
+
+This file holds what the adapters share, and the SQLite adapter; DynamoDB's is in
+`aws/dynamodb.py`. Both pass the same tests.
 """
 
 import base64
@@ -22,16 +25,18 @@ import binascii
 import fcntl
 import json
 import os
+import re
 import sqlite3
 import threading
 from collections.abc import Iterator, Sequence
 from contextlib import ExitStack, closing, contextmanager
 from dataclasses import dataclass, replace
-from datetime import datetime, timedelta
+from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
 from typing import IO
 
-from pydantic import TypeAdapter
+from pydantic import TypeAdapter, ValidationError
+from pydantic_core import PydanticSerializationError
 
 from countermand.core.errors import ConfigError, LostClaim, Permanent, Transient
 from countermand.core.model import Record, Undo
@@ -40,28 +45,35 @@ from countermand.ports import Busy, Claim, Clock, Conflict, DecisionQuery, Done,
 _RECORD = TypeAdapter(Record)
 _UNDO = TypeAdapter(Undo)
 _NOT_STORED = {"decision": {"event": {"body", "request"}}}
-_SCHEMA_VERSION = 1
+_POSITION = re.compile(r"([0-9]{4}-[0-9]{2}-[0-9]{2})(T[0-9:.+]{1,22})?")
+_DECISION_ID = re.compile(r"[0-9a-z-]{0,64}")
 _PURGE_BATCH = 50
 _BUSY_SECONDS = 5.0
 
-_SCHEMA = """
-CREATE TABLE events (
-    key TEXT PRIMARY KEY,
-    digest TEXT NOT NULL,
-    owner TEXT NOT NULL,
-    fence INTEGER NOT NULL,
-    lease_until REAL NOT NULL,
-    done INTEGER NOT NULL DEFAULT 0,
-    touched REAL NOT NULL,
-    decision_id TEXT UNIQUE,
-    decided_at TEXT,
-    verdict TEXT, rule_id TEXT, severity TEXT, target TEXT, actor TEXT, account_id TEXT,
-    record BLOB
-) STRICT;
-CREATE INDEX events_newest ON events (decided_at DESC, decision_id DESC);
-CREATE INDEX events_touched ON events (touched);
-CREATE TABLE undos (grant_key TEXT PRIMARY KEY, undo BLOB NOT NULL, touched REAL NOT NULL) STRICT;
-"""
+_MIGRATIONS = (
+    (
+        """CREATE TABLE events (
+            key TEXT PRIMARY KEY,
+            digest TEXT NOT NULL,
+            owner TEXT NOT NULL,
+            fence INTEGER NOT NULL,
+            lease_until REAL NOT NULL,
+            done INTEGER NOT NULL DEFAULT 0,
+            touched REAL NOT NULL,
+            decision_id TEXT UNIQUE,
+            decided_at TEXT,
+            verdict TEXT, rule_id TEXT, severity TEXT, target TEXT, actor TEXT, account_id TEXT,
+            record BLOB
+        ) STRICT""",
+        "CREATE INDEX events_newest ON events (decided_at DESC, decision_id DESC)",
+        "CREATE INDEX events_touched ON events (touched)",
+        """CREATE TABLE undos (
+            grant_key TEXT PRIMARY KEY, undo BLOB NOT NULL, touched REAL NOT NULL
+        ) STRICT""",
+    ),
+    ("ALTER TABLE events ADD COLUMN undo BLOB",),
+)
+"""Version n of the file is what the first n leave behind; `PRAGMA user_version` remembers n."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,37 +98,60 @@ def index_fields(record: Record) -> IndexFields:
         decision_id=decision.id,
         decided_at=timestamp(record.timings.decided_at or record.timings.received_at),
         verdict=str(decision.verdict),
-        rule_id=finding.rule_id,
+        rule_id=storable(finding.rule_id),
         severity=str(finding.severity),
-        target=finding.subject.name if finding.subject else "",
-        actor=decision.event.actor.arn,
+        target=storable(finding.subject.name) if finding.subject else "",
+        actor=storable(decision.event.actor.arn),
         account_id=decision.event.account_id,
     )
 
 
 def timestamp(time: datetime) -> str:
-    """ISO 8601 with microseconds: sorts as text as it does in time."""
-    return time.isoformat(timespec="microseconds")
+    """ISO 8601 in UTC with microseconds: sorts as text as it does in time."""
+    try:
+        utc = time.astimezone(UTC)
+    except OverflowError:  # the first or last hours of the calendar, in another zone
+        utc = time.replace(tzinfo=UTC)
+    return utc.isoformat(timespec="microseconds")
 
 
 def dump_record(record: Record) -> bytes:
     """A record as JSON, without the event's body and parameters: these are never stored."""
-    return _RECORD.dump_json(record, exclude=_NOT_STORED, ensure_ascii=True)
+    try:
+        return _RECORD.dump_json(record, exclude=_NOT_STORED, ensure_ascii=True)
+    except PydanticSerializationError:  # lone surrogates
+        document = _RECORD.dump_python(record, mode="json", exclude=_NOT_STORED)
+        return json.dumps(_all_storable(document)).encode()
 
 
-def load_record(document: bytes | str) -> Record:
-    """The record, with an empty body."""
-    return _RECORD.validate_json(document)
+def load_record(document: bytes | str, undo: bytes | str | None = None) -> Record:
+    """The record, with an empty body, and with the undo that was kept beside it.
+
+    `Transient` when this version cannot read what another one wrote: an upgrade, or its rollback,
+    mends that, and until then one such record must not pass for a bug.
+    """
+    try:
+        record = _RECORD.validate_json(document)
+    except ValidationError as error:
+        # `from None`: pydantic's text quotes the record.
+        count = error.error_count()
+        raise Transient(f"ledger: a record of another version ({count} misfits)") from None
+    return replace(record, undo=load_undo(undo)) if undo else record
 
 
 def dump_undo(undo: Undo) -> bytes:
     """An undo as JSON."""
-    return _UNDO.dump_json(undo)
+    return _UNDO.dump_json(replace(undo, by=storable(undo.by)), ensure_ascii=True)
 
 
 def load_undo(document: bytes | str) -> Undo:
     """The undo again."""
     return _UNDO.validate_json(document)
+
+
+def storable(value: str) -> str:
+    """Text that any store takes: UTF-8 has no lone surrogates."""
+    return value.encode(errors="backslashreplace").decode()
 
 
 def encode_cursor(fields: IndexFields) -> str:
@@ -138,9 +173,20 @@ def decode_cursor(cursor: str) -> tuple[str, str]:
     except (ValueError, binascii.Error, RecursionError):
         position = None
     match position:
-        case [str(decided_at), str(decision_id)]:
+        case [str(decided_at), str(decision_id)] if _is_position(decided_at, decision_id):
             return decided_at, decision_id
     raise Permanent("cursor: not one that this API gave out; start again without it")
+
+
+def _is_position(decided_at: str, decision_id: str) -> bool:
+    found = _POSITION.fullmatch(decided_at)
+    if found is None or not _DECISION_ID.fullmatch(decision_id):
+        return False
+    try:
+        date.fromisoformat(found[1])
+    except ValueError:
+        return False
+    return True
 
 
 class SqliteLedger:
@@ -172,16 +218,17 @@ class SqliteLedger:
         now = self._clock.now().timestamp()
         with self._write() as db:
             row = db.execute(
-                "SELECT digest, fence, lease_until, done, record FROM events WHERE key = ?", (key,)
+                "SELECT digest, fence, lease_until, done, record, undo FROM events WHERE key = ?",
+                (storable(key),),
             ).fetchone()
             if row is None:
                 db.execute(
                     "INSERT INTO events (key, digest, owner, fence, lease_until, touched) "
                     "VALUES (?, ?, ?, 1, ?, ?)",
-                    (key, digest, self._owner, now + lease_seconds, now),
+                    (storable(key), digest, self._owner, now + lease_seconds, now),
                 )
                 return Claim(key, self._owner, 1)
-            known_digest, fence, lease_until, done, record = row
+            known_digest, fence, lease_until, done, record, undo = row
             if known_digest != digest:
                 return Conflict()
             if done:
@@ -191,9 +238,10 @@ class SqliteLedger:
             db.execute(
                 "UPDATE events SET owner = ?, fence = ?, lease_until = ?, touched = ? "
                 "WHERE key = ?",
-                (self._owner, fence + 1, now + lease_seconds, now, key),
+                (self._owner, fence + 1, now + lease_seconds, now, storable(key)),
             )
-            return Claim(key, self._owner, fence + 1, load_record(record) if record else None)
+            stored = load_record(record, undo) if record else None
+            return Claim(key, self._owner, fence + 1, stored)
 
     def renew(self, claim: Claim, lease_seconds: float) -> None:
         """Extend the lease."""
@@ -224,20 +272,20 @@ class SqliteLedger:
         """One record."""
         with self._read() as db:
             row = db.execute(
-                "SELECT record FROM events WHERE decision_id = ?", (storable(decision_id),)
+                "SELECT record, undo FROM events WHERE decision_id = ?", (storable(decision_id),)
             ).fetchone()
-        return load_record(row[0]) if row else None
+        return load_record(*row) if row else None
 
     def find(self, query: DecisionQuery) -> Page:
         """Records, newest first."""
         clauses, values = _conditions(query)
         sql = (
-            f"SELECT record FROM events WHERE {' AND '.join(clauses)} "  # noqa: S608
+            f"SELECT record, undo FROM events WHERE {' AND '.join(clauses)} "  # noqa: S608
             "ORDER BY decided_at DESC, decision_id DESC LIMIT ?"
         )
         with self._read() as db:
             rows = db.execute(sql, (*values, query.limit + 1)).fetchall()
-        records = tuple(load_record(row[0]) for row in rows[: query.limit])
+        records = tuple(load_record(*row) for row in rows[: query.limit])
         more = len(rows) > query.limit
         return Page(records, encode_cursor(index_fields(records[-1])) if more else None)
 
@@ -249,22 +297,22 @@ class SqliteLedger:
                 raise Permanent(f"no decision {decision_id}")
             if record.undo is not None:
                 raise Permanent(f"{decision_id} was already undone by {record.undo.by}")
-            record = replace(record, undo=undo)
             db.execute(
-                "UPDATE events SET record = ? WHERE decision_id = ?",
-                (dump_record(record), decision_id),
+                "UPDATE events SET undo = ? WHERE decision_id = ?", (dump_undo(undo), decision_id)
             )
             now = self._clock.now().timestamp()
             db.executemany(
                 "INSERT OR REPLACE INTO undos (grant_key, undo, touched) VALUES (?, ?, ?)",
-                [(grant, dump_undo(undo), now) for grant in grants],
+                [(storable(grant), dump_undo(undo), now) for grant in grants],
             )
-            return record
+            return replace(record, undo=undo)
 
     def undo_of(self, grant: str) -> Undo | None:
         """The latest undo of a grant."""
         with self._read() as db:
-            row = db.execute("SELECT undo FROM undos WHERE grant_key = ?", (grant,)).fetchone()
+            row = db.execute(
+                "SELECT undo FROM undos WHERE grant_key = ?", (storable(grant),)
+            ).fetchone()
         return load_undo(row[0]) if row else None
 
     def check(self) -> None:
@@ -292,8 +340,8 @@ class SqliteLedger:
             fields.verdict,
             fields.rule_id,
             fields.severity,
-            storable(fields.target),
-            storable(fields.actor),
+            fields.target,
+            fields.actor,
             fields.account_id,
         )
 
@@ -302,7 +350,7 @@ class SqliteLedger:
             changed = db.execute(
                 f"UPDATE events SET {assignments} "  # noqa: S608
                 "WHERE key = ? AND owner = ? AND fence = ? AND done = 0",
-                (*values, claim.key, claim.owner, claim.fence),
+                (*values, storable(claim.key), claim.owner, claim.fence),
             )
             if changed.rowcount != 1:
                 raise LostClaim(f"{claim.key} passed to another worker")
@@ -322,10 +370,11 @@ class SqliteLedger:
             db.execute("BEGIN IMMEDIATE")
             try:
                 yield db
+                db.commit()
             except BaseException:
+                # Also after a failed commit, which would block every later transaction.
                 db.rollback()
                 raise
-            db.commit()
 
 
 def _conditions(query: DecisionQuery) -> tuple[list[str], list[str]]:
@@ -347,19 +396,27 @@ def _conditions(query: DecisionQuery) -> tuple[list[str], list[str]]:
     return clauses, values
 
 
-def storable(value: str) -> str:
-    """Text that any store takes: UTF-8 has no lone surrogates."""
-    return value.encode(errors="backslashreplace").decode()
+def _all_storable(document: object) -> object:
+    match document:
+        case str():
+            return storable(document)
+        case list():
+            return [_all_storable(one) for one in document]
+        case dict():
+            return {storable(name): _all_storable(one) for name, one in document.items()}
+    return document
 
 
 def _hold(path: Path) -> IO[str]:
     lock = Path(f"{path}.lock").open("a+", encoding="ascii")  # noqa: SIM115  held until close
     try:
         fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except OSError:
+    except OSError as error:
         lock.seek(0)
         holder = lock.read().strip() or "unknown"
         lock.close()
+        if not isinstance(error, BlockingIOError):  # for example, no locks on this file system
+            raise
         raise ConfigError(
             f"ledger {path}: process {holder} holds it. One SQLite file serves one worker: give "
             "this one another file, or use COUNTERMAND_LEDGER_URL=dynamodb:TABLE for replicas"
@@ -371,27 +428,47 @@ def _hold(path: Path) -> IO[str]:
 
 
 def _open(path: Path) -> sqlite3.Connection:
-    path.touch(mode=0o600, exist_ok=True)
-    db = sqlite3.connect(path, timeout=_BUSY_SECONDS, isolation_level=None, check_same_thread=False)
-    try:
-        _prepare(db, path)
-    except BaseException:
-        db.close()
-        raise
+    with _alone_in(path.parent):
+        path.touch(mode=0o600, exist_ok=True)
+        db = sqlite3.connect(
+            path, timeout=_BUSY_SECONDS, isolation_level=None, check_same_thread=False
+        )
+        try:
+            db.execute("PRAGMA journal_mode = WAL")
+            # FULL: an intent that a power cut forgets would let a second worker act unknowing.
+            db.execute("PRAGMA synchronous = FULL")
+            _migrate(db, path)
+        except BaseException:
+            db.close()
+            raise
     return db
 
 
-def _prepare(db: sqlite3.Connection, path: Path) -> None:
-    db.execute("PRAGMA journal_mode = WAL")
-    # FULL: an intent that a power cut forgets would let a second worker act without knowing.
-    db.execute("PRAGMA synchronous = FULL")
+@contextmanager
+def _alone_in(folder: Path) -> Iterator[None]:
+    """One process at a time: the switch to WAL fails at once beside another one, in spite of
+    the busy timeout, and only one may create the tables.
+    """
+    handle = os.open(folder, os.O_RDONLY)
+    try:
+        fcntl.flock(handle, fcntl.LOCK_EX)
+        yield
+    finally:
+        os.close(handle)
+
+
+def _migrate(db: sqlite3.Connection, path: Path) -> None:
     version = db.execute("PRAGMA user_version").fetchone()[0]
-    if version > _SCHEMA_VERSION:
+    if version > len(_MIGRATIONS):
         raise ConfigError(
             f"ledger {path}: written by a newer version (schema {version}, this one knows "
-            f"{_SCHEMA_VERSION}); run that version, or use another file"
+            f"{len(_MIGRATIONS)}); run that version, or use another file"
         )
-    if version == 0:
-        db.executescript(
-            f"BEGIN IMMEDIATE;{_SCHEMA}PRAGMA user_version = {_SCHEMA_VERSION};COMMIT;"
-        )
+    if version == len(_MIGRATIONS):
+        return
+    db.execute("BEGIN IMMEDIATE")  # closing without a commit takes all of it back
+    for migration in _MIGRATIONS[version:]:
+        for statement in migration:
+            db.execute(statement)
+    db.execute(f"PRAGMA user_version = {len(_MIGRATIONS)}")
+    db.commit()

@@ -189,7 +189,10 @@ class DecisionQuery:
 
 @dataclass(frozen=True, slots=True)
 class Page:
-    """Records, newest first; `next_cursor` is None on the last page."""
+    """Records, newest first; `next_cursor` is None on the last page.
+
+    A page may be short, or empty, and still have a next one: an answer has a bounded cost.
+    """
 
     records: tuple[Record, ...]
     next_cursor: str | None = None

@@ -1,16 +1,21 @@
 """One contract for both ledgers: claims, fencing, history. Then what is SQLite's own."""
 
+import base64
+import json
 import multiprocessing
 import sqlite3
 import stat
 import threading
-from collections.abc import Sequence
-from datetime import timedelta
+import uuid
+from collections.abc import Iterator, Sequence
+from dataclasses import replace
+from datetime import UTC, datetime, timedelta, timezone
 from pathlib import Path
 from typing import Any
 
 import pytest
 
+from countermand.aws.dynamodb import DynamoDbLedger, create_table, table_definition
 from countermand.core.decide import decide
 from countermand.core.errors import ConfigError, LostClaim, Permanent, Transient
 from countermand.core.model import (
@@ -227,6 +232,32 @@ def test_a_record_comes_back_whole_but_for_the_event_s_body(open_ledger: OpenLed
     assert (found.decision.event.request, found.decision.event.body) == (None, {})
 
 
+HOSTILE = "lone \ud800 surrogate"
+
+
+def test_lone_surrogates_are_stored_in_a_readable_form(open_ledger: OpenLedger) -> None:
+    ledger, undo = open_ledger("a"), Undo(HOSTILE, NOW)
+    hostile = replace(record(1, target=HOSTILE, actor=HOSTILE), notes=(HOSTILE,))
+    claim = claimed(ledger, HOSTILE)
+    assert isinstance(ledger.claim(HOSTILE, "d", LEASE), Busy)
+    ledger.finish(claim, hostile)
+    ledger.mark_undone(hostile.decision.id, undo, [HOSTILE])
+    assert ids(ledger, target=HOSTILE, actor=HOSTILE) == ["1"]
+    assert ids(ledger, rule_id=HOSTILE) == []
+    assert ledger.get(HOSTILE) is None
+    found = ledger.get(hostile.decision.id)
+    assert found is not None
+    assert found.notes == (r"lone \ud800 surrogate",)
+    assert ledger.undo_of(HOSTILE) == found.undo
+
+
+def test_a_decision_whose_event_hides_its_actor_is_found_by_that(open_ledger: OpenLedger) -> None:
+    ledger = open_ledger("a")
+    keep(ledger, record(1, actor=""), record(2))
+    assert ids(ledger, actor="") == ["1"]
+    assert ids(ledger, rule_id="") == []
+
+
 def test_an_unknown_decision_is_none(open_ledger: OpenLedger) -> None:
     assert open_ledger("a").get("d-unknown") is None
 
@@ -279,6 +310,23 @@ def test_since_is_included_and_until_is_not(open_ledger: OpenLedger) -> None:
     assert ids(ledger, since=until, until=since) == []
 
 
+@pytest.mark.parametrize("hours", [-11, 5.5, 14])
+def test_times_of_any_zone_are_compared_in_utc(open_ledger: OpenLedger, hours: float) -> None:
+    ledger = open_ledger("a")
+    keep(ledger, record(1), record(2, at=NOW - timedelta(hours=1)))
+    zone = timezone(timedelta(hours=hours))
+    assert ids(ledger, since=(NOW - timedelta(minutes=5)).astimezone(zone)) == ["1"]
+    assert ids(ledger, until=(NOW - timedelta(minutes=5)).astimezone(zone)) == ["2"]
+
+
+def test_the_ends_of_the_calendar_are_times_like_others(open_ledger: OpenLedger) -> None:
+    ledger = open_ledger("a")
+    keep(ledger, record(1))
+    first = datetime.min.replace(tzinfo=timezone(timedelta(hours=14)))
+    last = datetime.max.replace(tzinfo=timezone(timedelta(hours=-11)))
+    assert ids(ledger, since=first, until=last) == ["1"]
+
+
 @pytest.mark.parametrize("filters", [{}, {"verdict": Verdict.REMEDIATE}, {"target": "alice"}])
 def test_pages_are_stable_while_new_decisions_arrive(
     open_ledger: OpenLedger, filters: dict[str, Any]
@@ -309,7 +357,23 @@ def test_decisions_of_the_same_instant_are_neither_lost_nor_repeated(
     assert second.next_cursor is None
 
 
-@pytest.mark.parametrize("cursor", ["", "x", "!!!!", "bnVsbA", "WzEsMl0", "\u00fc", "[" * 5000])
+def forged(*position: str) -> str:
+    return base64.urlsafe_b64encode(json.dumps(position).encode()).decode().rstrip("=")
+
+
+BAD_CURSORS = [
+    *("", "x", "!!!!", "bnVsbA", "WzEsMl0", "\u00fc", "\ud800", "[" * 5000),
+    forged("2026-10-99", "d-1"),
+    forged("2026-W01-1", "d-1"),
+    forged("2026-11-20", "\ud800"),
+    forged("2026-11-20", "d" * 3000),
+    forged("2026-11-20T" + "0" * 3000, "d-1"),
+    forged("\u0662\u0660\u0662\u0666-11-20", "d-1"),
+    forged("2026-11-20", "d-1", "more"),
+]
+
+
+@pytest.mark.parametrize("cursor", BAD_CURSORS, ids=range(len(BAD_CURSORS)))
 def test_a_cursor_that_was_not_given_out_is_refused(open_ledger: OpenLedger, cursor: str) -> None:
     with pytest.raises(Permanent, match="cursor"):
         open_ledger("a").find(DecisionQuery(cursor=cursor))
@@ -341,6 +405,33 @@ def test_an_undo_is_noted_on_the_record_and_for_its_grants_once(open_ledger: Ope
 def test_an_undo_of_an_unknown_decision_is_refused(open_ledger: OpenLedger) -> None:
     with pytest.raises(Permanent, match="d-unknown"):
         open_ledger("a").mark_undone("d-unknown", Undo("x", NOW), [])
+
+
+@pytest.mark.parametrize("write", ["save", "finish"])
+def test_a_worker_that_is_still_saving_does_not_wipe_out_an_undo(
+    open_ledger: OpenLedger, write: str
+) -> None:
+    worker, undo = open_ledger("a"), Undo("arn:alice", NOW)
+    one = record()
+    claim = claimed(worker, one.decision.event.id)
+    worker.save(claim, one)
+    open_ledger("cli").mark_undone(one.decision.id, undo, [])
+    getattr(worker, write)(claim, one)
+    found = worker.get(one.decision.id)
+    assert found is not None
+    assert found.undo == undo
+    assert [r.undo for r in worker.find(DecisionQuery()).records] == [undo]
+    with pytest.raises(Permanent, match="already undone"):
+        worker.mark_undone(one.decision.id, undo, [])
+
+
+def test_the_next_owner_hears_of_an_undo(open_ledger: OpenLedger) -> None:
+    ledger, undo, one = open_ledger("a"), Undo("arn:alice", NOW), record()
+    claim = claimed(ledger)
+    ledger.save(claim, one)
+    ledger.mark_undone(one.decision.id, undo, [])
+    ledger.release(claim)
+    assert claimed(open_ledger("b")).record == replace(one, undo=undo)
 
 
 def test_a_ledger_that_works_passes_its_check(open_ledger: OpenLedger) -> None:
@@ -405,6 +496,36 @@ def test_a_file_that_another_process_holds_is_refused(path: Path, clock: FrozenC
     sqlite(path, clock).close()
 
 
+def _claim_at_once(path: Path, together: Any, answers: Any) -> None:
+    together.wait(30)
+    ledger = sqlite(path, FrozenClock(), exclusive=False)
+    answers.put(type(ledger.claim("k", "d", LEASE)).__name__)
+    ledger.close()
+
+
+def test_processes_that_make_the_file_together_claim_one_event_once(tmp_path: Path) -> None:
+    context = multiprocessing.get_context("spawn")
+    together, answers = context.Barrier(4), context.Queue()
+    arguments = (tmp_path / "ledger.sqlite3", together, answers)
+    processes = [context.Process(target=_claim_at_once, args=arguments) for _ in range(4)]
+    for process in processes:
+        process.start()
+    assert sorted(answers.get(timeout=60) for _ in processes) == ["Busy", "Busy", "Busy", "Claim"]
+    for process in processes:
+        process.join()
+
+
+def test_a_file_of_the_first_version_is_brought_up_to_date(path: Path, clock: FrozenClock) -> None:
+    ledger = sqlite(path, clock)
+    keep(ledger, record())
+    ledger._db.execute("ALTER TABLE events DROP COLUMN undo")
+    ledger._db.execute("PRAGMA user_version = 1")
+    ledger.close()
+    again = sqlite(path, clock)
+    assert again.mark_undone(record().decision.id, Undo("x", NOW), []).undo == Undo("x", NOW)
+    again.close()
+
+
 def test_a_file_of_a_newer_version_is_refused(path: Path, clock: FrozenClock) -> None:
     sqlite(path, clock).close()
     with sqlite3.connect(path) as db:
@@ -440,6 +561,63 @@ def test_a_full_disk_is_transient_and_loses_nothing(path: Path, clock: FrozenClo
     ledger.close()
 
 
+def test_a_commit_that_fails_does_not_block_the_next(path: Path, clock: FrozenClock) -> None:
+    ledger = sqlite(path, clock)
+    claim = claimed(ledger)
+    for statement in (
+        "PRAGMA foreign_keys = ON",
+        "CREATE TABLE parents (id INTEGER PRIMARY KEY)",
+        "CREATE TABLE children (id REFERENCES parents DEFERRABLE INITIALLY DEFERRED)",
+        "CREATE TRIGGER fail AFTER UPDATE ON events BEGIN INSERT INTO children VALUES (1); END",
+    ):
+        ledger._db.execute(statement)
+    with pytest.raises(Transient, match="FOREIGN KEY"):
+        ledger.renew(claim, LEASE)
+    ledger._db.execute("DROP TRIGGER fail")
+    ledger.renew(claim, LEASE)
+    ledger.close()
+
+
+def test_a_locked_file_is_transient(path: Path, clock: FrozenClock) -> None:
+    ledger, other = sqlite(path, clock), sqlite(path, clock, exclusive=False)
+    ledger._db.execute("PRAGMA busy_timeout = 0")
+    other._db.execute("BEGIN IMMEDIATE")
+    with pytest.raises(Transient, match="locked"):
+        ledger.claim("k", "d", LEASE)
+    other._db.rollback()
+    assert claimed(ledger).fence == 1
+    ledger.close()
+    other.close()
+
+
+def test_a_file_that_breaks_while_it_is_open_is_transient(path: Path, clock: FrozenClock) -> None:
+    before = sqlite(path, clock)
+    keep(before, record())
+    before.close()
+    ledger = sqlite(path, clock)
+    with path.open("r+b") as file:
+        file.seek(4096)
+        file.write(b"\xff" * (path.stat().st_size - 4096))
+    with pytest.raises(Transient, match="malformed"):
+        ledger.get(record().decision.id)
+    with pytest.raises(Transient, match="malformed"):
+        ledger.claim("k", "d", LEASE)
+    ledger.close()
+
+
+def test_a_record_of_another_version_is_transient_and_not_quoted(
+    path: Path, clock: FrozenClock
+) -> None:
+    ledger = sqlite(path, clock)
+    keep(ledger, record())
+    ledger._db.execute("UPDATE events SET record = ?", (b'{"decision": "PRIVATE"}',))
+    with pytest.raises(Transient, match="another version") as refusal:
+        ledger.get(record().decision.id)
+    assert "PRIVATE" not in str(refusal.value)
+    assert refusal.value.__suppress_context__
+    ledger.close()
+
+
 def test_a_read_only_database_fails_the_check(path: Path, clock: FrozenClock) -> None:
     ledger = sqlite(path, clock)
     ledger._db.execute("PRAGMA query_only = ON")
@@ -458,3 +636,147 @@ def test_what_is_older_than_the_retention_is_forgotten(path: Path, clock: Frozen
     keep(ledger, record(3))
     assert sorted(ids(ledger)) == ["2", "3"]
     ledger.close()
+
+
+# --- DynamoDB alone
+
+YEAR_AND_MORE = 400
+
+
+@pytest.fixture
+def table(dynamodb: Any) -> str:
+    name = f"ledger-{uuid.uuid4()}"
+    create_table(dynamodb, name)
+    return name
+
+
+@pytest.fixture
+def calls(dynamodb: Any) -> Iterator[list[str]]:
+    """Names of the operations that are called from here on."""
+    made: list[str] = []
+
+    def note(model: Any, **_: Any) -> None:
+        made.append(model.name)
+
+    dynamodb.meta.events.register("before-call.dynamodb", note)
+    yield made
+    dynamodb.meta.events.unregister("before-call.dynamodb", note)
+
+
+@pytest.mark.dynamodb
+def test_the_ledger_makes_only_the_four_calls_that_the_worker_may(
+    dynamodb: Any, table: str, clock: FrozenClock, calls: list[str]
+) -> None:
+    ledger = DynamoDbLedger(dynamodb, table, clock, "a", YEAR_AND_MORE)
+    keep(ledger, record(1))
+    again = claimed(ledger, "2")
+    ledger.release(again)
+    again = claimed(ledger, "2")
+    ledger.renew(again, LEASE)
+    ledger.save(again, record(2))
+    ledger.mark_undone(record(1).decision.id, Undo("x", NOW), ["g"])
+    ledger.undo_of("g")
+    ids(ledger)
+    ids(ledger, target="alice", severity=Severity.LOW)
+    ledger.check()
+    assert set(calls) == {"GetItem", "PutItem", "UpdateItem", "Query"}
+
+
+@pytest.mark.dynamodb
+def test_a_page_costs_a_bounded_number_of_queries_and_old_decisions_are_reached(
+    dynamodb: Any, table: str, clock: FrozenClock, calls: list[str]
+) -> None:
+    ledger = DynamoDbLedger(dynamodb, table, clock, "a", YEAR_AND_MORE)
+    keep(ledger, record(1, at=NOW - timedelta(days=100)))
+    seen: list[str] = []
+    cursor, pages = None, 0
+    while pages == 0 or cursor is not None:
+        calls.clear()
+        page = ledger.find(DecisionQuery(cursor=cursor))
+        assert calls.count("Query") <= 40
+        seen += [r.decision.event.event_id for r in page.records]
+        cursor, pages = page.next_cursor, pages + 1
+    assert seen == ["1"]
+    assert pages == 11
+
+
+@pytest.mark.dynamodb
+def test_an_undo_writes_over_nothing_that_the_index_does_not_know_yet(
+    dynamodb: Any, table: str, clock: FrozenClock
+) -> None:
+    ledger = DynamoDbLedger(dynamodb, table, clock, "a", YEAR_AND_MORE)
+    claim = claimed(ledger)
+    ledger.save(claim, replace(record(), notes=()))
+    stale = dynamodb.query(
+        TableName=table,
+        IndexName="by_decision_id",
+        KeyConditionExpression="decision_id = :id",
+        ExpressionAttributeValues={":id": {"S": record().decision.id}},
+    )
+    ledger.finish(claim, record())
+
+    class LaggingIndex:
+        """The client, but for an index that is one write behind."""
+
+        def query(self, **_: Any) -> Any:
+            return stale
+
+        def __getattr__(self, name: str) -> Any:
+            return getattr(dynamodb, name)
+
+    lagging = DynamoDbLedger(LaggingIndex(), table, clock, "cli", YEAR_AND_MORE)
+    undone = lagging.mark_undone(record().decision.id, Undo("arn:alice", NOW), [])
+    assert undone == replace(record(), undo=Undo("arn:alice", NOW))
+    with pytest.raises(Permanent, match="already undone"):
+        lagging.mark_undone(record().decision.id, Undo("arn:bob", NOW), [])
+    assert ledger.get(record().decision.id) == undone
+
+
+@pytest.mark.dynamodb
+def test_a_record_too_large_for_an_item_is_permanent(
+    dynamodb: Any, table: str, clock: FrozenClock
+) -> None:
+    ledger = DynamoDbLedger(dynamodb, table, clock, "a", YEAR_AND_MORE)
+    large = replace(record(actor="x" * 16_000), notes=("y" * 372_000,))
+    with pytest.raises(Permanent, match="too large"):
+        ledger.save(claimed(ledger), large)
+
+
+@pytest.mark.dynamodb
+def test_no_item_holds_the_event_s_body_and_every_item_expires(
+    dynamodb: Any, table: str, clock: FrozenClock
+) -> None:
+    ledger = DynamoDbLedger(dynamodb, table, clock, "a", YEAR_AND_MORE)
+    keep(ledger, record())
+    ledger.mark_undone(record().decision.id, Undo("x", NOW), ["g"])
+    ledger.check()
+    items = {item["key"]["S"]: item for item in dynamodb.scan(TableName=table)["Items"]}
+    assert "SECRET-MARKER" not in json.dumps(items)
+    kept = {
+        key: datetime.fromtimestamp(int(item["expires_at"]["N"]), UTC) - NOW
+        for key, item in items.items()
+    }
+    year_and_more = timedelta(days=YEAR_AND_MORE)
+    assert kept == {
+        record().decision.event.id: year_and_more,
+        "undo#g": year_and_more,
+        "health#a": timedelta(days=1),
+    }
+
+
+@pytest.mark.dynamodb
+def test_making_the_table_again_finishes_what_was_begun(dynamodb: Any) -> None:
+    name = f"ledger-{uuid.uuid4()}"
+    dynamodb.create_table(**table_definition(name))
+    for _ in range(2):
+        create_table(dynamodb, name)
+    ttl = dynamodb.describe_time_to_live(TableName=name)["TimeToLiveDescription"]
+    assert ttl == {"TimeToLiveStatus": "ENABLED", "AttributeName": "expires_at"}
+
+
+@pytest.mark.dynamodb
+def test_a_table_that_is_not_there_is_transient(dynamodb: Any, clock: FrozenClock) -> None:
+    ledger = DynamoDbLedger(dynamodb, "no-such-table", clock, "a", YEAR_AND_MORE)
+    for call in (ledger.check, lambda: ledger.claim("k", "d", LEASE), lambda: ids(ledger)):
+        with pytest.raises(Transient, match="ResourceNotFoundException"):
+            call()

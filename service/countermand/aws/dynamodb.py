@@ -9,8 +9,8 @@ account, and one by decision id. Nothing scans. TTL expires items; there is no r
 """
 
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
-from dataclasses import asdict, replace
+from contextlib import contextmanager, suppress
+from dataclasses import asdict
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
@@ -35,6 +35,7 @@ from countermand.ports import Busy, Claim, Clock, Conflict, DecisionQuery, Done,
 
 _LARGEST_ITEM = 390_000  # DynamoDB refuses more than 400 KB, names and numbers included
 _QUERIES_PER_PAGE = 40
+_HEALTH_KEPT = timedelta(days=1)
 _INDEXED = ("rule_id", "verdict", "account_id")
 _FILTERED = (*_INDEXED, "severity", "target", "actor")
 _CONDITION_FAILED = "ConditionalCheckFailedException"
@@ -59,13 +60,13 @@ class DynamoDbLedger:
         """See the table in `ledger.py`."""
         now = self._clock.now().timestamp()
         item = {
-            "key": {"S": key},
+            "key": {"S": storable(key)},
             "digest": {"S": digest},
             "owner": {"S": self._owner},
             "fence": {"N": "1"},
             "lease_until": {"N": repr(now + lease_seconds)},
             "done": {"BOOL": False},
-            "expires_at": self._expiry(),
+            "expires_at": self._expiry(self._retention),
         }
         with _condition() as new, translated("dynamodb", "PutItem"):
             self._client.put_item(
@@ -98,7 +99,7 @@ class DynamoDbLedger:
     def get(self, decision_id: str) -> Record | None:
         """One record; as old as the index is, usually milliseconds."""
         item = self._by_decision(decision_id)
-        return load_record(item["record"]["S"]) if item else None
+        return _record(item) if item else None
 
     def find(self, query: DecisionQuery) -> Page:
         """Records, newest first. A page may be short, or empty, and still have a next one: an
@@ -114,7 +115,7 @@ class DynamoDbLedger:
                     return Page(tuple(found), _resume(value, start))
                 items, start = self._query(query, (index, value), (floor, upper), start)
                 queries += 1
-                found += [load_record(item["record"]["S"]) for item in items]
+                found += [_record(item) for item in items]
                 if len(found) > query.limit:
                     page = tuple(found[: query.limit])
                     return Page(page, encode_cursor(index_fields(page[-1])))
@@ -127,32 +128,28 @@ class DynamoDbLedger:
         item = self._by_decision(decision_id)
         if item is None:
             raise Permanent(f"no decision {decision_id}")
-        record = replace(load_record(item["record"]["S"]), undo=undo)
+        if (known := _record(item).undo) is not None:
+            raise Permanent(f"{decision_id} was already undone by {known.by}")
+        # The grants first: after a crash in between, the worker must know what a human wants back;
+        # a mark that is missing on the record only means that the undo can be repeated.
+        for grant in grants:
+            self._note(grant, undo)
         with _condition() as first, translated("dynamodb", "UpdateItem"):
-            self._client.update_item(
+            # The index may lag behind the worker, so only the undo is written. The same undo again
+            # is the SDK's own retry after a lost answer.
+            answer = self._client.update_item(
                 TableName=self._table,
                 Key={"key": item["key"]},
-                UpdateExpression="SET #record = :record, undone = :undone",
-                ConditionExpression="attribute_not_exists(undone)",
-                ExpressionAttributeNames={"#record": "record"},
-                ExpressionAttributeValues={
-                    ":record": {"S": dump_record(record).decode()},
-                    ":undone": {"BOOL": True},
-                },
+                UpdateExpression="SET #undo = :undo",
+                ConditionExpression="attribute_exists(#key) "
+                "AND (attribute_not_exists(#undo) OR #undo = :undo)",
+                ExpressionAttributeNames={"#key": "key", "#undo": "undo"},
+                ExpressionAttributeValues={":undo": {"S": dump_undo(undo).decode()}},
+                ReturnValues="ALL_NEW",
             )
         if not first:
-            raise Permanent(f"{decision_id} was already undone")
-        for grant in grants:
-            with translated("dynamodb", "PutItem"):
-                self._client.put_item(
-                    TableName=self._table,
-                    Item={
-                        "key": {"S": _undo_key(grant)},
-                        "undo": {"S": dump_undo(undo).decode()},
-                        "expires_at": self._expiry(),
-                    },
-                )
-        return record
+            raise Permanent(f"{decision_id} was already undone, or is no longer kept")
+        return _record(answer["Attributes"])
 
     def undo_of(self, grant: str) -> Undo | None:
         """The latest undo of a grant."""
@@ -164,16 +161,30 @@ class DynamoDbLedger:
         with translated("dynamodb", "PutItem"):
             self._client.put_item(
                 TableName=self._table,
-                Item={"key": {"S": f"health#{self._owner}"}, "expires_at": self._expiry()},
+                Item={
+                    "key": {"S": f"health#{self._owner}"},
+                    "expires_at": self._expiry(_HEALTH_KEPT),
+                },
             )
 
     def close(self) -> None:
         """Nothing is held."""
 
+    def _note(self, grant: str, undo: Undo) -> None:
+        with translated("dynamodb", "PutItem"):
+            self._client.put_item(
+                TableName=self._table,
+                Item={
+                    "key": {"S": _undo_key(grant)},
+                    "undo": {"S": dump_undo(undo).decode()},
+                    "expires_at": self._expiry(self._retention),
+                },
+            )
+
     def _take_over(
         self, key: str, digest: str, now: float, lease_seconds: float
     ) -> Claim | Done | Busy | Conflict:
-        item = self._get(key)
+        item = self._get(storable(key))
         if item is None:  # expired in this very moment
             return Busy(1)
         if item["digest"]["S"] != digest:
@@ -186,7 +197,7 @@ class DynamoDbLedger:
         with _condition() as taken, translated("dynamodb", "UpdateItem"):
             self._client.update_item(
                 TableName=self._table,
-                Key={"key": {"S": key}},
+                Key={"key": {"S": storable(key)}},
                 UpdateExpression="SET #owner = :owner, fence = :next, lease_until = :until",
                 ConditionExpression="fence = :fence AND lease_until <= :now AND done = :open",
                 ExpressionAttributeNames={"#owner": "owner"},
@@ -201,8 +212,7 @@ class DynamoDbLedger:
             )
         if not taken:
             return Busy(lease_seconds)
-        record = item.get("record")
-        return Claim(key, self._owner, fence + 1, load_record(record["S"]) if record else None)
+        return Claim(key, self._owner, fence + 1, _record(item) if "record" in item else None)
 
     def _update(self, claim: Claim, attributes: Item) -> None:
         names = {f"#{name}": name for name in attributes} | {"#owner": "owner"}
@@ -214,7 +224,7 @@ class DynamoDbLedger:
         with _condition() as owned, translated("dynamodb", "UpdateItem"):
             self._client.update_item(
                 TableName=self._table,
-                Key={"key": {"S": claim.key}},
+                Key={"key": {"S": storable(claim.key)}},
                 UpdateExpression=f"SET {assignments}",
                 ConditionExpression=_OWNED,
                 ExpressionAttributeNames=names,
@@ -224,20 +234,21 @@ class DynamoDbLedger:
             raise LostClaim(f"{claim.key} passed to another worker")
 
     def _attributes(self, record: Record) -> dict[str, Mapping[str, Any]]:
-        document = dump_record(record).decode()
-        if len(document) > _LARGEST_ITEM:
-            raise Permanent(f"a record of {len(document)} bytes is too large for DynamoDB")
         fields = index_fields(record)
-        texts = {name: {"S": storable(text)} for name, text in asdict(fields).items() if text}
-        return {
-            **texts,
-            "day": {"S": fields.decided_at[:10]},
-            "sorted": {"S": f"{fields.decided_at}#{fields.decision_id}"},
-            "record": {"S": document},
+        texts = {
+            **asdict(fields),
+            "day": fields.decided_at[:10],
+            "sorted": f"{fields.decided_at}#{fields.decision_id}",
+            "record": dump_record(record).decode(),
         }
+        size = sum(len(name) + len(text.encode()) for name, text in texts.items())
+        if size > _LARGEST_ITEM:
+            raise Permanent(f"a record of {size} bytes is too large for DynamoDB")
+        # The key of an index must not be empty; what is missing there is not in the index.
+        return {name: {"S": text} for name, text in texts.items() if text or name not in _INDEXED}
 
-    def _expiry(self) -> Mapping[str, str]:
-        return {"N": str(int((self._clock.now() + self._retention).timestamp()))}
+    def _expiry(self, kept: timedelta) -> Mapping[str, str]:
+        return {"N": str(int((self._clock.now() + kept).timestamp()))}
 
     def _get(self, key: str) -> Item | None:
         with translated("dynamodb", "GetItem"):
@@ -266,7 +277,8 @@ class DynamoDbLedger:
         for name in _INDEXED:
             value = getattr(query, name)
             if value is not None:
-                yield name, str(value)
+                if value:  # nothing has an empty one, and DynamoDB refuses to look for it
+                    yield name, storable(str(value))
                 return
         now = self._clock.now()
         # A day more at either end: clocks differ, and the retention is not exact.
@@ -333,13 +345,18 @@ def table_definition(table_name: str) -> dict[str, Any]:
 
 
 def create_table(client: Any, table_name: str) -> None:
-    """Create the table with its TTL, and wait until it is there; for emulators and tests."""
+    """Create the table with its TTL, and wait until it is there; for emulators and tests.
+
+    Calling it again finishes what an earlier call began.
+    """
     with translated("dynamodb", "CreateTable"):
-        try:
+        with suppress(client.exceptions.ResourceInUseException):
             client.create_table(**table_definition(table_name))
-        except client.exceptions.ResourceInUseException:
-            return
         client.get_waiter("table_exists").wait(TableName=table_name)
+    with translated("dynamodb", "DescribeTimeToLive"):
+        ttl = client.describe_time_to_live(TableName=table_name)["TimeToLiveDescription"]
+    if ttl["TimeToLiveStatus"] in {"ENABLED", "ENABLING"}:
+        return
     with translated("dynamodb", "UpdateTimeToLive"):
         client.update_time_to_live(
             TableName=table_name,
@@ -374,8 +391,12 @@ def _resume(partition: str, start: Item | None) -> str:
     return encode_position(f"{partition}T24", "")  # all of that day
 
 
+def _record(item: Item) -> Record:
+    return load_record(item["record"]["S"], item.get("undo", {}).get("S"))
+
+
 def _undo_key(grant: str) -> str:
-    return f"undo#{grant}"
+    return f"undo#{storable(grant)}"
 
 
 class _Condition:
