@@ -67,7 +67,7 @@ def envelope(record: Mapping[str, Any], detail_type: str = CLOUDTRAIL_CALL) -> d
     source = str(record.get("eventSource", ""))
     return {
         "version": "0",
-        "id": str(uuid.uuid5(uuid.NAMESPACE_OID, str(record.get("eventID")))),
+        "id": str(uuid.uuid5(uuid.NAMESPACE_OID, ascii(record.get("eventID")))),
         "detail-type": detail_type,
         "source": f"aws.{source.partition('.')[0]}",
         "account": record.get("recipientAccountId"),

@@ -6,6 +6,7 @@ target exists, at path `/`, without tags, and has the grant.
 """
 
 import json
+import zlib
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from gzip import GzipFile
@@ -17,7 +18,7 @@ from countermand.core.detect import detect
 from countermand.core.errors import Malformed
 from countermand.core.govern import Policy, judge, screen
 from countermand.core.model import Decision, Event, Facts, Finding, Principal, Ruling
-from countermand.core.parse import CLOUDTRAIL_CALL, parse
+from countermand.core.parse import CLOUDTRAIL_CALL, load_strictly, parse
 from countermand.core.rule import RuleSet
 
 _GZIP_MAGIC = b"\x1f\x8b"
@@ -59,25 +60,30 @@ def replay(
 
 
 def _documents(stream: BufferedReader) -> Iterator[object]:
-    """The events of a recording; bytes where a line is no JSON document by itself."""
+    """The events of a recording, with a `Malformed` in the place of what is none."""
     plain: Iterable[bytes] = stream
     if stream.peek(2)[:2] == _GZIP_MAGIC:
         plain = GzipFile(fileobj=stream)
-    lines = iter(plain)
+    try:
+        yield from _lines(iter(plain))
+    except (OSError, EOFError, zlib.error) as error:
+        yield Malformed(f"the recording cannot be read to its end: {error}")
+
+
+def _lines(lines: Iterator[bytes]) -> Iterator[object]:
     for line in lines:
-        if not line.strip():
-            continue
-        document = _json(line)
-        if document is line and line.rstrip() in _OPENINGS:
-            document = _json(line + b"".join(lines))
-        yield from _records(document)
+        if line.rstrip() in _OPENINGS:
+            # Not one document a line: then the rest is one document.
+            yield from _records(_json(line + b"".join(lines)))
+        elif line.strip():
+            yield from _records(_json(line))
 
 
 def _json(text: bytes) -> object:
     try:
-        return json.loads(text)
-    except (ValueError, RecursionError):
-        return text
+        return load_strictly(text)
+    except Malformed as error:
+        return error
 
 
 def _records(document: object) -> list[object]:
@@ -86,8 +92,8 @@ def _records(document: object) -> list[object]:
 
 
 def _event(document: object) -> Event:
-    if isinstance(document, bytes):
-        return parse(document.decode(errors="surrogateescape"))
+    if isinstance(document, Malformed):
+        raise document
     if isinstance(document, dict) and "detail" not in document:
         document = envelope(
             document, _DETAIL_TYPES.get(str(document.get("eventType")), CLOUDTRAIL_CALL)

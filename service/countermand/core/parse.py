@@ -22,6 +22,7 @@ from countermand.core.errors import Malformed
 from countermand.core.model import Actor, Event
 
 _LONG_NUMBER = re.compile(rb"[0-9]{21}")
+_STRING = re.compile(rb'"(?:[^"\\]|\\.)*+"', re.DOTALL)
 _STRUCTURE = re.compile(rb'"(?:[^"\\]|\\.)*+"|[][{}]', re.DOTALL)
 CLOUDTRAIL_CALL = "AWS API Call via CloudTrail"
 _FROM_CLOUDTRAIL = " via CloudTrail"
@@ -65,10 +66,20 @@ def load(body: str, limits: Limits = LIMITS) -> dict[str, Any]:
     except orjson.JSONDecodeError as error:
         raise Malformed(f"body is not JSON: {error.msg} at character {error.pos}") from None
     if orjson.dumps(document) != raw:
-        document = _load_strictly(raw, limits)
+        document = load_strictly(raw, limits)
     if type(document) is not dict:
         raise Malformed(f"body is a JSON {_json_type(document)}, not an object")
     return document
+
+
+def load_strictly(raw: bytes, limits: Limits = LIMITS) -> Any:  # noqa: ANN401
+    """JSON of any form, but without duplicate keys, constants and endless numbers; slow."""
+    if _LONG_NUMBER.search(_STRING.sub(b'""', raw)):
+        raise Malformed(f"body holds a number of more than {limits.number_digits} digits")
+    try:
+        return json.loads(raw, object_pairs_hook=_unique_keys, parse_constant=_no_constant)
+    except (ValueError, RecursionError) as error:
+        raise Malformed(f"body is not JSON: {error}") from None
 
 
 def read_event(envelope: Mapping[str, Any]) -> Event:
@@ -117,18 +128,6 @@ def _check_depth(raw: bytes, limit: int) -> None:
                 raise Malformed(f"body is nested deeper than {limit} levels")
         elif token in b"]}":
             depth -= 1
-
-
-def _load_strictly(raw: bytes, limits: Limits) -> Any:  # noqa: ANN401
-    if _LONG_NUMBER.search(_STRING.sub(b'""', raw)):
-        raise Malformed(f"body holds a number of more than {limits.number_digits} digits")
-    try:
-        return json.loads(raw, object_pairs_hook=_unique_keys, parse_constant=_no_constant)
-    except (ValueError, RecursionError) as error:
-        raise Malformed(f"body is not JSON: {error}") from None
-
-
-_STRING = re.compile(rb'"(?:[^"\\]|\\.)*+"', re.DOTALL)
 
 
 def _unique_keys(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
