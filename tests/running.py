@@ -122,7 +122,9 @@ class Site:
             "COUNTERMAND_OWN_ROLE_ARN": f"arn:aws:iam::{self.account}:role/countermand",
             **{f"COUNTERMAND_{name.upper()}": text for name, text in settings.items()},
         }
-        others = {k: v for k, v in os.environ.items() if not k.startswith("COUNTERMAND_")}
+        # Without its byte code on disk, a process compiles 800 modules and keeps the traces of it.
+        unwanted = ("COUNTERMAND_", "PYTHONDONTWRITEBYTECODE")
+        others = {k: v for k, v in os.environ.items() if not k.startswith(unwanted)}
         return others | ours | self.extra
 
     def start(self, **settings: str) -> Worker:

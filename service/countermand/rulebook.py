@@ -38,7 +38,7 @@ def load_rule(path: Path, actions: Collection[str]) -> Rule:
     try:
         node = yaml.compose(path.read_text(encoding="utf-8"), Loader=_SafeLoader)
         document = _SafeLoader("").construct_document(node) if node else None
-    except (yaml.YAMLError, UnicodeDecodeError, OSError, RecursionError) as error:
+    except (yaml.YAMLError, ValueError, OSError, RecursionError) as error:
         raise ConfigError(f"{path}: not readable as YAML: {error}") from error
     try:
         file = RuleFile.model_validate(document)
@@ -56,7 +56,15 @@ def load_rule(path: Path, actions: Collection[str]) -> Rule:
 
 
 class _SafeLoader(yaml.SafeLoader):
-    """YAML 1.1 lets a key repeat and keeps the last; a reviewer reads the first."""
+    """YAML 1.1 lets a key repeat and keeps the last; a reviewer reads the first. An alias can make
+    a short file endless.
+    """
+
+    def compose_node(self, parent: yaml.Node | None, index: int) -> yaml.Node | None:
+        if self.check_event(yaml.AliasEvent):
+            mark = self.peek_event().start_mark  # type: ignore[no-untyped-call]
+            raise yaml.composer.ComposerError(None, None, "an alias is not allowed", mark)
+        return super().compose_node(parent, index)
 
     def construct_mapping(self, node: yaml.MappingNode, deep: bool = False) -> dict[Any, Any]:  # noqa: FBT001, FBT002
         keys = [self.construct_object(key, deep=True) for key, _ in node.value]

@@ -72,6 +72,7 @@ def test_names_with_newlines_markup_and_bidi_harm_neither_log_nor_mail(site: Sit
     site.lab.put_event(record, "AWS API Call via CloudTrail")
     # IAM knows no such user, and refuses to look for some of these names.
     assert eventually(lambda: any(line["message"].startswith("SNS") for line in worker.log))
+    assert eventually(site.mails)
     mail = site.mails()[0]
     assert mail.isascii()
     assert "\r\nX:" not in mail

@@ -127,8 +127,9 @@ def _advice(record: Record) -> list[str]:
                 "Take the change back by hand if it is not wanted: this was a dry run.",
                 "To let Countermand do it, set COUNTERMAND_MODE=enforce.",
             ]
-        case Verdict.REMEDIATE, _:
-            return ["Ask the caller why; look at what was done with the grant meanwhile.", undo]
+        case Verdict.REMEDIATE, outcome:
+            ask = "Ask the caller why; look at what was done with the grant meanwhile."
+            return [ask, undo] if outcome == StepStatus.APPLIED else [ask]
         case Verdict.SKIP, _:
             return [
                 "Nothing, if the reason above is right; otherwise take the change back by hand."

@@ -1,0 +1,217 @@
+"""Every rule against `cases/<rule_id>.yaml`, which lists records that it matches and ignores."""
+
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+
+from countermand.actions import ALL
+from countermand.cloudtrail import attach_event, envelope
+from countermand.core.detect import detect
+from countermand.core.model import Finding
+from countermand.core.parse import parse
+from countermand.core.pattern import compile_pattern
+from countermand.core.rule import Rule, RuleFile, RuleSet, compile_rule
+from countermand.rulebook import BUILT_IN, load_rules
+from fakes import ACCOUNT
+
+CASES = Path(__file__).parent / "cases"
+RULES = load_rules(BUILT_IN, ALL)
+RULE_IDS = [rule.file.id for rule in RULES.rules]
+EVENTBRIDGE_PATTERN_CHARACTERS = 2048
+
+type CloudTrailRecord = dict[str, Any]
+
+
+def cases_of(rule_id: str, kind: str) -> list[CloudTrailRecord]:
+    path = CASES / f"{rule_id}.yaml"
+    if not path.is_file():
+        return []
+    document = yaml.safe_load(path.read_text(encoding="utf-8"))
+    assert set(document) == {"matches", "ignores"}, path
+    cases: list[CloudTrailRecord] = document[kind]
+    return cases
+
+
+def all_cases(*kinds: str) -> list[Any]:
+    return [
+        pytest.param(rule_id, record, id=f"{rule_id}-{kind}-{number}")
+        for rule_id in RULE_IDS
+        for kind in kinds
+        for number, record in enumerate(cases_of(rule_id, kind), start=1)
+    ]
+
+
+def findings(record: CloudTrailRecord, rules: RuleSet = RULES) -> tuple[Finding, ...]:
+    """What the rules say about a record that comes the way all do: wrapped, as text."""
+    return detect(parse(json.dumps(envelope(record))), rules)
+
+
+def rule_file(rule_id: str, when: dict[str, Any]) -> Rule:
+    """A rule about users like the built-in one, on other events."""
+    (base,) = [r.file for r in RULES.rules if r.file.id == "admin_policy_attached_to_user"]
+    return compile_rule(RuleFile.model_validate(base.model_dump() | {"id": rule_id, "when": when}))
+
+
+@pytest.mark.parametrize("rule_id", RULE_IDS)
+@pytest.mark.parametrize("kind", ["matches", "ignores"])
+def test_every_rule_has_cases_that_it_matches_and_that_it_ignores(rule_id: str, kind: str) -> None:
+    assert cases_of(rule_id, kind), f"add a record to {kind}: in {CASES / rule_id}.yaml"
+
+
+def test_every_file_of_cases_belongs_to_a_rule() -> None:
+    assert {path.name for path in CASES.iterdir()} == {f"{rule_id}.yaml" for rule_id in RULE_IDS}
+
+
+@pytest.mark.parametrize(("rule_id", "record"), all_cases("matches"))
+def test_a_rule_matches(rule_id: str, record: CloudTrailRecord) -> None:
+    assert rule_id in [finding.rule_id for finding in findings(record)]
+
+
+@pytest.mark.parametrize(("rule_id", "record"), all_cases("ignores"))
+def test_a_rule_ignores(rule_id: str, record: CloudTrailRecord) -> None:
+    assert rule_id not in [finding.rule_id for finding in findings(record)]
+
+
+@pytest.mark.parametrize(("rule_id", "record"), all_cases("matches"))
+def test_a_finding_names_the_target_unless_cloudtrail_left_it_out(
+    rule_id: str, record: CloudTrailRecord
+) -> None:
+    (finding,) = [f for f in findings(record) if f.rule_id == rule_id]
+    request = record["requestParameters"]
+    if request is None or "omitted" in request:
+        assert finding.subject is None
+        assert finding.evidence == {}
+    else:
+        assert finding.subject is not None
+        assert request[f"{finding.subject.kind}Name"] == finding.subject.name
+        assert finding.evidence == {"policy_arn": request["policyArn"]}
+
+
+@pytest.mark.parametrize(("rule_id", "record"), all_cases("matches", "ignores"))
+def test_a_case_has_the_layout_of_a_real_record(rule_id: str, record: CloudTrailRecord) -> None:
+    assert rule_id
+    assert attach_event(ACCOUNT, "someone").keys() <= record.keys()
+
+
+@pytest.mark.parametrize("rule_id", RULE_IDS)
+def test_the_cases_of_a_rule_are_different_events(rule_id: str) -> None:
+    records = [*cases_of(rule_id, "matches"), *cases_of(rule_id, "ignores")]
+    assert len({record["eventID"] for record in records}) == len(records)
+
+
+@pytest.mark.parametrize("rule", RULES.rules, ids=RULE_IDS)
+def test_a_rule_says_what_a_reader_of_its_alert_needs(rule: Rule) -> None:
+    file = rule.file
+    assert (BUILT_IN / f"{file.id}.yaml").is_file()
+    for text in (file.title, file.description, file.false_positives, file.runbook):
+        assert text.isascii()
+        assert text.strip() == text
+        assert text
+    assert file.mitre
+    assert file.references
+    assert file.remediate is None or file.remediate in ALL
+
+
+def test_no_two_rules_share_a_title() -> None:
+    titles = [rule.file.title for rule in RULES.rules]
+    assert sorted(titles) == sorted(set(titles))
+
+
+# --- what EventBridge is told to send us
+
+
+def test_the_routing_pattern_fits_into_an_eventbridge_rule() -> None:
+    pattern = json.dumps(RULES.routing_pattern(), separators=(",", ":"))
+    assert len(pattern) <= EVENTBRIDGE_PATTERN_CHARACTERS
+
+
+@pytest.mark.parametrize(("rule_id", "record"), all_cases("matches"))
+def test_the_routing_pattern_lets_through_what_a_rule_matches(
+    rule_id: str, record: CloudTrailRecord
+) -> None:
+    assert rule_id
+    assert compile_pattern(RULES.routing_pattern())(envelope(record))
+
+
+def test_the_routing_pattern_keeps_out_what_no_rule_wants() -> None:
+    routed = compile_pattern(RULES.routing_pattern())
+    record = attach_event(ACCOUNT, "someone")
+    assert not routed(envelope(record | {"eventName": "ListUsers"}))
+    assert not routed(envelope(record | {"eventSource": "ec2.amazonaws.com"}))
+
+
+def test_the_routing_pattern_lists_what_any_of_its_rules_lists() -> None:
+    rules = RuleSet(
+        rule_file(f"rule_{name}", {"detail": {"eventName": [name]}}) for name in ("b", "a")
+    )
+    assert rules.routing_pattern() == {"detail": {"eventName": ["a", "b"]}}
+
+
+def test_the_routing_pattern_leaves_open_what_one_rule_leaves_open() -> None:
+    open_rule = rule_file("any_iam_call", {"source": ["aws.iam"], "detail": {"errorCode": ["x"]}})
+    pattern = RuleSet([*RULES.rules, open_rule]).routing_pattern()
+    assert pattern == {"source": ["aws.iam"]}
+
+
+# --- the index
+
+
+@pytest.mark.parametrize(("rule_id", "record"), all_cases("matches", "ignores"))
+def test_300_rules_about_other_calls_change_no_finding(
+    rule_id: str, record: CloudTrailRecord
+) -> None:
+    assert rule_id
+    assert findings(record, AMONG_300) == findings(record)
+
+
+def test_300_rules_about_other_calls_are_not_even_asked() -> None:
+    event = parse(json.dumps(envelope(attach_event(ACCOUNT, "someone"))))
+    assert AMONG_300.candidates(event) == RULES.candidates(event)
+    assert len(AMONG_300) == len(RULES) + 300
+
+
+AMONG_300 = RuleSet(
+    [
+        *RULES.rules,
+        *(
+            rule_file(
+                f"other_call_{number}",
+                {
+                    "detail": {
+                        "eventSource": ["iam.amazonaws.com"],
+                        "eventName": [f"OtherCall{number}"],
+                    }
+                },
+            )
+            for number in range(300)
+        ),
+    ]
+)
+
+
+@pytest.mark.parametrize(
+    "when",
+    [
+        {"detail": {"eventSource": ["iam.amazonaws.com"], "eventName": [{"prefix": "Attach"}]}},
+        {"detail": {"eventSource": ["iam.amazonaws.com"]}},
+        {"detail": {"eventName": ["AttachUserPolicy"]}},
+        {"source": ["aws.iam"]},
+        {"$or": [{"source": ["aws.iam"]}, {"source": ["aws.sts"]}]},
+    ],
+)
+def test_a_rule_that_cannot_be_indexed_is_asked_about_every_event(when: dict[str, Any]) -> None:
+    rules = RuleSet([*RULES.rules, rule_file("open_rule", when)])
+    found = [f.rule_id for f in findings(attach_event(ACCOUNT, "someone"), rules)]
+    assert found == ["admin_policy_attached_to_user", "open_rule"]
+
+
+def test_a_rule_about_several_calls_is_found_by_each() -> None:
+    names = ["AttachUserPolicy", "PutUserPolicy"]
+    when = {"detail": {"eventSource": ["iam.amazonaws.com"], "eventName": names}}
+    rules = RuleSet([rule_file("several_calls", when)])
+    for name in names:
+        record = attach_event(ACCOUNT, "someone") | {"eventName": name}
+        assert [f.rule_id for f in findings(record, rules)] == ["several_calls"]

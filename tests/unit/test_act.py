@@ -1,0 +1,163 @@
+"""Steps: the truth table of `act.py`, row by row."""
+
+from collections.abc import Mapping
+
+import pytest
+
+from countermand.act import Remediator
+from countermand.actions import ALL
+from countermand.core.errors import Denied, LostClaim, Permanent, Transient
+from countermand.core.model import Call, Mode, Step, StepStatus, Subject, SubjectKind
+from countermand.metrics import Metrics
+from countermand.ports import Action
+from fakes import ADMIN, NOW, FakeIdentities, FrozenClock, user
+
+CALL = Call("detach_user_policy", {"user_name": "iam-test-user", "policy_arn": ADMIN})
+
+
+def step(mode: Mode = Mode.ENFORCE) -> Step:
+    return Step(CALL, "admin_policy_attached_to_user", mode)
+
+
+class Scene:
+    def __init__(self, *, granted: bool = True) -> None:
+        policies = frozenset({ADMIN, "arn:other"} if granted else {"arn:other"})
+        self.identities = FakeIdentities(user(policy_arns=policies))
+        self.metrics = Metrics()
+        self.remediator = Remediator(ALL, self.identities, FrozenClock(), self.metrics)
+
+    def counted(self, status: str) -> float:
+        labels = {"action": "detach_user_policy", "status": status}
+        value = self.metrics.registry.get_sample_value("countermand_remediations_total", labels)
+        return value or 0.0
+
+
+@pytest.mark.parametrize("mode", Mode)
+def test_what_is_gone_already_is_left_alone_in_every_mode(mode: Mode) -> None:
+    scene = Scene(granted=False)
+    outcome = scene.remediator.run(step(mode))
+    assert outcome.status is StepStatus.UNCHANGED
+    assert outcome.inverse is None
+    assert scene.identities.writes == []
+
+
+@pytest.mark.parametrize("mode", [Mode.OBSERVE, Mode.DRY_RUN])
+def test_whatever_is_not_enforce_is_rehearsed_up_to_the_write(mode: Mode) -> None:
+    scene = Scene()
+    outcome = scene.remediator.run(step(mode))
+    assert outcome.status is StepStatus.REHEARSED
+    assert outcome.inverse is None
+    assert [name for name, _ in scene.identities.calls] == ["user_has_policy"]
+
+
+def test_enforce_writes_proves_and_keeps_the_inverse() -> None:
+    scene = Scene()
+    outcome = scene.remediator.run(step())
+    assert outcome.status is StepStatus.APPLIED
+    assert outcome.inverse == Call("undo_detach_user_policy", CALL.params)
+    assert outcome.at == NOW
+    assert [name for name, _ in scene.identities.calls] == [
+        "user_has_policy",
+        "detach_user_policy",
+        "user_has_policy",
+    ]
+
+
+def test_only_the_policy_of_the_step_is_taken_away() -> None:
+    scene = Scene()
+    scene.remediator.run(step())
+    assert scene.identities.attached("iam-test-user", "arn:other")
+    assert not scene.identities.attached("iam-test-user", ADMIN)
+
+
+def test_a_write_that_does_not_show_is_a_failure_without_inverse() -> None:
+    scene = Scene()
+    scene.identities.sticky = True
+    outcome = scene.remediator.run(step())
+    assert outcome.status is StepStatus.FAILED
+    assert outcome.inverse is None
+    assert not outcome.final
+
+
+@pytest.mark.parametrize("method", ["user_has_policy", "detach_user_policy"])
+@pytest.mark.parametrize("error", [Denied("refused"), Transient("refused"), Permanent("refused")])
+def test_a_failed_call_is_an_outcome_and_no_exception(method: str, error: Exception) -> None:
+    scene = Scene()
+    scene.identities.fail[method] = [error]
+    outcome = scene.remediator.run(step())
+    assert outcome.status is StepStatus.FAILED
+    assert outcome.detail == "refused"
+    assert outcome.inverse is None
+
+
+def test_a_lost_claim_stops_everything() -> None:
+    scene = Scene()
+    scene.identities.fail["user_has_policy"] = [LostClaim()]
+    with pytest.raises(LostClaim):
+        scene.remediator.run(step())
+    assert scene.identities.writes == []
+
+
+def test_a_bug_is_not_taken_for_a_failure() -> None:
+    scene = Scene()
+    scene.identities.fail["user_has_policy"] = [ZeroDivisionError()]
+    with pytest.raises(ZeroDivisionError):
+        scene.remediator.run(step())
+
+
+def test_every_outcome_is_counted() -> None:
+    scene = Scene()
+    scene.remediator.run(step(Mode.DRY_RUN))
+    scene.remediator.run(step())
+    scene.remediator.run(step())
+    for status in ("rehearsed", "applied", "unchanged"):
+        assert scene.counted(status) == 1
+    assert scene.counted("failed") == 0
+
+
+def test_an_attempt_that_was_cut_off_is_confirmed_without_a_call() -> None:
+    scene = Scene(granted=False)
+    outcome = scene.remediator.confirm(step())
+    assert outcome.status is StepStatus.APPLIED
+    assert outcome.inverse == Call("undo_detach_user_policy", CALL.params)
+    assert scene.identities.calls == []
+
+
+def test_the_inverse_puts_back_what_the_step_took() -> None:
+    scene = Scene()
+    before = dict(scene.identities.principals)
+    inverse = scene.remediator.run(step()).inverse
+    assert inverse is not None
+    scene.remediator.undo(inverse)
+    assert scene.identities.principals == before
+
+
+def test_an_undo_that_iam_refuses_raises() -> None:
+    scene = Scene()
+    scene.identities.fail["attach_user_policy"] = [Denied("iam:AttachUserPolicy failed")]
+    with pytest.raises(Denied):
+        scene.remediator.undo(Call("undo_detach_user_policy", CALL.params))
+
+
+# --- every action
+
+
+@pytest.mark.parametrize("name", ALL)
+def test_an_action_is_found_by_its_own_name_and_says_what_it_needs(name: str) -> None:
+    action: Action = ALL[name]
+    assert action.name == name
+    assert action.description.endswith(".")
+    for permission in (*action.permissions, *action.undo_permissions):
+        assert permission.startswith("iam:")
+        assert "*" not in permission
+
+
+def test_no_right_to_grant_is_among_what_the_worker_needs() -> None:
+    needed = {permission for action in ALL.values() for permission in action.permissions}
+    assert not [p for p in needed if p.startswith(("iam:Attach", "iam:Put", "iam:Create"))]
+
+
+def test_the_parameters_are_the_target_and_what_the_rule_saw() -> None:
+    evidence: Mapping[str, str] = {"policy_arn": ADMIN}
+    found = ALL["detach_user_policy"].params(Subject(SubjectKind.USER, "iam-test-user"), evidence)
+    assert found == CALL.params

@@ -1,0 +1,144 @@
+"""What AWS answers, sorted into failures that the queue has an answer for."""
+
+from collections.abc import Iterator
+
+import pytest
+from botocore.exceptions import (
+    BotoCoreError,
+    ClientError,
+    ConnectTimeoutError,
+    EndpointConnectionError,
+    NoCredentialsError,
+    ParamValidationError,
+    ReadTimeoutError,
+    TokenRetrievalError,
+)
+
+from countermand.aws import errors
+from countermand.aws.errors import error_code, on_error, translated
+from countermand.core.errors import CountermandError, Denied, LostClaim, Permanent, Transient
+
+SECRET = "arn:aws:iam::111122223333:user/very-secret"
+
+
+@pytest.fixture
+def heard() -> Iterator[list[tuple[str, str, str]]]:
+    calls: list[tuple[str, str, str]] = []
+    before = len(errors._listeners)
+    on_error(lambda *call: calls.append(call))
+    yield calls
+    del errors._listeners[before:]
+
+
+def refusal(code: str) -> ClientError:
+    response = {"Error": {"Code": code, "Message": f"User {SECRET} did something"}}
+    return ClientError(response, "DetachUserPolicy")
+
+
+def failure(error: Exception) -> CountermandError:
+    with pytest.raises(CountermandError) as caught, translated("iam", "DetachUserPolicy"):
+        raise error
+    return caught.value
+
+
+@pytest.mark.parametrize(
+    ("code", "kind"),
+    [
+        ("AccessDenied", Denied),
+        ("AccessDeniedException", Denied),
+        ("AuthorizationError", Denied),
+        ("KMSAccessDenied", Denied),
+        ("KmsAccessDenied", Denied),
+        ("UnauthorizedOperation", Denied),
+        ("InvalidInput", Permanent),
+        ("InvalidParameter", Permanent),
+        ("InvalidParameterValue", Permanent),
+        ("ValidationError", Permanent),
+        ("ValidationException", Transient),
+        ("Throttling", Transient),
+        ("ThrottlingException", Transient),
+        ("RequestLimitExceeded", Transient),
+        ("ServiceUnavailable", Transient),
+        ("ServiceFailure", Transient),
+        ("InternalError", Transient),
+        ("ExpiredToken", Transient),
+        ("InvalidClientTokenId", Transient),
+        ("NoSuchEntity", Transient),
+        ("AWS.SimpleQueueService.NonExistentQueue", Transient),
+        ("SomethingNobodyHasSeen", Transient),
+        ("", Transient),
+    ],
+)
+def test_a_code_is_denied_permanent_or_by_default_transient(
+    code: str, kind: type[CountermandError]
+) -> None:
+    error = failure(refusal(code))
+    assert type(error) is kind
+    assert str(error) == f"iam:DetachUserPolicy failed: {code}"
+
+
+def test_an_answer_without_a_code_is_transient() -> None:
+    error = failure(ClientError({}, "DetachUserPolicy"))
+    assert type(error) is Transient
+    assert error_code(ClientError({}, "x")) == "Unknown"
+
+
+@pytest.mark.parametrize(
+    ("raised", "kind"),
+    [
+        (ParamValidationError(report=f"bad {SECRET}"), Permanent),
+        (NoCredentialsError(), Transient),
+        (TokenRetrievalError(provider="sso", error_msg=SECRET), Transient),
+        (EndpointConnectionError(endpoint_url=f"https://{SECRET}"), Transient),
+        (ConnectTimeoutError(endpoint_url=f"https://{SECRET}"), Transient),
+        (ReadTimeoutError(endpoint_url=f"https://{SECRET}"), Transient),
+        (BotoCoreError(), Transient),
+    ],
+)
+def test_a_call_that_never_got_an_answer_is_sorted_too(
+    raised: Exception, kind: type[CountermandError]
+) -> None:
+    error = failure(raised)
+    assert type(error) is kind
+    assert SECRET not in str(error)
+    assert str(error).startswith("iam:DetachUserPolicy ")
+
+
+@pytest.mark.parametrize("code", ["AccessDenied", "InvalidInput", "Throttling"])
+def test_the_text_never_repeats_what_aws_said(code: str) -> None:
+    error = failure(refusal(code))
+    assert SECRET not in str(error)
+    assert isinstance(error.__cause__, ClientError)
+
+
+@pytest.mark.parametrize("error", [ZeroDivisionError(), LostClaim(), Transient("x"), KeyError("x")])
+def test_what_aws_did_not_cause_passes_through_unchanged(error: Exception) -> None:
+    with pytest.raises(type(error)) as caught, translated("iam", "GetUser"):
+        raise error
+    assert caught.value is error
+
+
+def test_a_call_that_works_is_left_alone(heard: list[tuple[str, str, str]]) -> None:
+    with translated("iam", "GetUser"):
+        pass
+    assert heard == []
+
+
+def test_every_failed_call_is_heard_of_once(heard: list[tuple[str, str, str]]) -> None:
+    failure(refusal("Throttling"))
+    failure(ParamValidationError(report="x"))
+    failure(NoCredentialsError())
+    failure(EndpointConnectionError(endpoint_url="x"))
+    assert heard == [
+        ("iam", "DetachUserPolicy", "Throttling"),
+        ("iam", "DetachUserPolicy", "ParamValidation"),
+        ("iam", "DetachUserPolicy", "NoCredentials"),
+        ("iam", "DetachUserPolicy", "EndpointConnectionError"),
+    ]
+
+
+def test_the_answer_of_a_conditional_write_is_no_failure(
+    heard: list[tuple[str, str, str]],
+) -> None:
+    failure(refusal("ConditionalCheckFailedException"))
+    assert heard == []

@@ -1,0 +1,222 @@
+"""Bad rule files stop start-up, and say where they are bad."""
+
+from pathlib import Path
+
+import pytest
+
+from countermand.actions import ALL
+from countermand.core.errors import ConfigError
+from countermand.rulebook import BUILT_IN, load_rule, load_rules
+
+GOOD = """\
+id: something_happened
+title: Something happened
+description: Something happened that is a risk to the account.
+severity: high
+mitre: [T1098.003]
+false_positives: Somebody does it on purpose.
+runbook: Ask the caller, then look what followed.
+when:
+  detail:
+    eventSource: [iam.amazonaws.com]
+    eventName: [AttachUserPolicy]
+subject: {user: detail.requestParameters.userName}
+check: policy_grants_admin
+remediate: detach_user_policy
+"""
+
+
+def written(folder: Path, text: str, name: str = "something_happened.yaml") -> Path:
+    path = folder / name
+    path.write_text(text, encoding="utf-8")
+    return path
+
+
+def refusal(path: Path) -> str:
+    with pytest.raises(ConfigError) as error:
+        load_rule(path, ALL)
+    return str(error.value)
+
+
+def test_a_good_file_becomes_a_rule(tmp_path: Path) -> None:
+    rule = load_rule(written(tmp_path, GOOD), ALL)
+    assert rule.file.id == "something_happened"
+    assert rule.file.remediate == "detach_user_policy"
+    assert rule.subject_key == "userName"
+
+
+def test_the_rules_of_a_folder_come_in_the_order_of_their_names(tmp_path: Path) -> None:
+    for name in ("b_happened", "a_happened"):
+        written(tmp_path, GOOD.replace("something_happened", name), f"{name}.yaml")
+    assert [r.file.id for r in load_rules(tmp_path, ALL).rules] == ["a_happened", "b_happened"]
+
+
+def test_other_files_in_the_folder_are_no_rules(tmp_path: Path) -> None:
+    written(tmp_path, GOOD)
+    written(tmp_path, "not a rule", "README.md")
+    assert len(load_rules(tmp_path, ALL)) == 1
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "line", "key"),
+    [
+        ("severity: high", "severity: dreadful", 4, "severity"),
+        ("severity: high", "severity: [high]", 4, "severity"),
+        ("title: Something happened", "title: Short", 2, "title"),
+        ("title: Something happened", "title: 7", 2, "title"),
+        ("mitre: [T1098.003]", "mitre: [T1098.003, T1]", 5, "mitre.1"),
+        ("check: policy_grants_admin", "chek: policy_grants_admin", 13, "chek"),
+        ("subject: {user: d", "subject: {robot: d", 12, "subject.robot.[key]"),
+        ("detail.requestParameters.userName", "detail.userName", 12, "subject.user"),
+        ("{user: detail.requestParameters.userName}", "{}", 12, "subject"),
+        ("remediate: detach_user_policy", "mode: brave", 14, "mode"),
+        ("remediate: detach_user_policy", "remediate: [detach_user_policy]", 14, "remediate"),
+        ("title: Something happened\n", "", 1, "title"),
+    ],
+)
+def test_a_field_that_the_schema_refuses_is_named_with_file_and_line(
+    tmp_path: Path, old: str, new: str, line: int, key: str
+) -> None:
+    path = written(tmp_path, GOOD.replace(old, new))
+    assert f"{path}:{line}: {key}: " in refusal(path)
+
+
+def test_a_key_that_stands_twice_is_refused_with_its_line(tmp_path: Path) -> None:
+    path = written(tmp_path, GOOD + "severity: low\n")
+    text = refusal(path)
+    assert str(path) in text
+    assert "line 15" in text
+    assert "'severity' stands twice" in text
+
+
+def test_a_key_that_stands_twice_deep_inside_is_refused_too(tmp_path: Path) -> None:
+    text = GOOD.replace("    eventName", "    eventSource: [sts.amazonaws.com]\n    eventName")
+    refused = refusal(written(tmp_path, text))
+    assert "line 11" in refused
+    assert "'eventSource' stands twice" in refused
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "message"),
+    [
+        (
+            "eventName: [AttachUserPolicy]",
+            "eventName: AttachUserPolicy",
+            "when.detail.eventName: needs a list of values",
+        ),
+        (
+            "eventName: [AttachUserPolicy]",
+            "eventName: [{wildcard: 'Attach*'}]",
+            "when.detail.eventName: unknown operator 'wildcard'",
+        ),
+        ("eventName: [AttachUserPolicy]", "eventName: []", "when.detail.eventName: needs"),
+        ("check: policy_grants_admin", "check: nobody", "check: unknown 'nobody'; known: policy"),
+        (
+            "remediate: detach_user_policy",
+            "remediate: delete_account",
+            "remediate: unknown 'delete_account'; known: detach_user_policy",
+        ),
+        ("id: something_happened", "id: another_name", "id: is 'another_name', must be the name"),
+    ],
+)
+def test_what_only_the_code_knows_is_refused_with_file_and_key(
+    tmp_path: Path, old: str, new: str, message: str
+) -> None:
+    path = written(tmp_path, GOOD.replace(old, new))
+    assert f"{path}: {message}" in refusal(path)
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "id: [",
+        "\tid: x",
+        "id: x\n---\nid: y\n",
+        "id: *nowhere",
+        "[" * 5000,
+        "id: !!python/object/apply:os.system ['true']",
+        "id: !!python/name:os.system",
+        "id: !unknown x",
+        "? [a, b]\n: c",
+        "? {a: b}\n: c",
+        "id: 2026-99-99",
+        "a: \x00",
+    ],
+)
+def test_a_file_that_is_no_plain_yaml_is_refused(tmp_path: Path, text: str) -> None:
+    path = written(tmp_path, text)
+    assert refusal(path).startswith(f"{path}: not readable as YAML")
+
+
+def test_a_file_that_is_no_utf8_is_refused(tmp_path: Path) -> None:
+    path = tmp_path / "something_happened.yaml"
+    path.write_bytes(GOOD.encode() + b"# \xff\n")
+    assert "not readable as YAML" in refusal(path)
+
+
+def test_a_tag_runs_no_code(tmp_path: Path) -> None:
+    witness = tmp_path / "witness"
+    refusal(written(tmp_path, f"id: !!python/object/apply:os.mkdir ['{witness}']"))
+    assert not witness.exists()
+
+
+@pytest.mark.parametrize("text", ["", "# nothing\n", "null", "7", "- id: x", "just text"])
+def test_a_file_that_holds_no_mapping_is_refused(tmp_path: Path, text: str) -> None:
+    path = written(tmp_path, text)
+    assert f"{path}:1: the file: " in refusal(path)
+
+
+def test_a_file_whose_aliases_multiply_is_refused_and_does_not_hang(tmp_path: Path) -> None:
+    bomb = "a0: &a0 [x, x, x, x, x, x, x, x, x]\n" + "".join(
+        f"a{n}: &a{n} [{', '.join([f'*a{n - 1}'] * 9)}]\n" for n in range(1, 30)
+    )
+    assert "an alias is not allowed" in refusal(written(tmp_path, bomb + GOOD))
+
+
+def test_a_pattern_whose_aliases_multiply_is_refused_and_does_not_hang(tmp_path: Path) -> None:
+    layers = "".join(f"    a{n}: &a{n} {{b: *a{n - 1}, c: *a{n - 1}}}\n" for n in range(1, 40))
+    text = GOOD.replace("    eventSource", f"    a0: &a0 {{b: [x]}}\n{layers}    eventSource")
+    refused = refusal(written(tmp_path, text))
+    assert "an alias is not allowed" in refused
+    assert "line 11" in refused
+
+
+def test_a_pattern_that_contains_itself_is_refused(tmp_path: Path) -> None:
+    text = GOOD.replace("  detail:\n", "  detail: &again\n    more: *again\n")
+    assert "an alias is not allowed" in refusal(written(tmp_path, text))
+
+
+def test_an_empty_folder_is_refused(tmp_path: Path) -> None:
+    with pytest.raises(ConfigError, match="no rule files"):
+        load_rules(tmp_path, ALL)
+
+
+def test_a_folder_that_is_not_there_is_refused(tmp_path: Path) -> None:
+    with pytest.raises(ConfigError, match="no rule files"):
+        load_rules(tmp_path / "missing", ALL)
+
+
+def test_a_folder_in_the_place_of_a_file_is_refused(tmp_path: Path) -> None:
+    (tmp_path / "folder.yaml").mkdir()
+    with pytest.raises(ConfigError, match="not readable"):
+        load_rules(tmp_path, ALL)
+
+
+def test_every_mistake_of_every_file_is_reported_at_once(tmp_path: Path) -> None:
+    written(tmp_path, GOOD)
+    wrong = GOOD.replace("severity: high", "severity: x").replace("check: ", "chek: ")
+    written(tmp_path, wrong, "first_wrong.yaml")
+    written(tmp_path, GOOD.replace("id: something", "id: other"), "second_wrong.yaml")
+    written(tmp_path, "id: [", "third_wrong.yaml")
+    with pytest.raises(ConfigError) as error:
+        load_rules(tmp_path, ALL)
+    text = str(error.value)
+    assert f"{tmp_path / 'first_wrong.yaml'}:4: severity" in text
+    assert f"{tmp_path / 'first_wrong.yaml'}:13: chek" in text
+    assert "second_wrong.yaml: id" in text
+    assert "third_wrong.yaml: not readable" in text
+    assert "something_happened.yaml" not in text
+
+
+def test_the_rules_that_we_ship_load() -> None:
+    assert len(load_rules(BUILT_IN, ALL)) == len(list(BUILT_IN.glob("*.yaml")))
