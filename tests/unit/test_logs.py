@@ -120,7 +120,7 @@ def test_our_own_level_is_what_was_asked_for() -> None:
 def test_of_libraries_only_warnings_are_logged_because_botocore_logs_secrets(level: str) -> None:
     stream = io.StringIO()
     logs.configure(level, stream)
-    for name in ("botocore.auth", "urllib3", "uvicorn.access", "some.library"):
+    for name in ("botocore.auth", "urllib3", "uvicorn.error", "some.library"):
         library = logging.getLogger(name)
         library.debug("secret")
         library.info("secret")
