@@ -7,13 +7,14 @@ import signal
 import socket
 import subprocess
 import sys
+import threading
 import time
 import urllib.error
 import urllib.request
 import uuid
 from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
-from typing import Any
+from typing import Any, Self
 
 from countermand.apiclient import DecisionsApi
 from countermand.app import rules
@@ -46,11 +47,67 @@ def free_port() -> int:
         return port
 
 
+class Gate:
+    """A TCP proxy before LocalStack that holds what clients send while it is shut: work that is in
+    hand for as long as a test wants. What it still holds when it is closed never arrives.
+    """
+
+    def __init__(self, target: str) -> None:
+        self._target = int(target.rpartition(":")[2])
+        self._server = socket.create_server(("127.0.0.1", 0))
+        self.url = f"http://127.0.0.1:{self._server.getsockname()[1]}"
+        self._may_pass = threading.Event()
+        self._may_pass.set()
+        self._closed = False
+        self.holds = threading.Event()
+        threading.Thread(target=self._accept, daemon=True).start()
+
+    def shut(self) -> None:
+        self._may_pass.clear()
+
+    def open(self) -> None:
+        self._may_pass.set()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._closed = True
+        self._may_pass.set()
+        with contextlib.suppress(OSError):
+            self._server.shutdown(socket.SHUT_RDWR)
+        self._server.close()
+
+    def _accept(self) -> None:
+        with contextlib.suppress(OSError):
+            while True:
+                client, _ = self._server.accept()
+                target = socket.create_connection(("127.0.0.1", self._target))
+                for source, sink, held in ((client, target, True), (target, client, False)):
+                    threading.Thread(
+                        target=self._pump, args=(source, sink, held), daemon=True
+                    ).start()
+
+    def _pump(self, source: socket.socket, sink: socket.socket, held: bool) -> None:
+        with contextlib.suppress(OSError), source:
+            while data := source.recv(65536):
+                if held and not self._may_pass.is_set():
+                    self.holds.set()
+                    self._may_pass.wait()
+                if self._closed:
+                    break
+                sink.sendall(data)
+        with contextlib.suppress(OSError):
+            sink.shutdown(socket.SHUT_RDWR)
+
+
 class Worker:
     """One process. `log` are its lines, each a JSON object."""
 
-    def __init__(self, environment: Mapping[str, str], folder: Path) -> None:
-        self.port = free_port()
+    def __init__(
+        self, environment: Mapping[str, str], folder: Path, port: int | None = None
+    ) -> None:
+        self.port = port or free_port()
         self.url = f"http://127.0.0.1:{self.port}"
         self.log_file = folder / f"worker-{self.port}.log"
         self.started_at = time.monotonic()
@@ -78,7 +135,9 @@ class Worker:
 
     @property
     def log(self) -> list[dict[str, Any]]:
-        return [json.loads(line) for line in self.log_file.read_text().splitlines()]
+        # The last line may be half written, or cut off by a SIGKILL.
+        whole, _, _ = self.log_file.read_text().rpartition("\n")
+        return [json.loads(line) for line in whole.splitlines()]
 
     def resident_kib(self) -> int:
         status = Path(f"/proc/{self.process.pid}/status").read_text()
@@ -149,15 +208,25 @@ class Site:
     def has_admin(self, user: str) -> bool:
         return self.identities.user_has_policy(user, ADMIN_POLICY)
 
+    def waiting(self) -> tuple[int, int]:
+        """Messages on the queue: visible, and hidden because a worker has them."""
+        names = ("ApproximateNumberOfMessages", "ApproximateNumberOfMessagesNotVisible")
+        answer = self.clients.get("sqs").get_queue_attributes(
+            QueueUrl=self.stack.queue_url, AttributeNames=list(names)
+        )
+        visible, hidden = (int(answer["Attributes"][name]) for name in names)
+        return visible, hidden
+
     def mails(self) -> list[str]:
         found = emails(self.localstack.url, self.names.email)
         return [str(mail["Body"]["text_part"]) for mail in found]
 
-    def countermand(self, worker: Worker, *arguments: str) -> subprocess.CompletedProcess[str]:
-        environment = self.environment() | {
-            "COUNTERMAND_API_PUBLIC_URL": worker.url,
-            "COLUMNS": "200",
-        }
+    def countermand(
+        self, worker: Worker | None, *arguments: str
+    ) -> subprocess.CompletedProcess[str]:
+        environment = self.environment() | {"COLUMNS": "200"}
+        if worker is not None:
+            environment["COUNTERMAND_API_PUBLIC_URL"] = worker.url
         return subprocess.run(
             [sys.executable, "-m", "countermand", *arguments],
             env=environment,

@@ -159,8 +159,9 @@ def run(environ: Mapping[str, str]) -> NoReturn:
 def serve(service: Service) -> int:
     """Run until SIGTERM or SIGINT; 0 after a drain, 1 when a part died. A second signal exits 1."""
     settings, worker = service.settings, service.worker
+    stopper = _stopper(worker)
     for signum in (signal.SIGTERM, signal.SIGINT):
-        signal.signal(signum, _stopper(worker))
+        signal.signal(signum, stopper)
     service.api.start()
     worker.start()
     log.info(

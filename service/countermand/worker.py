@@ -18,6 +18,7 @@ import hashlib
 import queue
 import random
 import threading
+import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
@@ -35,6 +36,7 @@ log = get_logger(__name__)
 _MOST_PER_RECEIVE = 10
 _SURELY_NO_REDRIVE = 20
 _DELETE_RESERVE_SECONDS = 1.0
+_WATCH_SECONDS = 0.1
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,6 +83,7 @@ class Worker:
         self._slots = threading.Semaphore(timing.threads)
         self._inbox: queue.SimpleQueue[Message] = queue.SimpleQueue()
         self._rechecks: Schedule[tuple[float, Event]] = Schedule(clock)
+        self._stop_requested = False
         self._stopping = threading.Event()
         self._drained = threading.Event()
         self._threads: dict[str, threading.Thread] = {}
@@ -103,14 +106,17 @@ class Worker:
             self._threads[name].start()
 
     def request_stop(self) -> None:
-        """Begin to stop; safe in a signal handler."""
-        self._stopping.set()
+        """Begin to stop. Safe in a signal handler: an Event's lock may be held by the very thread
+        that the handler interrupts, a plain flag has none.
+        """
+        self._stop_requested = True
 
     def wait(self, others_alive: Callable[[], bool] = lambda: True) -> bool:
         """Block until a stop is requested. False: a thread died, here or among the others, and
         half a worker is worse than one that is started anew.
         """
-        while not self._stopping.wait(0.2):
+        while not self._stop_requested:
+            time.sleep(_WATCH_SECONDS)
             dead = [name for name, thread in self._threads.items() if not thread.is_alive()]
             if not others_alive():
                 dead.append("api")

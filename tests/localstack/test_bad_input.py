@@ -1,5 +1,6 @@
 """Hostile messages on a real queue: no exit, no remediation, no blocked neighbour."""
 
+import hashlib
 import json
 
 from countermand.cloudtrail import attach_event, envelope
@@ -33,6 +34,16 @@ def hostile(account: str, user: str) -> list[str]:
         good.replace('"readOnly":false', '"readOnly":"\\ud800"'),
         good.replace('"version":"0"', '"version":"0","account":"1"'),
         '{"a":"' + "x" * 262_000 + '"',
+        '"text"',
+        "null",
+        " ",
+        "[" * 500_000,
+        good[:-1] + " " * (1024 * 1024 - len(good)) + "}",  # the most that SQS takes
+        changed(eventName="Attach\x00UserPolicy", eventID="\x00"),
+        changed(userIdentity="root"),
+        changed(eventID=""),
+        changed(eventTime="yesterday"),
+        good.replace('"detail":{', '"detail":{"requestParameters":{"userName":"a"},'),
     ]
 
 
@@ -62,10 +73,24 @@ def test_bad_messages_end_in_the_dlq_and_their_neighbours_are_done(site: Site) -
     assert len(refusals) == 3 * len(bodies)
     assert all(len(line["sha256"]) == 64 for line in refusals)
     assert victim not in json.dumps(refusals)
+    assert {line["sha256"] for line in refusals} == {
+        hashlib.sha256(body.encode()).hexdigest() for body in bodies
+    }
+    assert not [line for line in worker.log if line["message"].startswith("Bug")]
+    for event, number in zip(events, range(9), strict=True):
+        assert decision(worker, event)["outcome"] == "applied"
+        assert not site.has_admin(site.user(f"neighbour{number}"))
+    status, text = worker.get("/decisions?limit=100")
+    assert (status, len(json.loads(text)["decisions"])) == (200, 9)
+    counted = f"countermand_events_malformed_total {3.0 * len(bodies)}"
+    assert counted in worker.get("/metrics")[1].splitlines()
+    assert worker.process.poll() is None
+    assert eventually(lambda: site.waiting() == (0, 0), 5)
+    assert worker.stop() == 0
 
 
 def test_names_with_newlines_markup_and_bidi_harm_neither_log_nor_mail(site: Site) -> None:
-    worker = site.start(mode="enforce")
+    worker = site.start(mode="enforce", settle_seconds="1")
     evil = 'a\r\nX: <script>"\u202e\u2028${7*7}=cmd()'
     record = attach_event(site.account, evil, actor=evil)
     record["userAgent"] = evil * 300

@@ -1,10 +1,25 @@
 """A to D of the story against LocalStack, from an attack to a mail and back."""
 
 import json
+import time
+from datetime import datetime
+from typing import Any
 
-from countermand.cloudtrail import ADMIN_POLICY, attach_event
+from countermand.cloudtrail import ADMIN_POLICY, attach_event, envelope
 from countermand.core.parse import CLOUDTRAIL_CALL
-from running import Site, decision, eventually
+from countermand.localstack import emails
+from countermand.rulebook import BUILT_IN
+from running import POLL_SECONDS, Site, Worker, decision, eventually
+
+READ_ONLY_POLICY = "arn:aws:iam::aws:policy/ReadOnlyAccess"
+PROMISED_WORDS = {
+    "Security detection triggered",
+    "Parsed event",
+    "SNS alert processed",
+    "Dry run enabled - remediation skipped",
+    "No remediation performed",
+    "Remediation applied",
+}
 
 PROMISED_KEYS = {
     "event_name",
@@ -65,6 +80,39 @@ def test_a_dry_run_tells_people_and_machines_and_leaves_the_policy(site: Site) -
     assert worker.stop() == 0
 
 
+def test_the_mail_tells_a_person_what_who_whom_why_and_what_now(site: Site) -> None:
+    worker = site.start()
+    user = site.user("reader")
+    found = decision(worker, site.attack(user))
+    mail = next(m for m in emails(site.localstack.url, site.names.email) if mail_body(m))
+    assert mail["Subject"].isascii()
+    assert len(mail["Subject"]) <= 99
+    for said in (
+        f"arn:aws:iam::{site.account}:user/mallory",
+        f"arn:aws:iam::{site.account}:user/{user}",
+        ADMIN_POLICY,
+        "would be taken back (dry run)",
+        "Approved for remediation",
+        "What to do now",
+        f"/decisions/{found['decision_id']}",
+    ):
+        assert said in mail_body(mail), said
+
+
+def test_a_filter_policy_finds_the_attributes_it_filters_by(site: Site) -> None:
+    worker = site.start()
+    decision(worker, site.attack(site.user("filtered")))
+    heard: list[str] = []
+    assert eventually(lambda: collect(site, site.stack.machine_queue_url, heard))
+    attributes = json.loads(heard[0])["MessageAttributes"]
+    assert {name: a["Value"] for name, a in attributes.items()} == {
+        "severity": "critical",
+        "rule_id": "admin_policy_attached_to_user",
+        "verdict": "remediate",
+        "account_id": site.account,
+    }
+
+
 def test_an_exception_tag_is_honoured_and_told(site: Site) -> None:
     worker = site.start(mode="enforce")
     user = site.user("b")
@@ -96,6 +144,40 @@ def test_enforce_takes_the_grant_back_and_a_human_can_undo_it_for_good(site: Sit
     assert site.has_admin(user)
 
 
+def test_the_inverse_is_stored_and_the_workers_second_look_respects_an_undo(site: Site) -> None:
+    second_look = 5
+    worker = site.start(mode="enforce", recheck_seconds=f"{second_look},{second_look + 1}")
+    user = site.user("looked-at-again")
+    event_id = site.attack(user)
+    found = decision(worker, event_id)
+    assert not site.has_admin(user)
+    assert [outcome["inverse"] for outcome in found["outcomes"]] == [
+        {
+            "action": "undo_detach_user_policy",
+            "params": {"user_name": user, "policy_arn": ADMIN_POLICY},
+        }
+    ]
+    assert site.countermand(worker, "undo", found["decision_id"]).returncode == 0
+    undone = decision(worker, event_id)
+    told_at, undone_at = (
+        datetime.fromisoformat(text)
+        for text in (undone["timings"]["told_at"], undone["undo"]["at"])
+    )
+    assert (undone_at - told_at).total_seconds() < second_look, "the machine is too slow for this"
+    time.sleep(second_look + 2)
+    assert site.has_admin(user)
+    assert not [line for line in worker.log if line["message"] == "Grant came back"]
+
+
+def test_a_grant_that_comes_back_without_an_undo_is_taken_back_again(site: Site) -> None:
+    worker = site.start(mode="enforce", recheck_seconds="2,3")
+    user = site.user("stubborn")
+    decision(worker, site.attack(user))
+    site.lab.attach(user, ADMIN_POLICY)
+    assert eventually(lambda: not site.has_admin(user))
+    assert [line for line in worker.log if line["message"] == "Grant came back"]
+
+
 def test_what_is_not_to_be_taken_back_is_left_alone(site: Site) -> None:
     worker = site.start(mode="enforce")
     outsider, hidden = f"alice-{site.mark}", f"x-{site.mark}"
@@ -112,6 +194,104 @@ def test_what_is_not_to_be_taken_back_is_left_alone(site: Site) -> None:
     assert len(site.mails()) == mails
 
 
+def test_a_harmless_policy_is_ignored_and_stays(site: Site) -> None:
+    worker = site.start(mode="enforce")
+    user = site.user("harmless")
+    site.lab.create_user(user, {})
+    site.lab.attach(user, READ_ONLY_POLICY)
+    site.lab.put_event(attach_event(site.account, user, READ_ONLY_POLICY), CLOUDTRAIL_CALL)
+    assert eventually(lambda: series(worker)["countermand_events_ignored_total"] == 1)
+    assert site.identities.user_has_policy(user, READ_ONLY_POLICY)
+    assert json.loads(worker.get("/decisions")[1])["decisions"] == []
+    assert site.mails() == []
+
+
+def test_an_administrator_policy_of_a_role_or_a_group_only_alerts(site: Site) -> None:
+    worker = site.start(mode="enforce")
+    iam, name = site.clients.get("iam"), site.user("shared")
+    iam.create_role(RoleName=name, AssumeRolePolicyDocument='{"Version":"2012-10-17"}')
+    iam.attach_role_policy(RoleName=name, PolicyArn=ADMIN_POLICY)
+    iam.create_group(GroupName=name)
+    iam.attach_group_policy(GroupName=name, PolicyArn=ADMIN_POLICY)
+    for kind in ("Role", "Group"):
+        record = attach_event(site.account, name)
+        record["eventName"] = f"Attach{kind}Policy"
+        record["requestParameters"] = {f"{kind.lower()}Name": name, "policyArn": ADMIN_POLICY}
+        site.lab.put_event(record, CLOUDTRAIL_CALL)
+        found = decision(worker, record["eventID"])
+        assert (found["verdict"], found["target"]["kind"]) == ("alert_only", kind.lower())
+        assert found["outcomes"] == []
+        assert mailed(site, found["decision_id"])
+    on_role = iam.list_attached_role_policies(RoleName=name)["AttachedPolicies"]
+    on_group = iam.list_attached_group_policies(GroupName=name)["AttachedPolicies"]
+    assert [policy["PolicyArn"] for policy in on_role + on_group] == [ADMIN_POLICY] * 2
+
+
+def test_one_malformed_message_does_not_stop_nine_neighbours_in_its_batch(site: Site) -> None:
+    users = [site.user(f"batch{number}") for number in range(9)]
+    for user in users:
+        site.lab.create_user(user, {})
+        site.lab.attach(user, ADMIN_POLICY)
+    records = [attach_event(site.account, user) for user in users]
+    bodies = [json.dumps(envelope(record)) for record in records]
+    broken = bodies[0][:-40]
+    bodies.insert(4, broken)
+    entries = [{"Id": str(n), "MessageBody": body} for n, body in enumerate(bodies)]
+    site.clients.get("sqs").send_message_batch(QueueUrl=site.stack.queue_url, Entries=entries)
+    worker = site.start(mode="enforce")
+    assert [decision(worker, r["eventID"])["outcome"] for r in records] == ["applied"] * 9
+    assert not any(site.has_admin(user) for user in users)
+    dead: list[str] = []
+    assert eventually(lambda: collect(site, site.stack.dlq_url, dead))
+    assert dead == [broken]
+
+
+def test_the_promised_words_are_in_the_log_and_in_cloudwatch(site: Site) -> None:
+    first = site.start()
+    decision(first, site.attack(site.user("rehearsed")))
+    decision(first, site.attack(site.user("excepted"), {"SecurityApproved": "true"}))
+    assert first.stop() == 0
+    time.sleep(POLL_SECONDS)  # LocalStack's long poll outlives its client, and would take a message
+    second = site.start(mode="enforce")
+    decision(second, site.attack(site.user("taken-back")))
+    assert second.stop() == 0
+    lines = first.log + second.log
+    assert {line["message"] for line in lines} >= PROMISED_WORDS
+    assert all({"time", "level", "message"} <= line.keys() for line in lines)
+    story = [line for line in lines if line["message"] in PROMISED_WORDS]
+    assert all("event_id" in line for line in story)
+    assert all("decision_id" in line for line in story if line["message"] != "Parsed event")
+    # What CloudWatch Logs has is what standard output had, line by line.
+    answer = site.clients.get("logs").filter_log_events(logGroupName=site.stack.log_group)
+    audit = [json.loads(event["message"]) for event in answer["events"]]
+    assert told(audit) == told(lines)
+
+
+def test_metrics_count_decisions_and_neither_rules_nor_labels_name_anybody(site: Site) -> None:
+    worker = site.start(mode="enforce")
+    user, outsider = site.user("counted"), f"bob-{site.mark}"
+    events = [site.attack(user), site.attack(outsider)]
+    found = [decision(worker, event) for event in events]
+    rule, of_rule = "admin_policy_attached_to_user", "countermand_decisions_total"
+    wanted = {
+        f'{of_rule}{{mode="enforce",rule_id="{rule}",verdict="remediate"}}': 1,
+        f'{of_rule}{{mode="enforce",rule_id="{rule}",verdict="alert_only"}}': 1,
+        'countermand_remediations_total{action="detach_user_policy",status="applied"}': 1,
+        'countermand_alerts_total{channel="sns",status="sent"}': 2,
+        'countermand_settlements_total{result="deleted"}': 2,
+        "countermand_events_received_total": 2,
+        "countermand_event_to_remediation_seconds_count": 1,
+        "countermand_messages_in_flight": 0,
+    }
+    assert eventually(lambda: wanted.items() <= series(worker).items()), worker.get("/metrics")[1]
+    text = worker.get("/metrics")[1]
+    ids = [*events, *(d["decision_id"] for d in found)]
+    for secret in ("mallory", "arn:", site.account, user, outsider, site.mark, *ids):
+        assert secret not in text
+    for file in BUILT_IN.glob("*.yaml"):
+        assert "iam-test" not in file.read_text()
+
+
 def test_the_same_event_twice_is_one_decision_and_one_mail(site: Site) -> None:
     worker = site.start(mode="enforce")
     record = attach_event(site.account, site.user("twice"))
@@ -126,3 +306,26 @@ def test_the_same_event_twice_is_one_decision_and_one_mail(site: Site) -> None:
     assert sum(found["decision_id"] in mail for mail in site.mails()) == 1
     detections = [x for x in worker.log if x["message"] == "Remediation applied"]
     assert len(detections) == 1
+
+
+def collect(site: Site, queue_url: str, into: list[str]) -> bool:
+    into.extend(site.lab.take(queue_url))
+    return bool(into)
+
+
+def mailed(site: Site, decision_id: str) -> bool:
+    return eventually(lambda: any(decision_id in mail for mail in site.mails()))
+
+
+def mail_body(mail: dict[str, Any]) -> str:
+    return str(mail["Body"]["text_part"])
+
+
+def series(worker: Worker) -> dict[str, float]:
+    lines = [x for x in worker.get("/metrics")[1].splitlines() if x and not x.startswith("#")]
+    return {name: float(number) for name, _, number in (x.rpartition(" ") for x in lines)}
+
+
+def told(lines: list[dict[str, Any]]) -> list[tuple[str, str, str]]:
+    story = [line for line in lines if line["message"] in PROMISED_WORDS]
+    return sorted((x["time"], x["message"], x["event_id"]) for x in story)
