@@ -22,8 +22,8 @@ from countermand.core.errors import Malformed
 from countermand.core.model import Actor, Event
 
 _LONG_NUMBER = re.compile(rb"[0-9]{21}")
-_STRING = re.compile(rb'"(?:[^"\\]|\\.)*+"', re.DOTALL)
-_STRUCTURE = re.compile(rb'"(?:[^"\\]|\\.)*+"|[][{}]', re.DOTALL)
+_STRING = re.compile(rb'"(?:[^"\\]|\\.)*+"?', re.DOTALL)
+_STRUCTURE = re.compile(rb'"(?:[^"\\]|\\.)*+"?|[][{}]', re.DOTALL)
 CLOUDTRAIL_CALL = "AWS API Call via CloudTrail"
 _FROM_CLOUDTRAIL = " via CloudTrail"
 _EVENT_ID = re.compile(r"[A-Za-z0-9._:-]{1,128}")
