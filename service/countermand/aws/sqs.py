@@ -3,6 +3,7 @@
 https://docs.aws.amazon.com/AWSSimpleQueueService/latest/APIReference/API_ReceiveMessage.html
 """
 
+import math
 from collections.abc import Sequence
 from typing import Any
 
@@ -56,5 +57,5 @@ class SqsQueue:
             self._client.change_message_visibility(
                 QueueUrl=self._url,
                 ReceiptHandle=message.receipt,
-                VisibilityTimeout=max(0, min(round(seconds), _TWELVE_HOURS)),
+                VisibilityTimeout=max(0, min(math.ceil(seconds), _TWELVE_HOURS)),
             )
