@@ -8,7 +8,9 @@ from collections import defaultdict
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
+from typing import Any
 
+from countermand.core.errors import Gone
 from countermand.core.model import Alert, Principal, Subject, SubjectKind
 from countermand.ports import Message
 
@@ -73,7 +75,7 @@ def user(name: str = "iam-test-user", **changes: object) -> Principal:
 
 
 class FakeIdentities(Recorder):
-    """IAM with some principals.
+    """IAM with some principals, as `Identities` and as `Cloud`.
 
     `sticky` policies survive a detach; `stale_reads` is how often a read still shows what a detach
     took away, as IAM does for some seconds.
@@ -89,35 +91,47 @@ class FakeIdentities(Recorder):
         self.record("read", subject)
         return self.principals.get((subject.kind, subject.name))
 
-    def user_has_policy(self, user_name: str, policy_arn: str) -> bool:
-        self.record("user_has_policy", user_name, policy_arn)
-        if self.stale_reads and not self.attached(user_name, policy_arn):
+    def call(self, operation: str, **request: Any) -> None:
+        """As `Cloud.call`; recorded and failed by the operation's name."""
+        self.record(operation, *request.values())
+        kind, name, policy_arn = _entity(operation), *request.values()
+        match operation.partition(":")[2].partition(kind.capitalize())[0]:
+            case "Detach":
+                if not self.attached(name, policy_arn, kind):
+                    raise Gone(f"{operation}: NoSuchEntity")
+                if not self.sticky:
+                    self._change(kind, name, lambda arns: arns - {policy_arn})
+            case "Attach":
+                self._change(kind, name, lambda arns: arns | {policy_arn})
+            case _:
+                raise NotImplementedError(operation)
+
+    def items(self, operation: str, key: str, **request: Any) -> Sequence[Any]:
+        """As `Cloud.items`, of attached policies."""
+        (name,) = request.values()
+        self.record(operation, name)
+        found = self.principals.get((_entity(operation), name))
+        if found is None:
+            raise Gone(f"{operation}: NoSuchEntity")
+        arns = found.policy_arns
+        if self.stale_reads and ADMIN not in arns:
             self.stale_reads -= 1
-            return True
-        return self.attached(user_name, policy_arn)
+            arns = arns | {ADMIN}
+        return [{"PolicyArn": arn} for arn in sorted(arns)]
 
-    def detach_user_policy(self, user_name: str, policy_arn: str) -> bool:
-        self.record("detach_user_policy", user_name, policy_arn)
-        attached = self.attached(user_name, policy_arn)
-        if not self.sticky:
-            self._change(user_name, lambda arns: arns - {policy_arn})
-        return attached
-
-    def attach_user_policy(self, user_name: str, policy_arn: str) -> None:
-        self.record("attach_user_policy", user_name, policy_arn)
-        self._change(user_name, lambda arns: arns | {policy_arn})
-
-    def attached(self, user_name: str, policy_arn: str = ADMIN) -> bool:
+    def attached(
+        self, name: str, policy_arn: str = ADMIN, kind: SubjectKind = SubjectKind.USER
+    ) -> bool:
         """The state, without a call."""
-        found = self.principals.get((SubjectKind.USER, user_name))
+        found = self.principals.get((kind, name))
         return found is not None and policy_arn in found.policy_arns
 
     @property
     def writes(self) -> list[str]:
-        return [name for name, _ in self.calls if name not in {"read", "user_has_policy"}]
+        return [name for name, _ in self.calls if name != "read" and ":List" not in name]
 
-    def _change(self, name: str, change: "Change") -> None:
-        key = (SubjectKind.USER, name)
+    def _change(self, kind: SubjectKind, name: str, change: "Change") -> None:
+        key = (kind, name)
         if key in self.principals:
             found = self.principals[key]
             self.principals[key] = replace(found, policy_arns=change(found.policy_arns))
@@ -231,6 +245,10 @@ class FakeQueue(Recorder):
         """Block until `condition` holds; it is asked after every change."""
         with self._changed:
             return self._changed.wait_for(condition, seconds)
+
+
+def _entity(operation: str) -> SubjectKind:
+    return next(kind for kind in SubjectKind if kind.capitalize() in operation)
 
 
 type Change = Callable[[frozenset[str]], frozenset[str]]

@@ -19,7 +19,6 @@ from typing import Any, Self
 from countermand.apiclient import DecisionsApi
 from countermand.app import rules
 from countermand.aws.clients import Clients
-from countermand.aws.iam import IamIdentities
 from countermand.aws.lab import Lab
 from countermand.aws.provision import Names, provision
 from countermand.cloudtrail import ADMIN_POLICY, attach_event
@@ -167,7 +166,6 @@ class Site:
         self.clients = Clients("us-east-1")
         self.stack = provision(self.clients, rules().routing_pattern(), self.names)
         self.lab = Lab(self.clients)
-        self.identities = IamIdentities(self.clients.get("iam"))
         self.account = self.clients.caller().account_id
         self.mark = mark
         self.workers: list[Worker] = []
@@ -206,7 +204,7 @@ class Site:
         return str(record["eventID"])
 
     def has_admin(self, user: str) -> bool:
-        return self.identities.user_has_policy(user, ADMIN_POLICY)
+        return self.lab.has_policy(user, ADMIN_POLICY)
 
     def waiting(self) -> tuple[int, int]:
         """Messages on the queue: visible, and hidden because a worker has them."""

@@ -61,7 +61,7 @@ class Stage:
                 own_arns=frozenset({own_role}),
                 own_calls=frozenset({"iam:DetachUserPolicy"}),
             ),
-            facts=FactReader(self.identities, ledger, self.clock),
+            facts=FactReader(self.identities, self.identities, ALL, ledger, self.clock),
             remediator=Remediator(ALL, self.identities, self.clock, self.metrics),
             announcer=Announcer([self.notifier], "http://api", self.metrics),
             ledger=ledger,

@@ -20,7 +20,7 @@ from countermand.core.errors import CountermandError, Denied, LostClaim, Permane
 from countermand.core.model import Call, Mode, Outcome, Step, StepStatus
 from countermand.logs import get_logger
 from countermand.metrics import Metrics
-from countermand.ports import Action, Clock, Identities
+from countermand.ports import Action, Clock, Cloud
 
 log = get_logger(__name__)
 
@@ -37,12 +37,12 @@ class Remediator:
     def __init__(
         self,
         actions: Mapping[str, Action],
-        identities: Identities,
+        cloud: Cloud,
         clock: Clock,
         metrics: Metrics,
     ) -> None:
         self.actions = actions
-        self._identities = identities
+        self._cloud = cloud
         self._clock = clock
         self._metrics = metrics
 
@@ -78,15 +78,15 @@ class Remediator:
     def undo(self, call: Call) -> None:
         """Run the inverse that an outcome stored."""
         action = self.actions[call.action.removeprefix(_UNDO)]
-        action.undo(self._identities, call.params)
+        action.undo(self._cloud, call.params)
 
     def _write(self, step: Step) -> tuple[StepStatus, str]:
         action, params = self.actions[step.call.action], step.call.params
-        if not action.apply(self._identities, params):
+        if not action.apply(self._cloud, params):
             return StepStatus.UNCHANGED, "already as wanted when the call came"
         for seconds in _PROOF_WAITS_SECONDS:
             self._clock.sleep(seconds)
-            if not action.present(self._identities, params):
+            if not action.present(self._cloud, params):
                 return StepStatus.APPLIED, "written, and gone when read again"
         return StepStatus.FAILED, "written, but IAM still shows it when read again"
 

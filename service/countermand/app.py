@@ -20,6 +20,7 @@ from countermand.act import Remediator
 from countermand.actions import ALL as ACTIONS
 from countermand.api import ApiServer, create_app
 from countermand.aws.clients import Caller, Clients
+from countermand.aws.cloud import AwsCloud
 from countermand.aws.errors import on_error
 from countermand.aws.iam import IamIdentities
 from countermand.aws.sns import SnsTopic
@@ -80,6 +81,11 @@ def policy(settings: Settings, caller: Caller) -> Policy:
         region=settings.event_region,
         mode=settings.mode,
         user_scope=settings.user_scope,
+        role_scope=settings.role_scope,
+        group_scope=settings.group_scope,
+        policy_scope=settings.policy_scope,
+        resource_scope=settings.resource_scope,
+        break_glass=settings.break_glass,
         exception_tag=settings.exception_tag_pair,
         own_arns=frozenset(arn for arn in own if arn is not None),
         settle=timedelta(seconds=settings.settle_seconds),
@@ -109,7 +115,7 @@ def undo_decision(settings: Settings, decision_id: str) -> Record:
     clients, clock = Clients(settings.region), SystemClock()
     by = Undo(clients.caller().arn, clock.now())
     identities = IamIdentities(clients.get("iam"))
-    remediator = Remediator(ACTIONS, identities, clock, Metrics())
+    remediator = Remediator(ACTIONS, _cloud(clients), clock, Metrics())
     with closing(open_ledger(settings, clients, exclusive=False)) as ledger:
         return undo(decision_id, ledger, identities, remediator, by)
 
@@ -210,15 +216,15 @@ def _pipeline(
     base: tuple[Clock, Metrics],
 ) -> Pipeline:
     clock, metrics = base
-    identities = IamIdentities(clients.get("iam"))
+    identities, cloud = IamIdentities(clients.get("iam")), _cloud(clients)
     rule_set = rules()
     notifiers = (SnsNotifier(SnsTopic(clients.get("sns"), settings.topic_arn)),)
     metrics.expect([rule.id for rule in rule_set.rules], ACTIONS, [n.channel for n in notifiers])
     return Pipeline(
         rules=rule_set,
         policy=guardrails,
-        facts=FactReader(identities, ledger, clock),
-        remediator=Remediator(ACTIONS, identities, clock, metrics),
+        facts=FactReader(identities, cloud, ACTIONS, ledger, clock),
+        remediator=Remediator(ACTIONS, cloud, clock, metrics),
         announcer=Announcer(notifiers, settings.api_base_url, metrics),
         ledger=ledger,
         clock=clock,
@@ -232,6 +238,11 @@ def _pipeline(
         rechecks=Schedule(clock),
         recheck_seconds=settings.recheck_seconds,
     )
+
+
+def _cloud(clients: Clients) -> AwsCloud:
+    calls = {p for a in ACTIONS.values() for p in (*a.read_permissions, *a.permissions)}
+    return AwsCloud(clients, frozenset(call.partition(":")[0] for call in calls))
 
 
 def _queue(settings: Settings, clients: Clients) -> SqsQueue:

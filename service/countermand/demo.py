@@ -28,7 +28,6 @@ from rich.text import Text
 from countermand.apiclient import DecisionsApi
 from countermand.app import rules
 from countermand.aws.clients import Clients
-from countermand.aws.iam import IamIdentities
 from countermand.aws.lab import Lab
 from countermand.aws.provision import Names, Stack, provision
 from countermand.cloudtrail import ADMIN_POLICY, attach_event, envelope
@@ -217,7 +216,7 @@ class Demo:
         return False
 
     def _has_admin(self, user: str) -> bool:
-        return self._identities.user_has_policy(user, ADMIN_POLICY)
+        return self._lab.has_policy(user, ADMIN_POLICY)
 
     def _mails(self) -> list[str]:
         return [str(mail["Body"]["text_part"]) for mail in emails(self._url, _NAMES.email)]
@@ -247,7 +246,6 @@ class Demo:
         self._lab.confirm_mail(
             self._stack.topic_arn, lambda arn: subscription_token(self._url, arn)
         )
-        self._identities = IamIdentities(clients.get("iam"))
         self._account = clients.caller().account_id
         self._logs = clients.get("logs")
         self._say("Bus rule, queue with DLQ, topic with a mailbox and a machine, log group: made.")

@@ -3,16 +3,28 @@
 What cannot be read is a fact too (`Facts.unreadable`); governance turns it into "wait and tell".
 """
 
-from countermand.core.errors import CountermandError, LostClaim
-from countermand.core.model import Event, Facts, Finding, Principal
-from countermand.ports import Clock, Identities, Ledger
+import hashlib
+from collections.abc import Mapping
+
+from countermand.core.errors import CannotRestore, CountermandError, Gone, LostClaim
+from countermand.core.model import Event, Facts, Finding, Principal, Subject
+from countermand.ports import Action, Clock, Cloud, Identities, Ledger
 
 
 class FactReader:
-    """Reads IAM and our own history for one finding at a time; called by the pipeline."""
+    """Reads AWS and our own history for one finding at a time; called by the pipeline."""
 
-    def __init__(self, identities: Identities, ledger: Ledger, clock: Clock) -> None:
+    def __init__(
+        self,
+        identities: Identities,
+        cloud: Cloud,
+        actions: Mapping[str, Action],
+        ledger: Ledger,
+        clock: Clock,
+    ) -> None:
         self._identities = identities
+        self._cloud = cloud
+        self._actions = actions
         self._ledger = ledger
         self._clock = clock
 
@@ -21,21 +33,48 @@ class FactReader:
         if finding.subject is None:
             raise AssertionError("a finding without subject has no live state to read")
         try:
-            principal = self._identities.read(finding.subject)
+            return self._read(event, finding, finding.subject)
         except LostClaim:
             raise
         except CountermandError as error:
             return Facts(now=self._clock.now(), unreadable=str(error))
-        if principal is None:
+
+    def _read(self, event: Event, finding: Finding, subject: Subject) -> Facts:
+        principal = self._identities.read(subject) if subject.kind.is_principal else None
+        if principal is None and subject.kind.is_principal:
             return Facts(now=self._clock.now())
+        params, irreversible = self._look(finding, principal)
+        target = principal.unique_id if principal is not None else subject.name
         return Facts(
             now=self._clock.now(),
             principal=principal,
-            grant_present=finding.evidence.get("policy_arn") in principal.policy_arns,
-            undo=self._ledger.undo_of(grant_key(event.account_id, principal, finding)),
+            grant_present=params is not None,
+            params=params or {},
+            irreversible=irreversible,
+            undo=self._ledger.undo_of(grant_key(event.account_id, target, finding)),
         )
 
+    def _look(
+        self, finding: Finding, principal: Principal | None
+    ) -> tuple[Mapping[str, str] | None, str | None]:
+        """What the action would do, and why it cannot. What only alerts is not looked for."""
+        if finding.remediation is None:
+            return {}, None
+        action = self._actions[finding.remediation]
+        if missing := [name for name in action.needs if name not in finding.evidence]:
+            return {}, f"the event does not say {', '.join(missing)}"
+        try:
+            return action.look(self._cloud, finding, principal), None
+        except Gone:
+            return None, None
+        except CannotRestore as error:
+            return {}, str(error)
 
-def grant_key(account_id: str, principal: Principal, finding: Finding) -> str:
-    """What an undo speaks about: this grant on this principal, whatever it is called later."""
-    return f"{account_id}/{principal.unique_id}/{finding.evidence.get('policy_arn', '')}"
+
+def grant_key(account_id: str, target: str, finding: Finding) -> str:
+    """What an undo speaks about: this grant on this target (a principal's unique id), whatever it
+    is called later.
+    """
+    seen = ",".join(f"{name}={finding.evidence[name]}" for name in sorted(finding.evidence))
+    grant = finding.evidence.get("policy_arn") or hashlib.sha256(seen.encode()).hexdigest()[:32]
+    return f"{account_id}/{target}/{grant}"

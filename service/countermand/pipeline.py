@@ -14,7 +14,7 @@ other: either may fail alone.
 
 import hashlib
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from enum import StrEnum
@@ -184,7 +184,7 @@ class Pipeline:
         received_at: datetime,
         notes: tuple[str, ...],
     ) -> Result:
-        decision = decide(event, [self._rule(event, f) for f in findings], self._params)
+        decision = decide(event, [self._rule(event, f) for f in findings])
         _log_detection(decision)
         record, steps = self._open(claim.record, decision, received_at, notes)
         if record.decision.verdict is Verdict.WAIT:
@@ -203,12 +203,6 @@ class Pipeline:
             return ruling
         facts = self.facts.read(event, finding)
         return judge(event, finding, self.policy, facts)
-
-    def _params(self, finding: Finding) -> Mapping[str, str]:
-        action = self.remediator.actions[finding.remediation or ""]
-        if finding.subject is None:
-            raise AssertionError("a finding without subject is never approved")
-        return action.params(finding.subject, finding.evidence)
 
     def _open(
         self,

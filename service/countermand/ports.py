@@ -9,9 +9,18 @@ missing permission, `Permanent` for a request that AWS will never accept.
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Protocol
+from typing import Any, Protocol
 
-from countermand.core.model import Alert, Principal, Record, Severity, Subject, Undo, Verdict
+from countermand.core.model import (
+    Alert,
+    Finding,
+    Principal,
+    Record,
+    Severity,
+    Subject,
+    Undo,
+    Verdict,
+)
 
 
 class Clock(Protocol):
@@ -59,22 +68,27 @@ class Queue(Protocol):
 
 
 class Identities(Protocol):
-    """IAM. The reads may be needed in every mode, the writes only where their method says."""
+    """The live state of principals: what governance looks at, in every mode."""
 
     def read(self, subject: Subject) -> Principal | None:
         """The live user, role or group with its tags and attached policies; None: no such one."""
         ...
 
-    def user_has_policy(self, user_name: str, policy_arn: str) -> bool:
-        """Whether the managed policy is attached directly; False when there is no such user."""
+
+class Cloud(Protocol):
+    """AWS calls by IAM's name for them, for the actions. Requests and answers as in boto3.
+
+    https://docs.aws.amazon.com/service-authorization/latest/reference/reference_policies_actions-resources-contextkeys.html
+    """
+
+    def call(self, operation: str, **request: Any) -> Any:
+        """For example `call("iam:DetachUserPolicy", UserName=..., PolicyArn=...)`; `Gone` when AWS
+        has no such thing.
+        """
         ...
 
-    def detach_user_policy(self, user_name: str, policy_arn: str) -> bool:
-        """The worker's one write, in enforce mode. False: it was not attached."""
-        ...
-
-    def attach_user_policy(self, user_name: str, policy_arn: str) -> None:
-        """Only for `countermand undo`, with the operator's own rights; the worker has no grant."""
+    def items(self, operation: str, key: str, **request: Any) -> Sequence[Any]:
+        """All items under `key` of a call that answers in pages; `Gone` as above."""
         ...
 
 
@@ -102,7 +116,8 @@ class Notifier(Protocol):
 class Action(Protocol):
     """One way to take a change back; one module in `actions/` each.
 
-    `act.py` calls `apply`, then `present` until the change is seen; a dry run calls neither.
+    `facts.py` calls `look`; `act.py` calls `apply`, then `present` until the change is seen. A dry
+    run ends after `look`.
     """
 
     @property
@@ -110,6 +125,16 @@ class Action(Protocol):
 
     @property
     def description(self) -> str: ...
+
+    @property
+    def needs(self) -> tuple[str, ...]:
+        """The evidence that a rule must give, for example `policy_arn`."""
+        ...
+
+    @property
+    def read_permissions(self) -> tuple[str, ...]:
+        """The IAM actions that `look` and `present` need, in every mode."""
+        ...
 
     @property
     def permissions(self) -> tuple[str, ...]:
@@ -121,19 +146,25 @@ class Action(Protocol):
         """The IAM actions that `undo` needs, with the operator's rights."""
         ...
 
-    def params(self, subject: Subject, evidence: Mapping[str, str]) -> Mapping[str, str]:
-        """The parameters of the call, from what the rule saw."""
+    def look(
+        self, cloud: Cloud, finding: Finding, principal: Principal | None
+    ) -> Mapping[str, str] | None:
+        """The parameters of the step, with what its undo will need, read live; None: what would be
+        taken back is not there. `CannotRestore`: nobody knows what the change replaced.
+
+        `principal` is the finding's subject as just read, or None when that is no principal.
+        """
         ...
 
-    def present(self, identities: Identities, params: Mapping[str, str]) -> bool:
-        """Whether what we would take back is there, read live."""
-        ...
-
-    def apply(self, identities: Identities, params: Mapping[str, str]) -> bool:
+    def apply(self, cloud: Cloud, params: Mapping[str, str]) -> bool:
         """Take it back. False: there was nothing to take back."""
         ...
 
-    def undo(self, identities: Identities, params: Mapping[str, str]) -> None:
+    def present(self, cloud: Cloud, params: Mapping[str, str]) -> bool:
+        """Whether what was to be taken back is (still) there, read live."""
+        ...
+
+    def undo(self, cloud: Cloud, params: Mapping[str, str]) -> None:
         """Put it back as it was."""
         ...
 

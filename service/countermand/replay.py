@@ -103,7 +103,7 @@ def _event(document: object) -> Event:
 
 def _decide(event: Event, rules: RuleSet, policy: Policy) -> Decision | None:
     rulings = [_rule(event, finding, policy) for finding in detect(event, rules)]
-    return decide(event, rulings, lambda _finding: {}) if rulings else None
+    return decide(event, rulings) if rulings else None
 
 
 def _rule(event: Event, finding: Finding, policy: Policy) -> Ruling:

@@ -65,8 +65,10 @@ class LogLevel(StrEnum):
     ERROR = "ERROR"
 
 
-def _seconds_list(value: object) -> object:
-    return [part.strip() for part in value.split(",")] if isinstance(value, str) else value
+def _listed(value: object) -> object:
+    if not isinstance(value, str):
+        return value
+    return [part.strip() for part in value.split(",")] if value.strip() else []
 
 
 def _upper(value: object) -> object:
@@ -80,7 +82,12 @@ def _token(secret: SecretStr) -> SecretStr:
     return secret
 
 
-_Delays = Annotated[tuple[Annotated[int, Field(ge=1, le=300)], ...], BeforeValidator(_seconds_list)]
+_Delays = Annotated[tuple[Annotated[int, Field(ge=1, le=300)], ...], BeforeValidator(_listed)]
+_GLOB = r"^[A-Za-z0-9_+=,.@*?-]+$"
+_Globs = Annotated[
+    tuple[Annotated[str, Field(pattern=r"^arn:[A-Za-z0-9_+=,.@*?:/-]+$", max_length=512)], ...],
+    BeforeValidator(_listed),
+]
 _Token = Annotated[SecretStr, AfterValidator(_token)]
 
 
@@ -173,11 +180,47 @@ class Settings(BaseModel):
     )
     user_scope: str = Field(
         default="iam-test-*",
-        pattern=r"^[A-Za-z0-9_+=,.@*?-]+$",
+        pattern=_GLOB,
         max_length=64,
         description="Users whose grants may be taken back: a glob (`*`, `?`) on the whole live "
         "user name, case-sensitive, at path `/` only. The default covers test users only.",
         examples=["iam-test-*"],
+    )
+    role_scope: str = Field(
+        default="iam-test-*",
+        pattern=_GLOB,
+        max_length=64,
+        description="The same for roles, by their live name at path `/`.",
+        examples=["iam-test-*"],
+    )
+    group_scope: str = Field(
+        default="iam-test-*",
+        pattern=_GLOB,
+        max_length=128,
+        description="The same for groups, by their live name at path `/`.",
+        examples=["iam-test-*"],
+    )
+    policy_scope: str = Field(
+        default="iam-test-*",
+        pattern=_GLOB,
+        max_length=128,
+        description="The same for customer-managed policies, whose default version may be set back.",
+        examples=["iam-test-*"],
+    )
+    resource_scope: str = Field(
+        default="",
+        pattern=r"^[A-Za-z0-9_+=,.@*?:/-]*$",
+        max_length=512,
+        description="Trails, providers, functions and other things whose change may be taken back: "
+        "a glob on the name or ARN in the event. The default, empty, is none.",
+        examples=["arn:aws:cloudtrail:us-east-1:111122223333:trail/audit"],
+    )
+    break_glass: _Globs = Field(
+        default=(),
+        max_length=50,
+        description="ARNs of principals that are never touched, in scope or not: globs, "
+        "comma-separated.",
+        examples=["arn:aws:iam::111122223333:user/break-glass-*"],
     )
     exception_tag: str = Field(
         default="SecurityApproved=true",
@@ -571,11 +614,12 @@ def _wrong_places(s: Settings) -> Iterator[Problem]:
 
 def _warnings(s: Settings) -> Iterator[str]:
     public, loopback = urlsplit(s.api_public_url), _is_loopback(s.api_host)
-    if s.mode is Mode.ENFORCE and not s.user_scope.strip("*?"):
-        yield (
-            f"{variable('user_scope')}={s.user_scope} lets grants of every user be taken back, "
-            "break-glass users included."
-        )
+    for name in ("user_scope", "role_scope", "group_scope", "policy_scope"):
+        if s.mode is Mode.ENFORCE and not (scope := getattr(s, name)).strip("*?"):
+            yield (
+                f"{variable(name)}={scope} lets grants of every {name.partition('_')[0]} be taken "
+                f"back, but for those in {variable('break_glass')}."
+            )
     if s.api_token is None and not loopback:
         yield f"The API listens on {s.api_host} without a token: who reaches it reads decisions."
     if _is_loopback(public.hostname or "") and (not loopback or public.port != s.api_port):

@@ -95,7 +95,7 @@ def _refuse_unless_in_scope(
 ) -> None:
     if tags:
         raise ConfigError("--tag: only with an emulator; tag the user yourself in AWS")
-    scope = policy(settings, clients.caller()).scope_regex
+    scope = policy(settings, clients.caller()).scopes[SubjectKind.USER]
     found = IamIdentities(clients.get("iam")).read(Subject(SubjectKind.USER, user))
     if found is None:
         raise ConfigError(f"--user {user}: no such user; create a throw-away user in scope first")

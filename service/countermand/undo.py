@@ -6,7 +6,7 @@ take the very same grant back again.
 
 from countermand.act import Remediator
 from countermand.core.errors import Permanent
-from countermand.core.model import Principal, Record, Subject, Undo
+from countermand.core.model import Principal, Record, Ruling, Subject, Undo
 from countermand.facts import grant_key
 from countermand.ports import Identities, Ledger
 
@@ -53,7 +53,13 @@ def _must_be_the_same(principal: Principal, identities: Identities) -> None:
 def _grants(record: Record) -> list[str]:
     account_id = record.decision.event.account_id
     return [
-        grant_key(account_id, ruling.principal, ruling.finding)
+        grant_key(account_id, _target(ruling), ruling.finding)
         for ruling in record.decision.rulings
-        if ruling.principal is not None
+        if ruling.finding.subject is not None
     ]
+
+
+def _target(ruling: Ruling) -> str:
+    subject = ruling.finding.subject
+    name = subject.name if subject is not None else ""
+    return ruling.principal.unique_id if ruling.principal is not None else name

@@ -9,17 +9,17 @@ import json
 import subprocess
 import sys
 import timeit
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from datetime import UTC, datetime
 from functools import partial
 from pathlib import Path
 
 from countermand.actions import ALL
-from countermand.cloudtrail import attach_event, envelope
+from countermand.cloudtrail import ADMIN_POLICY, attach_event, envelope
 from countermand.core.decide import decide
 from countermand.core.detect import detect
 from countermand.core.govern import Policy, judge, screen
-from countermand.core.model import Decision, Facts, Finding, Principal, SubjectKind
+from countermand.core.model import Decision, Facts, Principal, SubjectKind
 from countermand.core.parse import parse
 from countermand.core.rule import RuleFile, RuleSet, compile_rule
 from countermand.localstack import default_home
@@ -40,6 +40,7 @@ FACTS = Facts(
         tags={},
     ),
     grant_present=True,
+    params={"user_name": "iam-test-user", "policy_arn": ADMIN_POLICY},
 )
 
 
@@ -50,12 +51,7 @@ def decision(body: str, rules: RuleSet) -> Decision | None:
     if not findings:
         return None
     rulings = [screen(event, f, POLICY) or judge(event, f, POLICY, FACTS) for f in findings]
-    return decide(event, rulings, params)
-
-
-def params(finding: Finding) -> Mapping[str, str]:
-    assert finding.subject is not None
-    return ALL[finding.remediation or ""].params(finding.subject, finding.evidence)
+    return decide(event, rulings)
 
 
 def more_rules(number: int) -> RuleSet:

@@ -201,7 +201,7 @@ def test_a_harmless_policy_is_ignored_and_stays(site: Site) -> None:
     site.lab.attach(user, READ_ONLY_POLICY)
     site.lab.put_event(attach_event(site.account, user, READ_ONLY_POLICY), CLOUDTRAIL_CALL)
     assert eventually(lambda: series(worker)["countermand_events_ignored_total"] == 1)
-    assert site.identities.user_has_policy(user, READ_ONLY_POLICY)
+    assert site.lab.has_policy(user, READ_ONLY_POLICY)
     assert json.loads(worker.get("/decisions")[1])["decisions"] == []
     assert site.mails() == []
 

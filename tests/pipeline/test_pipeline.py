@@ -47,7 +47,7 @@ def test_a_dry_run_makes_the_same_calls_as_enforce_up_to_the_write(stage: Stage)
     stage.pipeline().handle(attack(eventID="2"))
     enforced = [name for name, _ in stage.identities.calls]
     assert enforced[: len(rehearsed)] == rehearsed
-    assert enforced[len(rehearsed)] == "detach_user_policy"
+    assert enforced[len(rehearsed)] == "iam:DetachUserPolicy"
 
 
 def test_enforce_takes_the_grant_back_proves_it_and_stores_the_inverse(stage: Stage) -> None:
@@ -137,7 +137,7 @@ def test_the_same_event_twice_gives_one_decision_one_remediation_and_one_alert(
     body = attack()
     results = [stage.pipeline().handle(body) for _ in range(3)]
     assert results == [Result.DECIDED, Result.DUPLICATE, Result.DUPLICATE]
-    assert stage.identities.writes == ["detach_user_policy"]
+    assert stage.identities.writes == ["iam:DetachUserPolicy"]
     assert len(stage.notifier.alerts) == 1
     assert len(stage.records()) == 1
 
@@ -344,13 +344,13 @@ def test_a_dead_channel_does_not_delay_the_detach_and_is_told_later(stage: Stage
         stage.pipeline().handle(body)
     assert not stage.identities.attached("iam-test-user")
     assert stage.pipeline().handle(body) is Result.DECIDED
-    assert stage.identities.writes == ["detach_user_policy"]
+    assert stage.identities.writes == ["iam:DetachUserPolicy"]
     assert [a.document["outcome"] for a in stage.notifier.alerts] == ["applied"]
 
 
 def test_a_failed_detach_still_alerts_and_its_success_is_told_too(stage: Stage) -> None:
     stage.mode = Mode.ENFORCE
-    stage.identities.fail["detach_user_policy"] = [Denied("iam:DetachUserPolicy: AccessDenied")]
+    stage.identities.fail["iam:DetachUserPolicy"] = [Denied("iam:DetachUserPolicy: AccessDenied")]
     body = attack()
     with pytest.raises(Transient):
         stage.pipeline().handle(body)
@@ -374,7 +374,7 @@ def take_over(stage: Stage, body: str) -> Result:
 def test_killed_before_the_detach_the_next_worker_judges_anew(stage: Stage) -> None:
     stage.mode = Mode.ENFORCE
     body = attack()
-    stage.identities.fail["detach_user_policy"] = [Killed()]  # type: ignore[list-item]
+    stage.identities.fail["iam:DetachUserPolicy"] = [Killed()]  # type: ignore[list-item]
     with pytest.raises(Killed):
         stage.pipeline().handle(body)
     stage.users(user(tags={"SecurityApproved": "true"}))
@@ -391,19 +391,19 @@ def test_killed_after_the_detach_the_next_worker_confirms_tells_and_can_undo(
     body = attack()
     # The read that should prove the detach never returns.
     pipeline = stage.pipeline()
-    detach = stage.identities.detach_user_policy
+    call = stage.identities.call
 
-    def die_after_detach(user_name: str, policy_arn: str) -> bool:
-        detach(user_name, policy_arn)
+    def die_after_detach(operation: str, **request: str) -> None:
+        call(operation, **request)
         raise Killed
 
-    stage.identities.detach_user_policy = die_after_detach  # type: ignore[method-assign]
+    stage.identities.call = die_after_detach  # type: ignore[method-assign]
     with pytest.raises(Killed):
         pipeline.handle(body)
-    stage.identities.detach_user_policy = detach  # type: ignore[method-assign]
+    stage.identities.call = call  # type: ignore[method-assign]
     assert take_over(stage, body) is Result.DECIDED
     record = stage.record()
-    assert stage.identities.writes == ["detach_user_policy"]
+    assert stage.identities.writes == ["iam:DetachUserPolicy"]
     assert record.decision.approved_for_remediation
     assert record.outcome == "applied"
     assert record.outcomes[0].inverse is not None
@@ -424,7 +424,7 @@ def test_killed_after_the_alert_was_sent_there_is_exactly_one_more_of_it(stage: 
         stage.pipeline().handle(body)
     stage.notifier.send = send  # type: ignore[method-assign]
     take_over(stage, body)
-    assert stage.identities.writes == ["detach_user_policy"]
+    assert stage.identities.writes == ["iam:DetachUserPolicy"]
     first, second = stage.notifier.alerts
     assert first.document["decision_id"] == second.document["decision_id"]
 
@@ -469,7 +469,7 @@ def test_a_grant_that_came_back_is_judged_anew_and_taken_back_again(stage: Stage
     stage.pipeline().handle(attack())
     stage.users(user())
     stage.pipeline().recheck(next_look(stage))
-    assert stage.identities.writes == ["detach_user_policy"] * 2
+    assert stage.identities.writes == ["iam:DetachUserPolicy"] * 2
     assert "Looked at again 5 s after" in stage.notifier.alerts[1].text
 
 
@@ -503,7 +503,7 @@ def test_a_message_that_comes_back_with_its_grant_back_is_remediated_again(stage
         stage.pipeline().handle(body)
     stage.users(user())
     assert stage.pipeline().handle(body) is Result.DECIDED
-    assert stage.identities.writes == ["detach_user_policy"] * 2
+    assert stage.identities.writes == ["iam:DetachUserPolicy"] * 2
     assert [o.status for o in stage.record().outcomes] == ["applied"]
 
 
@@ -556,7 +556,7 @@ def test_a_look_whose_alert_fails_is_taken_up_where_it_stopped(stage: Stage) -> 
     later = next(again for again in stage.rechecks.abandon() if again.tries > 1)
     stage.pipeline().recheck(later)
     assert len(stage.notifier.alerts) == 2
-    assert stage.identities.writes == ["detach_user_policy"] * 2
+    assert stage.identities.writes == ["iam:DetachUserPolicy"] * 2
 
 
 def test_what_a_human_undid_is_not_taken_back_again(stage: Stage) -> None:
@@ -565,7 +565,7 @@ def test_what_a_human_undid_is_not_taken_back_again(stage: Stage) -> None:
     record = stage.record()
     (ruling,) = record.decision.rulings
     assert ruling.principal is not None
-    grant = grant_key(ACCOUNT, ruling.principal, ruling.finding)
+    grant = grant_key(ACCOUNT, ruling.principal.unique_id, ruling.finding)
     stage.ledger.mark_undone(record.decision.id, Undo("arn:alice", stage.clock.now()), [grant])
     stage.users(user())
     stage.pipeline().recheck(next_look(stage))
@@ -652,7 +652,7 @@ def test_a_bug_in_a_channel_silences_no_other_and_is_tried_again(stage: Stage) -
 def test_a_rule_whose_check_breaks_alerts_and_is_counted(stage: Stage) -> None:
     pipeline = stage.pipeline()
 
-    def broken(_event: object) -> None:
+    def broken(*_: object) -> None:
         raise ZeroDivisionError("division by zero")
 
     rules = tuple(replace(rule, check=broken) for rule in pipeline.rules.rules)

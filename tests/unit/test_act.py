@@ -1,6 +1,6 @@
 """Steps: the truth table of `act.py`, row by row."""
 
-from collections.abc import Mapping
+from dataclasses import replace
 from datetime import timedelta
 
 import pytest
@@ -8,7 +8,16 @@ import pytest
 from countermand.act import Remediator
 from countermand.actions import ALL
 from countermand.core.errors import Denied, LostClaim, Permanent, Transient
-from countermand.core.model import Call, Mode, Step, StepStatus, Subject, SubjectKind
+from countermand.core.model import (
+    Call,
+    Finding,
+    Mode,
+    Severity,
+    Step,
+    StepStatus,
+    Subject,
+    SubjectKind,
+)
 from countermand.metrics import Metrics
 from countermand.ports import Action
 from fakes import ADMIN, NOW, FakeIdentities, FrozenClock, user
@@ -49,7 +58,10 @@ def test_enforce_writes_proves_and_keeps_the_inverse_whatever_a_read_showed(seen
     assert outcome.status is StepStatus.APPLIED
     assert outcome.inverse == Call("undo_detach_user_policy", CALL.params)
     assert outcome.at == NOW
-    assert [name for name, _ in scene.identities.calls] == ["detach_user_policy", "user_has_policy"]
+    assert [name for name, _ in scene.identities.calls] == [
+        "iam:DetachUserPolicy",
+        "iam:ListAttachedUserPolicies",
+    ]
 
 
 @pytest.mark.parametrize("seen", [True, False])
@@ -81,7 +93,7 @@ def test_a_write_that_never_shows_is_a_failure_that_can_be_undone() -> None:
     assert outcome.status is StepStatus.FAILED
     assert outcome.inverse is not None
     assert not outcome.final
-    assert len(scene.identities.called("user_has_policy")) == 4
+    assert len(scene.identities.called("iam:ListAttachedUserPolicies")) == 4
 
 
 def test_an_attempt_that_is_about_to_begin_is_not_final_and_has_its_inverse() -> None:
@@ -105,7 +117,7 @@ def test_a_failed_call_is_an_outcome_whose_inverse_depends_on_what_may_have_happ
     error: Exception, may_have_written: bool
 ) -> None:
     scene = Scene()
-    scene.identities.fail["detach_user_policy"] = [error]
+    scene.identities.fail["iam:DetachUserPolicy"] = [error]
     outcome = scene.remediator.run(step(), seen=True)
     assert outcome.status is StepStatus.FAILED
     assert ("refused" in outcome.detail) != isinstance(error, ZeroDivisionError)
@@ -115,13 +127,13 @@ def test_a_failed_call_is_an_outcome_whose_inverse_depends_on_what_may_have_happ
 @pytest.mark.parametrize("error", [Denied("refused"), Permanent("refused"), Transient("refused")])
 def test_a_proof_that_cannot_be_read_is_a_failure(error: Exception) -> None:
     scene = Scene()
-    scene.identities.fail["user_has_policy"] = [error]
+    scene.identities.fail["iam:ListAttachedUserPolicies"] = [error]
     assert scene.remediator.run(step(), seen=True).status is StepStatus.FAILED
 
 
 def test_a_lost_claim_stops_everything() -> None:
     scene = Scene()
-    scene.identities.fail["detach_user_policy"] = [LostClaim()]
+    scene.identities.fail["iam:DetachUserPolicy"] = [LostClaim()]
     with pytest.raises(LostClaim):
         scene.remediator.run(step(), seen=True)
 
@@ -155,7 +167,7 @@ def test_the_inverse_puts_back_what_the_step_took() -> None:
 
 def test_an_undo_that_iam_refuses_raises() -> None:
     scene = Scene()
-    scene.identities.fail["attach_user_policy"] = [Denied("iam:AttachUserPolicy failed")]
+    scene.identities.fail["iam:AttachUserPolicy"] = [Denied("iam:AttachUserPolicy failed")]
     with pytest.raises(Denied):
         scene.remediator.undo(Call("undo_detach_user_policy", CALL.params))
 
@@ -168,7 +180,7 @@ def test_an_action_is_found_by_its_own_name_and_says_what_it_needs(name: str) ->
     action: Action = ALL[name]
     assert action.name == name
     assert action.description.endswith(".")
-    for permission in (*action.permissions, *action.undo_permissions):
+    for permission in (*action.read_permissions, *action.permissions, *action.undo_permissions):
         assert permission.startswith("iam:")
         assert "*" not in permission
 
@@ -178,7 +190,14 @@ def test_no_right_to_grant_is_among_what_the_worker_needs() -> None:
     assert not [p for p in needed if p.startswith(("iam:Attach", "iam:Put", "iam:Create"))]
 
 
-def test_the_parameters_are_the_target_and_what_the_rule_saw() -> None:
-    evidence: Mapping[str, str] = {"policy_arn": ADMIN}
-    found = ALL["detach_user_policy"].params(Subject(SubjectKind.USER, "iam-test-user"), evidence)
-    assert found == CALL.params
+@pytest.mark.parametrize("kind", [SubjectKind.USER, SubjectKind.ROLE, SubjectKind.GROUP])
+def test_the_parameters_are_the_target_and_what_the_rule_saw(kind: SubjectKind) -> None:
+    identities, action = FakeIdentities(), ALL[f"detach_{kind}_policy"]
+    evidence = {"policy_arn": ADMIN}
+    subject = Subject(kind, "iam-test-x")
+    finding = Finding("rule", "title", Severity.HIGH, subject, evidence, action.name)
+    granted = user("iam-test-x", kind=kind)
+    wanted = {f"{kind}_name": "iam-test-x", "policy_arn": ADMIN}
+    assert action.look(identities, finding, granted) == wanted
+    assert action.look(identities, finding, replace(granted, policy_arns=frozenset())) is None
+    assert identities.calls == []

@@ -1,6 +1,7 @@
 """The adapters against botocore's own model of each service: what is asked, and what is read."""
 
 from collections.abc import Callable, Iterator
+from types import SimpleNamespace
 from typing import Any
 
 import boto3
@@ -8,10 +9,11 @@ import pytest
 from botocore.stub import Stubber
 
 from countermand.aws.clients import Caller
+from countermand.aws.cloud import AwsCloud
 from countermand.aws.iam import IamIdentities
 from countermand.aws.sns import SnsTopic
 from countermand.aws.sqs import SqsQueue
-from countermand.core.errors import Denied, Permanent, Transient
+from countermand.core.errors import Denied, Gone, Permanent, Transient
 from countermand.core.model import Principal, Subject, SubjectKind
 from countermand.ports import Message
 from fakes import ACCOUNT, ADMIN, NOW
@@ -196,7 +198,7 @@ def test_a_failed_publish_is_described(stubbed: Stubs, code: str, kind: type[Exc
 
 # --- IAM
 
-KINDS = list(SubjectKind)
+KINDS = [kind for kind in SubjectKind if kind.is_principal]
 
 
 class Iam:
@@ -300,67 +302,53 @@ def test_half_a_principal_is_no_principal(iam: Iam, kind: SubjectKind) -> None:
         iam.identities.read(Subject(kind, "someone"))
 
 
-@pytest.mark.parametrize(
-    ("pages", "has"),
-    [
-        ([[ADMIN]], True),
-        ([[READ_ONLY, ADMIN]], True),
-        ([[READ_ONLY], [ADMIN]], True),
-        ([[]], False),
-        ([[READ_ONLY], []], False),
-        ([[f"{ADMIN}-Amplify"]], False),
-        ([[ADMIN.lower()]], False),
-    ],
-)
-def test_whether_a_policy_is_attached_is_looked_up_on_all_pages(
-    iam: Iam, pages: list[list[str]], *, has: bool
-) -> None:
-    iam.attached(SubjectKind.USER, *pages)
-    assert iam.identities.user_has_policy("someone", ADMIN) is has
+# --- calls by name
 
 
-def test_a_user_that_is_not_there_has_no_policy(iam: Iam) -> None:
-    iam.stub.add_client_error("list_attached_user_policies", "NoSuchEntity")
-    assert iam.identities.user_has_policy("someone", ADMIN) is False
+@pytest.fixture
+def cloud(iam: Iam) -> AwsCloud:
+    clients: Any = SimpleNamespace(get=lambda _service: iam.stub.client)
+    return AwsCloud(clients, frozenset({"iam"}))
 
 
-def test_policies_that_cannot_be_read_are_no_answer(iam: Iam) -> None:
-    iam.stub.add_client_error("list_attached_user_policies", "ServiceFailure")
-    with pytest.raises(Transient):
-        iam.identities.user_has_policy("someone", ADMIN)
-
-
-def test_the_one_write_names_user_and_policy(iam: Iam) -> None:
+def test_a_call_is_made_by_iams_name_for_it(iam: Iam, cloud: AwsCloud) -> None:
     wanted = {"UserName": "someone", "PolicyArn": ADMIN}
     iam.stub.add_response("detach_user_policy", {}, wanted)
-    iam.identities.detach_user_policy("someone", ADMIN)
-
-
-def test_detaching_what_is_gone_is_no_error(iam: Iam) -> None:
-    iam.stub.add_client_error("detach_user_policy", "NoSuchEntity")
-    iam.identities.detach_user_policy("someone", ADMIN)
+    cloud.call("iam:DetachUserPolicy", **wanted)
 
 
 @pytest.mark.parametrize(
     ("code", "kind"),
     [("AccessDenied", Denied), ("Throttling", Transient), ("InvalidInput", Permanent)],
 )
-def test_a_detach_that_iam_refuses_is_described(iam: Iam, code: str, kind: type[Exception]) -> None:
+def test_a_call_that_aws_refuses_is_described(
+    iam: Iam, cloud: AwsCloud, code: str, kind: type[Exception]
+) -> None:
     iam.stub.add_client_error("detach_user_policy", code, "User very-secret")
     with pytest.raises(kind, match=f"^iam:DetachUserPolicy failed: {code}$"):
-        iam.identities.detach_user_policy("someone", ADMIN)
+        cloud.call("iam:DetachUserPolicy", UserName="someone", PolicyArn=ADMIN)
 
 
-def test_undo_attaches_the_policy_again(iam: Iam) -> None:
-    wanted = {"UserName": "someone", "PolicyArn": ADMIN}
-    iam.stub.add_response("attach_user_policy", {}, wanted)
-    iam.identities.attach_user_policy("someone", ADMIN)
+def test_what_is_gone_is_told_apart_from_what_is_refused(iam: Iam, cloud: AwsCloud) -> None:
+    iam.stub.add_client_error("detach_user_policy", "NoSuchEntity")
+    with pytest.raises(Gone, match="iam:DetachUserPolicy: NoSuchEntity"):
+        cloud.call("iam:DetachUserPolicy", UserName="someone", PolicyArn=ADMIN)
+    iam.stub.add_client_error("list_attached_user_policies", "NoSuchEntity")
+    with pytest.raises(Gone, match="iam:ListAttachedUserPolicies: NoSuchEntity"):
+        cloud.items("iam:ListAttachedUserPolicies", "AttachedPolicies", UserName="someone")
 
 
-def test_undo_for_a_user_that_is_gone_is_a_failure(iam: Iam) -> None:
-    iam.stub.add_client_error("attach_user_policy", "NoSuchEntity")
-    with pytest.raises(Transient, match="NoSuchEntity"):
-        iam.identities.attach_user_policy("someone", ADMIN)
+@pytest.mark.parametrize("pages", [[[]], [[ADMIN]], [[READ_ONLY], [ADMIN]], [[READ_ONLY], []]])
+def test_a_list_is_read_to_its_last_page(iam: Iam, cloud: AwsCloud, pages: list[list[str]]) -> None:
+    iam.attached(SubjectKind.USER, *pages)
+    found = cloud.items("iam:ListAttachedUserPolicies", "AttachedPolicies", UserName="someone")
+    assert [policy["PolicyArn"] for policy in found] == [arn for page in pages for arn in page]
+
+
+def test_a_list_that_breaks_off_is_no_list(iam: Iam, cloud: AwsCloud) -> None:
+    iam.stub.add_client_error("list_attached_user_policies", "ServiceFailure")
+    with pytest.raises(Transient):
+        cloud.items("iam:ListAttachedUserPolicies", "AttachedPolicies", UserName="someone")
 
 
 # --- STS

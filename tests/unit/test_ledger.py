@@ -70,8 +70,9 @@ def record(number: int = 1, **changes: Any) -> Record:
     )
     verdict = changes.get("verdict", Verdict.REMEDIATE)
     reasons = (Reason("approved", "Approved for remediation"),)
-    ruling = Ruling(finding, verdict, reasons, Mode.ENFORCE, tell=True, principal=user())
-    decision = decide(event, [ruling], lambda _f: {"user_name": target, "policy_arn": ADMIN})
+    params = {"user_name": target, "policy_arn": ADMIN}
+    ruling = Ruling(finding, verdict, reasons, Mode.ENFORCE, True, user(), params)
+    decision = decide(event, [ruling])
     outcomes = tuple(
         Outcome(step, StepStatus.APPLIED, "gone", Call("undo_x", step.call.params), NOW)
         for step in decision.steps

@@ -62,7 +62,7 @@ def record(status: StepStatus = StepStatus.APPLIED) -> Record:
     )
     reasons = (Reason("approved", "Approved for remediation"),)
     ruling = Ruling(finding, Verdict.REMEDIATE, reasons, Mode.ENFORCE, tell=True)
-    decision = decide(event, [ruling], lambda _: {})
+    decision = decide(event, [ruling])
     step = Step(Call("detach_user_policy", {}), finding.rule_id, Mode.ENFORCE)
     return Record(decision, Timings(received_at=NOW), (Outcome(step, status, ""),))
 

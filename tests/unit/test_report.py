@@ -91,8 +91,8 @@ def record(
     notes: tuple[str, ...] = (),
     detail: str = "in detail",
 ) -> Record:
-    ruling = Ruling(finding, verdict, reasons, mode, tell=True, principal=principal)
-    decision = decide(event, [ruling], lambda _: CALL.params)
+    ruling = Ruling(finding, verdict, reasons, mode, True, principal, CALL.params)
+    decision = decide(event, [ruling])
     step = Step(CALL, finding.rule_id, mode)
     outcomes = () if status is None else (Outcome(step, status, detail),)
     return Record(decision, Timings(received_at=NOW), outcomes, notes=notes)

@@ -42,7 +42,7 @@ def test_a_good_file_becomes_a_rule(tmp_path: Path) -> None:
     rule = load_rule(written(tmp_path, GOOD), ALL)
     assert rule.file.id == "something_happened"
     assert rule.file.remediate == "detach_user_policy"
-    assert rule.subject_key == "userName"
+    assert rule.subject_paths == (("requestParameters", "userName"),)
 
 
 def test_the_rules_of_a_folder_come_in_the_order_of_their_names(tmp_path: Path) -> None:
@@ -67,7 +67,7 @@ def test_other_files_in_the_folder_are_no_rules(tmp_path: Path) -> None:
         ("mitre: [T1098.003]", "mitre: [T1098.003, T1]", 5, "mitre.1"),
         ("check: policy_grants_admin", "chek: policy_grants_admin", 13, "chek"),
         ("subject: {user: d", "subject: {robot: d", 12, "subject.robot.[key]"),
-        ("detail.requestParameters.userName", "detail.userName", 12, "subject.user"),
+        ("detail.requestParameters.userName", "userName", 12, "subject.user.0"),
         ("{user: detail.requestParameters.userName}", "{}", 12, "subject"),
         ("remediate: detach_user_policy", "mode: brave", 14, "mode"),
         ("remediate: detach_user_policy", "remediate: [detach_user_policy]", 14, "remediate"),
@@ -114,7 +114,7 @@ def test_a_key_that_stands_twice_deep_inside_is_refused_too(tmp_path: Path) -> N
         (
             "remediate: detach_user_policy",
             "remediate: delete_account",
-            "remediate: unknown 'delete_account'; known: detach_user_policy",
+            "remediate: unknown 'delete_account'; known: detach_group_policy",
         ),
         ("id: something_happened", "id: another_name", "id: is 'another_name', must be the name"),
     ],

@@ -265,7 +265,7 @@ def test_the_api_beyond_this_machine_needs_a_token_or_an_explicit_word() -> None
 
 def test_enforcing_on_every_user_is_allowed_with_a_warning() -> None:
     (warning,) = load(mode="enforce", user_scope="*").warnings()
-    assert "break-glass" in warning
+    assert "BREAK_GLASS" in warning
 
 
 def test_links_that_nobody_can_open_are_warned_of() -> None:

@@ -45,7 +45,10 @@ def test_undo_puts_the_grant_back_and_notes_who_did_it(stage: Stage) -> None:
     assert stage.record() == answer
     (ruling,) = record.decision.rulings
     assert ruling.principal is not None
-    assert stage.ledger.undo_of(grant_key(ACCOUNT, ruling.principal, ruling.finding)) == ALICE
+    assert (
+        stage.ledger.undo_of(grant_key(ACCOUNT, ruling.principal.unique_id, ruling.finding))
+        == ALICE
+    )
 
 
 def test_undo_speaks_about_this_principal_and_this_policy_only(stage: Stage) -> None:
@@ -54,9 +57,9 @@ def test_undo_speaks_about_this_principal_and_this_policy_only(stage: Stage) -> 
     (ruling,) = record.decision.rulings
     assert ruling.principal is not None
     recreated = replace(ruling.principal, unique_id="AIDAANOTHER")
-    assert stage.ledger.undo_of(grant_key(ACCOUNT, recreated, ruling.finding)) is None
+    assert stage.ledger.undo_of(grant_key(ACCOUNT, recreated.unique_id, ruling.finding)) is None
     other = replace(ruling.finding, evidence={"policy_arn": "arn:other"})
-    assert stage.ledger.undo_of(grant_key(ACCOUNT, ruling.principal, other)) is None
+    assert stage.ledger.undo_of(grant_key(ACCOUNT, ruling.principal.unique_id, other)) is None
 
 
 def test_a_grant_is_not_given_to_another_user_of_the_same_name(stage: Stage) -> None:
@@ -101,7 +104,7 @@ def test_what_was_never_done_cannot_be_undone(stage: Stage, mode: Mode) -> None:
 
 def test_an_undo_that_iam_refuses_is_not_noted_and_can_be_tried_again(stage: Stage) -> None:
     decision_id = taken_back(stage).decision.id
-    stage.identities.fail["attach_user_policy"] = [Denied("iam:AttachUserPolicy: AccessDenied")]
+    stage.identities.fail["iam:AttachUserPolicy"] = [Denied("iam:AttachUserPolicy: AccessDenied")]
     with pytest.raises(Denied):
         undone(stage, decision_id)
     assert stage.record().undo is None

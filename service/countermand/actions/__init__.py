@@ -2,7 +2,14 @@
 
 from collections.abc import Mapping
 
-from countermand.actions.detach_user_policy import DetachUserPolicy
+from countermand.actions.detach_policy import DetachPolicy
+from countermand.core.model import SubjectKind
 from countermand.ports import Action
 
-ALL: Mapping[str, Action] = {action.name: action for action in (DetachUserPolicy(),)}
+_ACTIONS: tuple[Action, ...] = (
+    DetachPolicy(SubjectKind.USER),
+    DetachPolicy(SubjectKind.ROLE),
+    DetachPolicy(SubjectKind.GROUP),
+)
+
+ALL: Mapping[str, Action] = {action.name: action for action in _ACTIONS}

@@ -36,24 +36,6 @@ class IamIdentities:
         except _GoneError:
             return None
 
-    def user_has_policy(self, user_name: str, policy_arn: str) -> bool:
-        try:
-            attached = self._pages("list_attached_user_policies", UserName=user_name)
-            return any(p["PolicyArn"] == policy_arn for p in attached("AttachedPolicies"))
-        except _GoneError:
-            return False
-
-    def detach_user_policy(self, user_name: str, policy_arn: str) -> bool:
-        try:
-            self._call("detach_user_policy", UserName=user_name, PolicyArn=policy_arn)
-        except _GoneError:
-            return False  # a human was faster
-        return True
-
-    def attach_user_policy(self, user_name: str, policy_arn: str) -> None:
-        with translated("iam", "AttachUserPolicy"):
-            self._client.attach_user_policy(UserName=user_name, PolicyArn=policy_arn)
-
     def _user(self, name: str) -> Principal:
         user = self._call("get_user", UserName=name)["User"]
         tags = self._pages("list_user_tags", UserName=name)("Tags")

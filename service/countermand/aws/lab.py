@@ -41,6 +41,12 @@ class Lab:
         with translated("iam", "AttachUserPolicy"):
             self._iam.attach_user_policy(UserName=user, PolicyArn=policy_arn)
 
+    def has_policy(self, user: str, policy_arn: str) -> bool:
+        """Whether the managed policy is attached now."""
+        with translated("iam", "ListAttachedUserPolicies"):
+            answer = self._iam.list_attached_user_policies(UserName=user)
+        return any(policy["PolicyArn"] == policy_arn for policy in answer["AttachedPolicies"])
+
     def put_event(self, detail: Mapping[str, Any], detail_type: str) -> None:
         """Put a CloudTrail record on the bus. AWS itself refuses the source `aws.*`."""
         entry = {"Source": "aws.iam", "DetailType": detail_type, "Detail": json.dumps(detail)}

@@ -1,7 +1,8 @@
 """Named conditions that a pattern cannot express; rules refer to them by name.
 
-A check takes the event and answers with the evidence that it saw, or None for "not this". It may
-raise: the finding then says so and nobody is approved by it.
+A check takes the event and the evidence that the rule file names, and answers with the evidence of
+the finding, or None for "not this". It may raise: the finding then says so and nobody is approved by
+it.
 """
 
 from collections.abc import Callable, Mapping
@@ -9,7 +10,8 @@ from collections.abc import Callable, Mapping
 from countermand.core.errors import Malformed
 from countermand.core.model import Event
 
-type Check = Callable[[Event], Mapping[str, str] | None]
+type Evidence = Mapping[str, str]
+type Check = Callable[[Event, Evidence], Evidence | None]
 
 _PARTITIONS = ("aws", "aws-cn", "aws-us-gov")
 _ADMIN_POLICIES = ("AdministratorAccess", "IAMFullAccess", "PowerUserAccess")
@@ -23,18 +25,23 @@ ADMIN_POLICY_ARNS = frozenset(
 `AdministratorAccess-Amplify` begins with it."""
 
 
-def policy_grants_admin(event: Event) -> Mapping[str, str] | None:
+def pattern_says_all(_event: Event, evidence: Evidence) -> Evidence:
+    """For a rule without a check."""
+    return evidence
+
+
+def policy_grants_admin(event: Event, evidence: Evidence) -> Evidence | None:
     """Whether `requestParameters.policyArn` is one of AWS's administrator policies.
 
     A denied call has `requestParameters: null`; the finding then stands on the call alone.
     """
     request = event.request
     if request is None or "omitted" in request:
-        return {}
+        return evidence
     policy_arn = request.get("policyArn")
     if type(policy_arn) is not str:
         raise Malformed("detail.requestParameters.policyArn must be a string")
-    return {"policy_arn": policy_arn} if policy_arn in ADMIN_POLICY_ARNS else None
+    return {**evidence, "policy_arn": policy_arn} if policy_arn in ADMIN_POLICY_ARNS else None
 
 
 CHECKS: Mapping[str, Check] = {

@@ -10,9 +10,10 @@
 
 from countermand.core.errors import Malformed
 from countermand.core.model import Event, Finding, Subject
-from countermand.core.rule import Rule, RuleSet, request_text
+from countermand.core.rule import Rule, RuleSet, value_at
 
 _LONGEST_NAME = 128  # group names; user and role names have at most 64
+_LONGEST_ARN = 2048
 
 
 def detect(event: Event, rules: RuleSet) -> tuple[Finding, ...]:
@@ -40,7 +41,7 @@ def _apply(rule: Rule, event: Event) -> Finding | None:
     try:
         if not rule.matches(event.body):
             return None
-        evidence = rule.check(event)
+        evidence = rule.check(event, _evidence(rule, event))
         if evidence is None:
             return None
     except Malformed:
@@ -61,14 +62,28 @@ def _apply(rule: Rule, event: Event) -> Finding | None:
 
 
 def _subject(rule: Rule, event: Event) -> Subject | None:
-    if event.request is None and event.error_code is not None:
+    if _hides_request(event) and any(path[0] == "requestParameters" for path in rule.subject_paths):
         return None
-    if event.request is not None and "omitted" in event.request:
-        return None
-    name = request_text(event.request, rule.subject_key)
-    if name is not None and len(name) <= _LONGEST_NAME:
-        return Subject(rule.subject_kind, name)
-    raise Malformed(
-        f"detail.requestParameters.{rule.subject_key} must name the {rule.subject_kind} "
-        f"in at most {_LONGEST_NAME} characters"
-    )
+    limit = _LONGEST_NAME if rule.subject_kind.is_principal else _LONGEST_ARN
+    for path in rule.subject_paths:
+        name = value_at(event, path)
+        if type(name) is str and 0 < len(name) <= limit:
+            return Subject(rule.subject_kind, name)
+    where = " or ".join(f"detail.{'.'.join(path)}" for path in rule.subject_paths)
+    raise Malformed(f"{where} must name the {rule.subject_kind} in at most {limit} characters")
+
+
+def _hides_request(event: Event) -> bool:
+    if event.request is None:
+        return event.error_code is not None
+    return "omitted" in event.request
+
+
+def _evidence(rule: Rule, event: Event) -> dict[str, str]:
+    """Texts, and numbers and booleans as JSON writes them; nothing else is shown or acted on."""
+    found = {name: value_at(event, path) for name, path in rule.evidence}
+    return {
+        name: value if type(value) is str else str(value).lower()
+        for name, value in found.items()
+        if type(value) in {str, int, bool}
+    }

@@ -2,7 +2,9 @@
 
     CountermandError
     |- Permanent          the message can never succeed: it goes to the dead-letter queue
-    |  '- Malformed       the body is not a CloudTrail event we can judge
+    |  |- Malformed       the body is not a CloudTrail event we can judge
+    |  |- Gone            AWS has no such thing (any more)
+    |  '- CannotRestore   what the change replaced is not known
     |- Transient          comes back later, after `retry_in` seconds when given
     |  '- Denied          lacks a permission, until a human grants it
     |- LostClaim          another worker owns this event now: stop before the next effect
@@ -23,6 +25,14 @@ class Permanent(CountermandError):
 
 class Malformed(Permanent):
     """The body is not an event that can be judged; the text says what is wrong and where."""
+
+
+class Gone(Permanent):
+    """AWS has no such user, policy, trail ...: deleted, or never there."""
+
+
+class CannotRestore(Permanent):
+    """The change cannot be taken back, because nobody knows what it replaced."""
 
 
 class Transient(CountermandError):

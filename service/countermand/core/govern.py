@@ -13,13 +13,15 @@
     unreadable       the live state could not be read                      wait        yes
     not_visible      grant absent, event younger than the settle time      wait        no
                      and not from the future
-    gone             target absent                                         alert_only  yes
-    recreated        target younger than the event: another, same name     alert_only  yes
+    gone             principal absent                                      alert_only  yes
+    recreated        principal younger than the event: another, same name  alert_only  yes
     governance: every objection is kept as a reason
     already_removed  the grant is no longer there                          skip        yes
     alert_rule       the rule has no remediation                           alert_only  yes
-    scope            user not at path / or name outside the pattern        alert_only  yes
-    exception        the user has exactly the exception tag                skip        yes
+    never_touch      AWS's own role, our own, or a break-glass principal   alert_only  yes
+    irreversible     nobody knows what the change replaced                 alert_only  yes
+    scope            target not at path / or name outside the pattern      alert_only  yes
+    exception        the principal has exactly the exception tag           skip        yes
     undone           a human took this very remediation back               alert_only  yes
     age              event older than the limit, or from the future        alert_only  yes
     mode             the mode, or the rule's own limit, is observe         alert_only  yes
@@ -29,7 +31,7 @@ An error is never an approval: what could not be read or checked ends above the 
 """
 
 import re
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import timedelta
 from fnmatch import translate
@@ -42,6 +44,7 @@ from countermand.core.model import (
     Principal,
     Reason,
     Ruling,
+    Subject,
     SubjectKind,
     Verdict,
     value,
@@ -49,6 +52,7 @@ from countermand.core.model import (
 
 APPROVED = Reason("approved", "Approved for remediation")
 _FUTURE_TOLERANCE = -timedelta(minutes=5)
+_AWS_PATHS = ("/aws-reserved/", "/aws-service-role/")
 _UNDO_COVERS = timedelta(hours=1)
 
 
@@ -61,6 +65,14 @@ class Policy:
     mode: Mode = Mode.DRY_RUN
     user_scope: str = "iam-test-*"
     """Glob on the live user name, case-sensitive; IAM allows `*` and `?` in no name."""
+    role_scope: str = "iam-test-*"
+    group_scope: str = "iam-test-*"
+    policy_scope: str = "iam-test-*"
+    """Glob on the name of a customer-managed policy at path `/`."""
+    resource_scope: str = ""
+    """Glob on the name or ARN of anything else; the empty one matches nothing."""
+    break_glass: tuple[str, ...] = ()
+    """Globs on ARNs of principals that are never touched, whatever they did or got."""
     exception_tag: tuple[str, str] = ("SecurityApproved", "true")
     own_arns: frozenset[str] = frozenset()
     """Our role (as session issuer) or user, by exact ARN."""
@@ -69,10 +81,22 @@ class Policy:
     settle: timedelta = timedelta(seconds=15)
     """How long after the event IAM may still show the state before it."""
     max_event_age: timedelta = timedelta(hours=24)
-    scope_regex: re.Pattern[str] = field(init=False, repr=False, compare=False)
+    scopes: Mapping[SubjectKind, re.Pattern[str]] = field(init=False, repr=False, compare=False)
+    untouchable: re.Pattern[str] | None = field(init=False, repr=False, compare=False)
 
     def __post_init__(self) -> None:
-        object.__setattr__(self, "scope_regex", re.compile(translate(self.user_scope)))
+        globs = {
+            SubjectKind.USER: self.user_scope,
+            SubjectKind.ROLE: self.role_scope,
+            SubjectKind.GROUP: self.group_scope,
+            SubjectKind.POLICY: self.policy_scope,
+            SubjectKind.RESOURCE: self.resource_scope,
+            SubjectKind.ACCOUNT: "",
+        }
+        scopes = {kind: re.compile(translate(glob)) for kind, glob in globs.items()}
+        object.__setattr__(self, "scopes", scopes)
+        spared = "|".join(map(translate, self.break_glass))
+        object.__setattr__(self, "untouchable", re.compile(spared) if spared else None)
 
 
 @value
@@ -86,13 +110,14 @@ class Objection:
 
 @value
 class _Case:
-    """All that a guard may look at. `principal` is set once it is known to be the right one."""
+    """All that a guard may look at. `principal` is None for what is none, such as a trail."""
 
     event: Event
     finding: Finding
     policy: Policy
     facts: Facts
-    principal: Principal
+    subject: Subject
+    principal: Principal | None
 
 
 def screen(event: Event, finding: Finding, policy: Policy) -> Ruling | None:
@@ -106,28 +131,30 @@ def screen(event: Event, finding: Finding, policy: Policy) -> Ruling | None:
 
 def judge(event: Event, finding: Finding, policy: Policy, facts: Facts) -> Ruling:
     """Judge a finding that passed `screen`, on what was read live."""
+    if finding.subject is None:  # unreachable by the guards; says so to readers and types
+        raise AssertionError("a finding without subject passed the guards")
+    case = _Case(event, finding, policy, facts, finding.subject, facts.principal)
     for guard in _READABLE:
-        objection = guard(event, policy, facts)
+        objection = guard(case)
         if objection is not None:
-            return _ruling(finding, policy, [(_name(guard), objection)], facts.principal)
-    if facts.principal is None:  # unreachable by the guards; says so to readers and types
-        raise AssertionError("a finding without principal passed the guards")
-    case = _Case(event, finding, policy, facts, facts.principal)
+            return _ruling(finding, policy, [(_name(guard), objection)], facts)
     objections = [
         (_name(guard), objection) for guard in _GOVERNANCE if (objection := guard(case)) is not None
     ]
-    return _ruling(finding, policy, objections, facts.principal)
+    return _ruling(finding, policy, objections, facts)
 
 
 def _ruling(
     finding: Finding,
     policy: Policy,
     objections: Sequence[tuple[str, Objection]],
-    principal: Principal | None = None,
+    facts: Facts | None = None,
 ) -> Ruling:
     mode = policy.mode.capped_by(finding.mode)
-    if not objections:
-        return Ruling(finding, Verdict.REMEDIATE, (APPROVED,), mode, tell=True, principal=principal)
+    principal = facts.principal if facts is not None else None
+    if facts is not None and not objections:
+        approved = (APPROVED,)
+        return Ruling(finding, Verdict.REMEDIATE, approved, mode, True, principal, facts.params)
     first = objections[0][1]
     reasons = tuple(Reason(name, objection.text) for name, objection in objections)
     return Ruling(finding, first.verdict, reasons, mode, first.tell, principal)
@@ -180,29 +207,30 @@ def _hidden_target(_event: Event, finding: Finding, _policy: Policy) -> Objectio
     return Objection(Verdict.ALERT_ONLY, "The event hides its target: judge by hand")
 
 
-def _unreadable(_event: Event, _policy: Policy, facts: Facts) -> Objection | None:
-    if facts.unreadable is None:
+def _unreadable(case: _Case) -> Objection | None:
+    if case.facts.unreadable is None:
         return None
-    return Objection(Verdict.WAIT, f"UNVERIFIED: live state unreadable ({facts.unreadable})")
+    return Objection(Verdict.WAIT, f"UNVERIFIED: live state unreadable ({case.facts.unreadable})")
 
 
-def _not_visible(event: Event, policy: Policy, facts: Facts) -> Objection | None:
-    if facts.grant_present or not _FUTURE_TOLERANCE <= facts.now - event.time < policy.settle:
+def _not_visible(case: _Case) -> Objection | None:
+    age = case.facts.now - case.event.time
+    if case.facts.grant_present or not _FUTURE_TOLERANCE <= age < case.policy.settle:
         return None
     text = "IAM does not show the change yet: it takes some seconds to be seen everywhere"
     return Objection(Verdict.WAIT, text, tell=False)
 
 
-def _gone(_event: Event, _policy: Policy, facts: Facts) -> Objection | None:
-    if facts.principal is not None:
+def _gone(case: _Case) -> Objection | None:
+    if case.principal is not None or not case.subject.kind.is_principal:
         return None
     return Objection(Verdict.ALERT_ONLY, "IAM has no such principal now: deleted or renamed since")
 
 
-def _recreated(event: Event, _policy: Policy, facts: Facts) -> Objection | None:
-    principal = facts.principal
+def _recreated(case: _Case) -> Objection | None:
+    principal = case.principal
     # CloudTrail's times have no fraction: within one second, created and changed is one story.
-    if principal is None or principal.created.replace(microsecond=0) <= event.time:
+    if principal is None or principal.created.replace(microsecond=0) <= case.event.time:
         return None
     text = f"The {principal.kind} of this name was created after the event: it is another one"
     return Objection(Verdict.ALERT_ONLY, text)
@@ -220,24 +248,59 @@ def _alert_rule(case: _Case) -> Objection | None:
     return Objection(Verdict.ALERT_ONLY, f"Rule {case.finding.rule_id} only alerts")
 
 
-def _scope(case: _Case) -> Objection | None:
-    principal, scope = case.principal, case.policy.user_scope
-    if principal.kind is not SubjectKind.USER:
+def _never_touch(case: _Case) -> Objection | None:
+    principal, policy = case.principal, case.policy
+    if principal is None:
         return None
-    if principal.path != "/":
-        text = f"User is out of scope: its path is {principal.path}, only / is in scope"
-    elif case.policy.scope_regex.match(principal.name) is None:
-        text = f"User is out of scope: its name does not match {scope}"
+    if principal.path.startswith(_AWS_PATHS):
+        text = f"Never touched: AWS's own {principal.kind}, at path {principal.path}"
+    elif principal.arn in policy.own_arns:
+        text = f"Never touched: Countermand's own {principal.kind}"
+    elif policy.untouchable is not None and policy.untouchable.match(principal.arn):
+        text = f"Never touched: a break-glass {principal.kind}"
     else:
         return None
     return Objection(Verdict.ALERT_ONLY, text)
 
 
-def _exception(case: _Case) -> Objection | None:
-    key, value = case.policy.exception_tag
-    if case.principal.tags.get(key) != value:
+def _irreversible(case: _Case) -> Objection | None:
+    if case.facts.irreversible is None:
         return None
-    return Objection(Verdict.SKIP, f"User has approved exception tag: {key}={value}")
+    return Objection(Verdict.ALERT_ONLY, f"Cannot be taken back: {case.facts.irreversible}")
+
+
+def _scope(case: _Case) -> Objection | None:
+    kind, (path, name) = case.subject.kind, _path_and_name(case)
+    scope = case.policy.scopes[kind]
+    if path != "/":
+        text = f"its path is {path}, only / is in scope"
+    elif scope.match(name) is None:
+        text = f"its name does not match {_glob(case.policy, kind) or 'the empty scope'}"
+    else:
+        return None
+    return Objection(Verdict.ALERT_ONLY, f"{kind.capitalize()} is out of scope: {text}")
+
+
+def _path_and_name(case: _Case) -> tuple[str, str]:
+    """Of a principal as read live; of a policy from its ARN; a resource has no path."""
+    if case.principal is not None:
+        return case.principal.path, case.principal.name
+    if case.subject.kind is SubjectKind.POLICY:
+        path, _, name = case.subject.name.rpartition(":policy")[2].rpartition("/")
+        return f"{path}/", name
+    return "/", case.subject.name
+
+
+def _glob(policy: Policy, kind: SubjectKind) -> str:
+    return str(getattr(policy, f"{kind}_scope", ""))
+
+
+def _exception(case: _Case) -> Objection | None:
+    principal, (key, value) = case.principal, case.policy.exception_tag
+    if principal is None or principal.tags.get(key) != value:
+        return None
+    text = f"{principal.kind.capitalize()} has approved exception tag: {key}={value}"
+    return Objection(Verdict.SKIP, text)
 
 
 def _undone(case: _Case) -> Objection | None:
@@ -269,4 +332,14 @@ def _mode(case: _Case) -> Objection | None:
 
 _SCREEN = (_failed_call, _own_change, _origin, _broken_check, _hidden_target)
 _READABLE = (_unreadable, _not_visible, _gone, _recreated)
-_GOVERNANCE = (_already_removed, _alert_rule, _scope, _exception, _undone, _age, _mode)
+_GOVERNANCE = (
+    _already_removed,
+    _alert_rule,
+    _never_touch,
+    _irreversible,
+    _scope,
+    _exception,
+    _undone,
+    _age,
+    _mode,
+)

@@ -67,6 +67,16 @@ class SubjectKind(StrEnum):
     USER = "user"
     ROLE = "role"
     GROUP = "group"
+    POLICY = "policy"
+    """A customer-managed policy, by its ARN."""
+    RESOURCE = "resource"
+    """Anything else that has a name or an ARN: a trail, a provider, a function ..."""
+    ACCOUNT = "account"
+
+    @property
+    def is_principal(self) -> bool:
+        """Whether it is a `Principal`, with a path, an id and perhaps tags."""
+        return self in {SubjectKind.USER, SubjectKind.ROLE, SubjectKind.GROUP}
 
 
 class StepStatus(StrEnum):
@@ -179,6 +189,10 @@ class Facts:
     grant_present: bool = False
     unreadable: str | None = None
     """Why the live state could not be read. Nothing else in here counts then."""
+    params: Mapping[str, str] = field(default_factory=dict, hash=False)
+    """Of the action that takes the grant back, with what its undo will need."""
+    irreversible: str | None = None
+    """Why the grant cannot be taken back, if so."""
     undo: Undo | None = None
     """The latest undo of the same grant on the same principal, if any."""
 
@@ -203,6 +217,8 @@ class Ruling:
     tell: bool
     """Whether the security team hears of it."""
     principal: Principal | None = None
+    params: Mapping[str, str] = field(default_factory=dict, hash=False)
+    """Of the action, for a ruling that approves it."""
 
 
 @value

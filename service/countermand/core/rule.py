@@ -1,17 +1,26 @@
 """A rule as data: the schema of a rule file, and the compiled, indexed set of all rules."""
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Annotated, Any
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field
 
-from countermand.core.checks import CHECKS, Check
+from countermand.core.checks import CHECKS, Check, pattern_says_all
 from countermand.core.model import Event, Mode, Severity, SubjectKind
 from countermand.core.pattern import Matcher, PatternError, compile_pattern, exact_values
 
+type Path = tuple[str, ...]
+
 _ROUTED = (("source",), ("detail-type",), ("detail", "eventSource"), ("detail", "eventName"))
-_REQUEST_PATH = r"^detail\.requestParameters\.[A-Za-z]+$"
+_PATH = r"^detail(\.[A-Za-z0-9]+)+$"
+
+type _Path = Annotated[str, Field(pattern=_PATH, max_length=200)]
+type _Paths = Annotated[
+    tuple[_Path, ...],
+    Field(min_length=1, max_length=5),
+    BeforeValidator(lambda value: (value,) if isinstance(value, str) else value),
+]
 
 
 class RuleFile(BaseModel):
@@ -34,10 +43,20 @@ class RuleFile(BaseModel):
     false_positives: str = Field(min_length=10, description="When this is legitimate.")
     runbook: str = Field(min_length=10, description="What the reader of the alert does now.")
     when: dict[str, Any] = Field(description="An EventBridge event pattern.")
-    subject: dict[SubjectKind, Annotated[str, Field(pattern=_REQUEST_PATH)]] = Field(
-        min_length=1, max_length=1, description="Kind of the target: path of its name in the event."
+    subject: dict[SubjectKind, _Paths] = Field(
+        min_length=1,
+        max_length=1,
+        description="Kind of the target: path of its name in the event, or several, the first of "
+        "which that is there counts.",
     )
-    check: str = Field(description="Name of a check in core/checks.py.")
+    evidence: dict[Annotated[str, Field(pattern=r"^[a-z][a-z_]{1,40}$")], _Path] = Field(
+        default_factory=dict,
+        max_length=12,
+        description="What the alert shows and the action needs: name, and path in the event.",
+    )
+    check: str | None = Field(
+        default=None, description="Name of a check in core/checks.py; absent: the pattern says all."
+    )
     remediate: str | None = Field(
         default=None, description="Name of the action that takes it back; absent: alert only."
     )
@@ -59,15 +78,16 @@ class Rule:
     matches: Matcher
     check: Check
     subject_kind: SubjectKind
-    subject_key: str
-    """Key in `requestParameters` that holds the subject's name."""
+    subject_paths: tuple[Path, ...]
+    """Where in `detail` the subject's name is; the first that is there counts."""
+    evidence: tuple[tuple[str, Path], ...]
 
 
 def compile_rule(file: RuleFile) -> Rule:
     """Check what the schema cannot: pattern and name of the check. Raises `PatternError`."""
-    if file.check not in CHECKS:
+    if file.check is not None and file.check not in CHECKS:
         raise PatternError(f"check: unknown {file.check!r}; known: {', '.join(CHECKS)}")
-    ((kind, path),) = file.subject.items()
+    ((kind, paths),) = file.subject.items()
     return Rule(
         file=file,
         id=file.id,
@@ -76,10 +96,15 @@ def compile_rule(file: RuleFile) -> Rule:
         remediation=file.remediate,
         mode=file.mode,
         matches=compile_pattern(file.when),
-        check=CHECKS[file.check],
+        check=CHECKS[file.check] if file.check is not None else pattern_says_all,
         subject_kind=kind,
-        subject_key=path.rpartition(".")[2],
+        subject_paths=tuple(_path(path) for path in paths),
+        evidence=tuple((name, _path(path)) for name, path in file.evidence.items()),
     )
+
+
+def _path(text: str) -> Path:
+    return tuple(text.split(".")[1:])
 
 
 class RuleSet:
@@ -120,7 +145,15 @@ class RuleSet:
         return len(self.rules)
 
 
-def request_text(request: Mapping[str, Any] | None, key: str) -> str | None:
-    """A string of `requestParameters`; None when absent or of another type."""
-    value = request.get(key) if request is not None else None
-    return value if type(value) is str and value else None
+def value_at(event: Event, path: Path) -> Any:  # noqa: ANN401  JSON
+    """What is at a path in `detail`; None when nothing is.
+
+    CloudTrail lowers the first letter of a parameter, and some newer calls do not.
+    """
+    value: Any = event.body.get("detail")
+    for key in path:
+        if type(value) is not dict:
+            return None
+        found = value.get(key)
+        value = value.get(key[:1].upper() + key[1:]) if found is None else found
+    return value

@@ -1,0 +1,77 @@
+"""Detach a managed policy from a user, role or group."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from countermand.core.errors import Gone
+from countermand.core.model import Finding, Principal, SubjectKind
+from countermand.ports import Cloud
+
+
+@dataclass(frozen=True, slots=True)
+class DetachPolicy:
+    """iam:DetachUserPolicy and its like, undone by iam:AttachUserPolicy.
+
+    https://docs.aws.amazon.com/IAM/latest/APIReference/API_DetachUserPolicy.html
+    """
+
+    kind: SubjectKind
+    needs = ("policy_arn",)
+
+    @property
+    def name(self) -> str:
+        return f"detach_{self.kind}_policy"
+
+    @property
+    def description(self) -> str:
+        return f"Detach the managed policy from the {self.kind}; undo attaches it again."
+
+    @property
+    def read_permissions(self) -> tuple[str, ...]:
+        return (f"iam:ListAttached{self._entity}Policies",)
+
+    @property
+    def permissions(self) -> tuple[str, ...]:
+        return (f"iam:Detach{self._entity}Policy",)
+
+    @property
+    def undo_permissions(self) -> tuple[str, ...]:
+        return (f"iam:Attach{self._entity}Policy",)
+
+    def look(
+        self, _cloud: Cloud, finding: Finding, principal: Principal | None
+    ) -> Mapping[str, str] | None:
+        policy_arn = finding.evidence["policy_arn"]
+        if principal is None or policy_arn not in principal.policy_arns:
+            return None
+        return {f"{self.kind}_name": principal.name, "policy_arn": policy_arn}
+
+    def apply(self, cloud: Cloud, params: Mapping[str, str]) -> bool:
+        try:
+            cloud.call(f"iam:Detach{self._entity}Policy", **self._request(params))
+        except Gone:
+            return False
+        return True
+
+    def present(self, cloud: Cloud, params: Mapping[str, str]) -> bool:
+        name = {f"{self._entity}Name": params[f"{self.kind}_name"]}
+        try:
+            attached = cloud.items(
+                f"iam:ListAttached{self._entity}Policies", "AttachedPolicies", **name
+            )
+        except Gone:
+            return False
+        return any(policy["PolicyArn"] == params["policy_arn"] for policy in attached)
+
+    def undo(self, cloud: Cloud, params: Mapping[str, str]) -> None:
+        cloud.call(f"iam:Attach{self._entity}Policy", **self._request(params))
+
+    @property
+    def _entity(self) -> str:
+        return self.kind.capitalize()
+
+    def _request(self, params: Mapping[str, str]) -> dict[str, str]:
+        return {
+            f"{self._entity}Name": params[f"{self.kind}_name"],
+            "PolicyArn": params["policy_arn"],
+        }
