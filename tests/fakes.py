@@ -117,6 +117,7 @@ class FakeIdentities(Recorder):
         if self.stale_reads and ADMIN not in arns:
             self.stale_reads -= 1
             arns = arns | {ADMIN}
+        assert key == "AttachedPolicies"
         return [{"PolicyArn": arn} for arn in sorted(arns)]
 
     def attached(

@@ -115,7 +115,7 @@ def undo_decision(settings: Settings, decision_id: str) -> Record:
     clients, clock = Clients(settings.region), SystemClock()
     by = Undo(clients.caller().arn, clock.now())
     identities = IamIdentities(clients.get("iam"))
-    remediator = Remediator(ACTIONS, _cloud(clients), clock, Metrics())
+    remediator = Remediator(ACTIONS, AwsCloud(clients), clock, Metrics())
     with closing(open_ledger(settings, clients, exclusive=False)) as ledger:
         return undo(decision_id, ledger, identities, remediator, by)
 
@@ -216,7 +216,7 @@ def _pipeline(
     base: tuple[Clock, Metrics],
 ) -> Pipeline:
     clock, metrics = base
-    identities, cloud = IamIdentities(clients.get("iam")), _cloud(clients)
+    identities, cloud = IamIdentities(clients.get("iam")), AwsCloud(clients)
     rule_set = rules()
     notifiers = (SnsNotifier(SnsTopic(clients.get("sns"), settings.topic_arn)),)
     metrics.expect([rule.id for rule in rule_set.rules], ACTIONS, [n.channel for n in notifiers])
@@ -238,11 +238,6 @@ def _pipeline(
         rechecks=Schedule(clock),
         recheck_seconds=settings.recheck_seconds,
     )
-
-
-def _cloud(clients: Clients) -> AwsCloud:
-    calls = {p for a in ACTIONS.values() for p in (*a.read_permissions, *a.permissions)}
-    return AwsCloud(clients, frozenset(call.partition(":")[0] for call in calls))
 
 
 def _queue(settings: Settings, clients: Clients) -> SqsQueue:

@@ -81,13 +81,13 @@ class Cloud(Protocol):
     https://docs.aws.amazon.com/service-authorization/latest/reference/reference_policies_actions-resources-contextkeys.html
     """
 
-    def call(self, operation: str, **request: Any) -> Any:
+    def call(self, operation: str, **request: Any) -> Any:  # noqa: ANN401  as boto3
         """For example `call("iam:DetachUserPolicy", UserName=..., PolicyArn=...)`; `Gone` when AWS
         has no such thing.
         """
         ...
 
-    def items(self, operation: str, key: str, **request: Any) -> Sequence[Any]:
+    def items(self, operation: str, key: str, **request: Any) -> Sequence[Any]:  # noqa: ANN401
         """All items under `key` of a call that answers in pages; `Gone` as above."""
         ...
 

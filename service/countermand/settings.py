@@ -204,7 +204,7 @@ class Settings(BaseModel):
         default="iam-test-*",
         pattern=_GLOB,
         max_length=128,
-        description="The same for customer-managed policies, whose default version may be set back.",
+        description="The same for customer-managed policies, by the name and path in their ARN.",
         examples=["iam-test-*"],
     )
     resource_scope: str = Field(

@@ -308,7 +308,7 @@ def test_half_a_principal_is_no_principal(iam: Iam, kind: SubjectKind) -> None:
 @pytest.fixture
 def cloud(iam: Iam) -> AwsCloud:
     clients: Any = SimpleNamespace(get=lambda _service: iam.stub.client)
-    return AwsCloud(clients, frozenset({"iam"}))
+    return AwsCloud(clients)
 
 
 def test_a_call_is_made_by_iams_name_for_it(iam: Iam, cloud: AwsCloud) -> None:

@@ -3,7 +3,9 @@
 https://docs.aws.amazon.com/service-authorization/latest/reference/reference_policies_actions-resources-contextkeys.html
 """
 
-from collections.abc import Sequence
+import threading
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from typing import Any
 
 from botocore import xform_name
@@ -26,30 +28,41 @@ _SERVICES = {"sso": "sso-admin"}
 
 
 class AwsCloud:
-    """On shared clients, made here once: botocore must not make them in two threads at a time."""
+    """On shared clients, each made when it is first needed: a worker has rules about a dozen
+    services, and few of them ever fire.
+    """
 
-    def __init__(self, clients: Clients, prefixes: frozenset[str]) -> None:
-        self._clients = {p: clients.get(_SERVICES.get(p, p)) for p in sorted(prefixes)}
+    def __init__(self, clients: Clients) -> None:
+        self._clients = clients
+        self._making = threading.Lock()
 
     def call(self, operation: str, **request: Any) -> Any:
         """One call, for example `iam:GetPolicy`. Raises `Gone` when AWS has no such thing."""
-        prefix, _, name = operation.partition(":")
-        with translated(prefix, name):
-            try:
-                return getattr(self._clients[prefix], xform_name(name))(**request)
-            except ClientError as error:
-                if error_code(error) in _GONE:
-                    raise Gone(f"{operation}: {error_code(error)}") from error
-                raise
+        client, method = self._of(operation)
+        with _described(operation):
+            return getattr(client, method)(**request)
 
     def items(self, operation: str, key: str, **request: Any) -> Sequence[Any]:
         """All items of a call that answers in pages: half a list is no ground for a decision."""
+        client, method = self._of(operation)
+        with _described(operation):
+            pages = client.get_paginator(method).paginate(**request)
+            return [item for page in pages for item in page.get(key, ())]
+
+    def _of(self, operation: str) -> tuple[Any, str]:
         prefix, _, name = operation.partition(":")
-        pages = self._clients[prefix].get_paginator(xform_name(name)).paginate(**request)
-        with translated(prefix, name):
-            try:
-                return [item for page in pages for item in page.get(key, ())]
-            except ClientError as error:
-                if error_code(error) in _GONE:
-                    raise Gone(f"{operation}: {error_code(error)}") from error
-                raise
+        with self._making:  # botocore must not make two clients at a time
+            client = self._clients.get(_SERVICES.get(prefix, prefix))
+        return client, xform_name(name)
+
+
+@contextmanager
+def _described(operation: str) -> Iterator[None]:
+    prefix, _, name = operation.partition(":")
+    with translated(prefix, name):
+        try:
+            yield
+        except ClientError as error:
+            if error_code(error) in _GONE:
+                raise Gone(f"{operation}: {error_code(error)}") from error
+            raise

@@ -1,8 +1,7 @@
 """Named conditions that a pattern cannot express; rules refer to them by name.
 
 A check takes the event and the evidence that the rule file names, and answers with the evidence of
-the finding, or None for "not this". It may raise: the finding then says so and nobody is approved by
-it.
+the finding, or None for "not this". It may raise: the finding then says so, and approves nothing.
 """
 
 from collections.abc import Callable, Mapping
