@@ -16,6 +16,7 @@ from pathlib import Path
 import pytest
 
 ROOT = Path(__file__).parent.parent
+APT = "apt-get"  # found on the PATH
 TOOLS = ROOT / ".countermand" / "tools"
 _KEYRING = Path("/usr/share/keyrings/debian-archive-keyring.gpg")
 
@@ -54,8 +55,8 @@ def _unpack(folder: Path, packages: Sequence[str], suite: str | None) -> None:
     downloads = folder / "downloads"
     downloads.mkdir(parents=True)
     options = _options(folder / "apt", suite)
-    _run(["apt-get", *options, "-qq", "update"], downloads)
-    _run(["apt-get", *options, "-qq", "download", *packages], downloads)
+    _run([APT, *options, "-qq", "update"], downloads)
+    _run([APT, *options, "-qq", "download", *packages], downloads)
     for package in downloads.glob("*.deb"):
         _run(["dpkg-deb", "-x", str(package), str(folder)], downloads)
     shutil.rmtree(downloads)
@@ -95,7 +96,7 @@ def _sources(suite: str | None) -> Iterator[str]:
 def mirror() -> str:
     """The Debian mirror that this machine uses already."""
     listed = subprocess.run(
-        ["apt-get", "indextargets", "--format", "$(SITE) $(ORIGIN)", "Created-By: Packages"],
+        [APT, "indextargets", "--format", "$(SITE) $(ORIGIN)", "Created-By: Packages"],
         capture_output=True,
         text=True,
         check=False,

@@ -12,6 +12,7 @@ from typing import Any
 from countermand.apiclient import DecisionsApi
 from countermand.app import policy, rules
 from countermand.aws.clients import Clients
+from countermand.aws.dynamodb import create_table
 from countermand.aws.iam import IamIdentities
 from countermand.aws.lab import Lab
 from countermand.aws.provision import Names, provision
@@ -54,13 +55,22 @@ def attach_admin(
 
 
 def provision_emulator(environ: Mapping[str, str]) -> Mapping[str, str]:
-    """Create what a worker needs in an emulator; returns its settings as variables."""
+    """Create what a worker needs in an emulator; returns its settings as variables.
+
+    The ledger is among them when COUNTERMAND_LEDGER_URL names a table; a file needs no creating.
+    """
     if not is_emulator(environ):
         raise ConfigError(
             "AWS_ENDPOINT_URL is not set: this command is for emulators. In AWS, use Terraform."
         )
     clients = Clients(environ.get("COUNTERMAND_REGION", "us-east-1"))
-    return provision(clients, rules().routing_pattern(), Names()).environment()
+    made = dict(provision(clients, rules().routing_pattern(), Names()).environment())
+    ledger_url = environ.get("COUNTERMAND_LEDGER_URL", "")
+    kind, _, table = ledger_url.partition(":")
+    if kind == "dynamodb":
+        create_table(clients.get("dynamodb"), table)
+        made["COUNTERMAND_LEDGER_URL"] = ledger_url
+    return made
 
 
 def is_emulator(environ: Mapping[str, str]) -> bool:
