@@ -10,8 +10,9 @@ import os
 import re
 import shutil
 import subprocess
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
+from typing import NoReturn
 
 import pytest
 
@@ -29,7 +30,7 @@ def unpacked(name: str, packages: Sequence[str], suite: str | None = None) -> Pa
     """A folder with the packages unpacked in it, of the machine's own Debian or of a named suite.
 
     Dependencies are not followed: name them. Raises `UnavailableError` away from Debian, and
-    `subprocess.CalledProcessError` when a download fails.
+    `RuntimeError` when a download fails.
     """
     if shutil.which("apt-get") is None or shutil.which("dpkg-deb") is None:
         raise UnavailableError("no apt-get and dpkg-deb: this machine is no Debian")
@@ -44,7 +45,7 @@ def unpacked(name: str, packages: Sequence[str], suite: str | None = None) -> Pa
     return folder
 
 
-def skip_or_fail(error: Exception) -> None:
+def skip_or_fail(error: Exception) -> NoReturn:
     """Skip where a tool cannot be had; in CI, a tool that should have come and did not, fails."""
     if isinstance(error, UnavailableError) or not os.environ.get("CI"):
         pytest.skip(str(error))
@@ -55,10 +56,10 @@ def _unpack(folder: Path, packages: Sequence[str], suite: str | None) -> None:
     downloads = folder / "downloads"
     downloads.mkdir(parents=True)
     options = _options(folder / "apt", suite)
-    _run([APT, *options, "-qq", "update"], downloads)
-    _run([APT, *options, "-qq", "download", *packages], downloads)
+    run([APT, *options, "-qq", "update"], downloads)
+    run([APT, *options, "-qq", "download", *packages], downloads)
     for package in downloads.glob("*.deb"):
-        _run(["dpkg-deb", "-x", str(package), str(folder)], downloads)
+        run(["dpkg-deb", "-x", str(package), str(folder)], downloads)
     shutil.rmtree(downloads)
     shutil.rmtree(folder / "apt")
 
@@ -117,11 +118,15 @@ def _codename() -> str:
     return system["VERSION_CODENAME"].strip('"')
 
 
-def _run(command: Sequence[str], folder: Path) -> None:
-    done = subprocess.run(command, cwd=folder, capture_output=True, text=True, check=False)
+def run(command: Sequence[str], folder: Path, environment: Mapping[str, str] | None = None) -> str:
+    """What the command printed; `RuntimeError` with both its outputs when it fails."""
+    done = subprocess.run(
+        command, cwd=folder, env=environment, capture_output=True, text=True, check=False
+    )
     if done.returncode:
-        done_text = (done.stdout + done.stderr).strip()
-        raise RuntimeError(f"{' '.join(command)} ended with {done.returncode}: {done_text}")
+        told = f"{' '.join(command)} ended with {done.returncode}:\n{done.stdout}{done.stderr}"
+        raise RuntimeError(told)
+    return done.stdout
 
 
 @contextlib.contextmanager

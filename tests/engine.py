@@ -13,7 +13,7 @@ import time
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 
-from tools import ROOT, UnavailableError, unpacked
+from tools import ROOT, UnavailableError, run, unpacked
 
 _PACKAGES = (
     *("docker.io", "containerd", "runc", "iptables"),
@@ -35,28 +35,30 @@ class Docker:
         self.environment = dict(environment)
         self.own = own
 
-    def run(
-        self, *arguments: str, check: bool = True, seconds: float = 300, **variables: str
-    ) -> str:
+    def run(self, *arguments: str, check: bool = True, seconds: float = 300) -> str:
         """What the command printed; a failure raises with both its outputs."""
-        done = self.attempt(*arguments, seconds=seconds, **variables)
+        done = self.attempt(*arguments, seconds=seconds)
         if check and done.returncode:
             text = f"docker {' '.join(arguments)} ended with {done.returncode}:\n"
             raise RuntimeError(text + done.stdout + done.stderr)
         return done.stdout
 
     def attempt(
-        self, *arguments: str, seconds: float = 300, **variables: str
+        self, *arguments: str, seconds: float = 300, variables: Mapping[str, str] | None = None
     ) -> subprocess.CompletedProcess[str]:
         return subprocess.run(
             ["docker", *arguments],  # noqa: S607  found on the PATH in the environment
             cwd=ROOT,
-            env=self.environment | variables,
+            env=self.environment | dict(variables or {}),
             capture_output=True,
             text=True,
             check=False,
             timeout=seconds,
         )
+
+    def make(self, target: str) -> str:
+        """A target of the Makefile, as its users call it."""
+        return run(["make", target], ROOT, self.environment)
 
     def answers(self) -> bool:
         try:
