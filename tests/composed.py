@@ -37,7 +37,7 @@ class Stack:
         return done
 
     def up(self, *arguments: str) -> None:
-        done = self.compose("up", "--detach", "--wait", *arguments, check=False)
+        done = self.compose("up", "--build", "--detach", "--wait", *arguments, check=False)
         # What compose says is that something is not healthy; why, is in the log.
         logs = self.compose("logs", "--tail", "20", check=False).stdout if done.returncode else ""
         assert done.returncode == 0, done.stdout + done.stderr + logs

@@ -3,8 +3,9 @@
     relay.py http://localstack:4566 mail:1025     run until a signal
     relay.py --check                              0 if the last round went well, and not long ago
 
-A mail is carried once: which ones were is kept in a file, so that a restart repeats none. A mail
-that the server refuses is told and left alone; one that cannot be carried now is tried again.
+Which mails were carried is kept in a file, so that a restart repeats none; only a crash right
+after one may. A mail that the server refuses is told and left alone; one that cannot be carried
+now is tried again.
 """
 
 import json

@@ -4,9 +4,9 @@ The tests share one stack and run in the order of this file.
 """
 
 import json
+import time
 import urllib.parse
 from collections.abc import Iterator
-from functools import partial
 from typing import Any
 
 import pytest
@@ -16,7 +16,7 @@ from countermand.aws.clients import Clients
 from countermand.aws.lab import Lab
 from countermand.cloudtrail import ADMIN_POLICY, attach_event
 from countermand.core.parse import CLOUDTRAIL_CALL
-from running import aws_environment, eventually
+from running import POLL_SECONDS, aws_environment, eventually
 from tools import ROOT
 
 SERVICES = {"dynamodb", "grafana", "localstack", "mail", "mail-relay", "prometheus", "worker"}
@@ -53,14 +53,6 @@ def test_our_own_containers_have_no_right_that_they_do_not_need(stack: Stack) ->
         assert config["Config"]["User"] == "10001:10001", service
 
 
-def test_doctor_finds_the_stack_well_but_for_the_mailbox_that_nobody_confirmed(
-    stack: Stack,
-) -> None:
-    done = stack.compose("exec", "--no-TTY", "worker", *COUNTERMAND, "doctor", check=False)
-    failed = [line for line in done.stdout.splitlines() if line.startswith("FAIL")]
-    assert all("subscription" in line.lower() for line in failed), done.stdout
-
-
 def test_the_attack_shows_a_to_d_and_leaves_the_workers_in_dry_run(stack: Stack) -> None:
     done = stack.compose("run", "--rm", "--no-TTY", "attack", check=False)
     assert done.returncode == 0, done.stdout + done.stderr
@@ -85,6 +77,11 @@ def test_the_attack_shows_a_to_d_and_leaves_the_workers_in_dry_run(stack: Stack)
 def test_the_attack_can_be_shown_again(stack: Stack) -> None:
     done = stack.compose("run", "--rm", "--no-TTY", "attack", check=False)
     assert done.returncode == 0, done.stdout + done.stderr
+
+
+def test_doctor_finds_the_stack_well(stack: Stack) -> None:
+    done = stack.compose("exec", "--no-TTY", "worker", *COUNTERMAND, "doctor", check=False)
+    assert done.returncode == 0, done.stdout
 
 
 def test_the_mail_is_in_the_catcher_once_with_a_subject_and_a_link(stack: Stack) -> None:
@@ -120,10 +117,12 @@ def test_two_workers_decide_each_event_once_and_either_one_alone_goes_on(
     stack.up("--scale", "worker=2")
     users = [f"iam-test-many-{number}" for number in range(12)]
     events = {_attack(lab, user) for user in users}
-    for worker in (partial(_decided, stack, index) for index in (1, 2)):
-        assert eventually(lambda ask=worker: events <= set(ask()))
-        assert len([event for event in worker() if event in events]) == len(events)
+    assert eventually(lambda: events <= set(_decided(stack, 1)))
+    assert eventually(lambda: events <= set(_decided(stack, 2)))
+    assert len([event for event in _decided(stack, 1) if event in events]) == len(events)
     stack.docker.run("stop", f"{stack.project}-worker-1")
+    # LocalStack serves the last poll of the worker that is gone to its end: what it finds is lost.
+    time.sleep(POLL_SECONDS)
     event = _attack(lab, "iam-test-alone")
     assert eventually(lambda: event in _decided(stack, 2))
 
