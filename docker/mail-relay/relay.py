@@ -13,6 +13,7 @@ import os
 import signal
 import smtplib
 import sys
+import threading
 import time
 import urllib.error
 import urllib.request
@@ -84,18 +85,22 @@ def healthy() -> bool:
 
 
 def main() -> int:
-    """Go round for ever; what fails is told, and tried again."""
+    """Go round until SIGTERM; what fails is told, and tried again."""
     if sys.argv[1:] == ["--check"]:
         return 0 if healthy() else 1
     localstack, server = sys.argv[1:]
     host, _, port = server.rpartition(":")
-    signal.signal(signal.SIGTERM, lambda *_: sys.exit(0))
-    while True:
+    # Not an exception out of the handler: in the middle of a mail, smtplib's clean-up would turn
+    # it into a time-out, which is a failure like any other.
+    stop = threading.Event()
+    signal.signal(signal.SIGTERM, lambda *_: stop.set())
+    while not stop.is_set():
         try:
             carry(outbox(localstack), (host, int(port)))
         except (OSError, smtplib.SMTPException, ValueError, KeyError) as error:
             print(f"not now: {type(error).__name__}: {error}")
-        time.sleep(_ROUND_SECONDS)
+        stop.wait(_ROUND_SECONDS)
+    return 0
 
 
 def _subject(mail: Mail) -> str:
