@@ -16,7 +16,8 @@ export PYTHON
 # Two pips in one environment would trip over each other.
 .NOTPARALLEL:
 .DEFAULT_GOAL := help
-.PHONY: help install install-localstack demo test unit lint fmt check docs docs-fresh bench lock clean distclean
+.PHONY: help install install-localstack demo test unit lint fmt check docs docs-fresh bench lock \
+	image sbom docker-test clean distclean
 
 help: ## Show this list
 	@awk 'BEGIN { FS = ":.*## " } /^[a-z-]+:.*## / { printf "  %-20s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -31,8 +32,11 @@ demo: $(RUNTIME) $(LOCALSTACK) ## Show one risky change being taken back (KEEP=1
 test: $(DEV) $(LOCALSTACK) ## Run all tests (ARGS="-k name" narrows)
 	@$(BIN)/python -m pytest $(ARGS)
 
-unit: $(DEV) ## Run the tests that need no LocalStack
-	@$(BIN)/python -m pytest -m "not localstack" $(ARGS)
+unit: $(DEV) ## Run the tests that need no LocalStack and no Docker
+	@$(BIN)/python -m pytest -m "not localstack and not docker" $(ARGS)
+
+docker-test: $(DEV) ## Run the tests of image and compose (starts an engine where it can)
+	@$(BIN)/python -m pytest -m docker $(ARGS)
 
 lint: $(DEV) ## Check style, format, types and the direction of imports
 	$(BIN)/ruff check .
@@ -60,6 +64,19 @@ docs-fresh: $(DEV)
 bench: $(DEV) ## Measure how fast a decision is made
 	@$(BIN)/python tests/bench/decision.py
 
+IMAGE := countermand:local
+IMAGE_BUILD = DOCKER_BUILDKIT=1 docker build --file docker/Dockerfile \
+	$(if $(BASE_IMAGE),--build-arg BASE_IMAGE=$(BASE_IMAGE)) \
+	$(if $(BASE_DIGEST),--build-arg BASE_DIGEST=$(BASE_DIGEST))
+
+image: ## Build the container image (BASE_DIGEST=sha256:... pins the base, IMAGE=name:tag)
+	$(IMAGE_BUILD) --tag $(IMAGE) \
+		--build-arg VERSION="$$(sed -n 's/^__version__ = "\(.*\)"/\1/p' service/countermand/__init__.py)" \
+		--build-arg REVISION="$$(git rev-parse HEAD 2>/dev/null)" .
+
+sbom: ## Write dist/sbom.cdx.json: what is in the image, as CycloneDX
+	$(IMAGE_BUILD) --target sbom --output type=local,dest=dist .
+
 # The pins in place are kept as they are, unless UPGRADE=1. dev comes first: the other two follow it.
 UV_COMPILE = $(BIN)/uv pip compile --quiet --universal --python-version 3.12 --generate-hashes \
 	--no-header --no-emit-index-url --no-emit-find-links $(if $(UPGRADE),--upgrade)
@@ -68,6 +85,7 @@ lock: $(DEV) $(BIN)/uv ## Write the hash-locked files in requirements/ anew (UPG
 	$(UV_COMPILE) pyproject.toml --group dev requirements/build.in --output-file requirements/dev.txt
 	$(UV_COMPILE) pyproject.toml --constraint requirements/dev.txt --output-file requirements/runtime.txt
 	$(UV_COMPILE) requirements/build.in --constraint requirements/dev.txt --output-file requirements/build.txt
+	$(UV_COMPILE) requirements/sbom.in --constraint requirements/dev.txt --output-file requirements/sbom.txt
 	$(UV_COMPILE) requirements/localstack.in --no-deps --no-annotate --output-file requirements/localstack.txt
 
 clean: ## Remove caches and build output

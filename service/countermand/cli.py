@@ -95,6 +95,24 @@ def demo(
         raise typer.Exit(code)
 
 
+@app.command()
+def attack(
+    api: Annotated[
+        str | None,
+        typer.Option(help="Where the workers' API is; unless given, at its public URL."),
+    ] = None,
+) -> None:
+    """Show the whole story on a stack that runs on LocalStack, such as that of compose.
+
+    The workers that run stay as they are; enforce mode is shown by a worker of its own.
+    """
+    with _explained():
+        from countermand.attack import attack as tell  # noqa: PLC0415
+
+        settings = Settings.load(os.environ)
+        raise typer.Exit(tell(settings, api or settings.api_base_url))
+
+
 @simulate_app.command("attach-admin")
 def simulate_attach_admin(
     user: Annotated[str, typer.Option(help="Name of the IAM user.")],
@@ -188,7 +206,10 @@ def doctor() -> None:
 
 @app.command()
 def provision() -> None:
-    """Create queue, topic, bus rule and log group in an emulator, and print the settings."""
+    """Create queue, topic, bus rule and log group in an emulator, and print the settings.
+
+    With COUNTERMAND_LEDGER_URL=dynamodb:TABLE, the ledger's table too.
+    """
     with _explained():
         from countermand.simulate import provision_emulator  # noqa: PLC0415
 

@@ -177,6 +177,14 @@ class LocalStack:
         return "\n".join(["The end of its log:", *lines[-_LOG_TAIL_LINES:]])
 
 
+def is_localstack(url: str) -> bool:
+    """Whether a LocalStack answers there; nothing else has this path."""
+    try:
+        return url.startswith("http") and "services" in _get(url, "/_localstack/health")
+    except (OSError, ValueError):
+        return False
+
+
 def emails(url: str, address: str) -> list[dict[str, Any]]:
     """List the mails that LocalStack would have sent to the address, the oldest first."""
     try:

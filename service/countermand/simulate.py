@@ -13,6 +13,7 @@ from urllib.parse import urlsplit
 from countermand.apiclient import DecisionsApi
 from countermand.app import policy, rules
 from countermand.aws.clients import Clients
+from countermand.aws.dynamodb import create_table
 from countermand.aws.iam import IamIdentities
 from countermand.aws.lab import Lab
 from countermand.aws.provision import Names, provision
@@ -22,7 +23,7 @@ from countermand.core.model import Subject, SubjectKind
 from countermand.core.parse import CLOUDTRAIL_CALL
 from countermand.settings import Settings
 
-_SERVICES = ("events", "iam", "logs", "sns", "sqs", "sts")
+_SERVICES = ("dynamodb", "events", "iam", "logs", "sns", "sqs", "sts")
 _AWS_HOST = re.compile(r"(^|\.)(amazonaws\.com|amazonaws\.com\.cn|api\.aws|amazonaws\.eu)$")
 
 
@@ -63,13 +64,22 @@ def attach_admin(
 
 
 def provision_emulator(environ: Mapping[str, str]) -> Mapping[str, str]:
-    """Create what a worker needs in an emulator; returns its settings as variables."""
+    """Create what a worker needs in an emulator; returns its settings as variables.
+
+    The ledger is among them when COUNTERMAND_LEDGER_URL names a table; a file needs no creating.
+    """
     clients = Clients(environ.get("COUNTERMAND_REGION", "us-east-1"))
     if not on_emulator(clients):
         raise ConfigError(
             "AWS_ENDPOINT_URL is not set: this command is for emulators. In AWS, use Terraform."
         )
-    return provision(clients, rules().routing_pattern(), Names()).environment()
+    made = dict(provision(clients, rules().routing_pattern(), Names()).environment())
+    ledger_url = environ.get("COUNTERMAND_LEDGER_URL", "")
+    kind, _, table = ledger_url.partition(":")
+    if kind == "dynamodb":
+        create_table(clients.get("dynamodb"), table)
+        made["COUNTERMAND_LEDGER_URL"] = ledger_url
+    return made
 
 
 def on_emulator(clients: Clients) -> bool:

@@ -47,9 +47,14 @@ class Lab:
             answer = self._iam.list_attached_user_policies(UserName=user)
         return any(policy["PolicyArn"] == policy_arn for policy in answer["AttachedPolicies"])
 
-    def put_event(self, detail: Mapping[str, Any], detail_type: str) -> None:
-        """Put a CloudTrail record on the bus. AWS itself refuses the source `aws.*`."""
-        entry = {"Source": "aws.iam", "DetailType": detail_type, "Detail": json.dumps(detail)}
+    def put_event(self, detail: Mapping[str, Any], detail_type: str, bus: str = "default") -> None:
+        """Put a CloudTrail record on a bus. AWS itself refuses the source `aws.*`."""
+        entry = {
+            "EventBusName": bus,
+            "Source": "aws.iam",
+            "DetailType": detail_type,
+            "Detail": json.dumps(detail),
+        }
         with translated("events", "PutEvents"):
             answer = self._events.put_events(Entries=[entry])
         if answer["FailedEntryCount"]:

@@ -6,6 +6,7 @@ emulator does not enforce. Running it again changes nothing.
 
 import json
 from collections.abc import Mapping
+from contextlib import suppress
 from dataclasses import dataclass
 from typing import Any
 
@@ -13,12 +14,14 @@ from countermand.aws.clients import Clients
 from countermand.aws.errors import translated
 
 _DAY = 86_400
+_DEFAULT_BUS = "default"  # is always there
 
 
 @dataclass(frozen=True, slots=True)
 class Names:
     """What things are called; the defaults are those of Terraform."""
 
+    bus: str = _DEFAULT_BUS
     rule: str = "countermand-iam"
     queue: str = "countermand-events"
     dlq: str = "countermand-events-dlq"
@@ -37,6 +40,7 @@ class Stack:
     dlq_url: str
     topic_arn: str
     machine_queue_url: str
+    bus: str
     rule: str
     log_group: str
 
@@ -55,7 +59,7 @@ def provision(clients: Clients, pattern: Mapping[str, Any], names: Names | None 
     """Create all of it, with `pattern` as the bus rule's event pattern."""
     names = names or Names()
     dlq_url, dlq_arn = _queue(clients, names.dlq, {"MessageRetentionPeriod": str(14 * _DAY)})
-    rule_arn = _rule(clients, names.rule, pattern)
+    rule_arn = _rule(clients, names, pattern)
     redrive = {"deadLetterTargetArn": dlq_arn, "maxReceiveCount": names.max_receives}
     queue_url, queue_arn = _queue(
         clients,
@@ -67,14 +71,14 @@ def provision(clients: Clients, pattern: Mapping[str, Any], names: Names | None 
         },
     )
     _allow(clients, queue_url, queue_arn, "events.amazonaws.com", rule_arn)
-    _target(clients, names.rule, queue_arn)
+    _target(clients, names, queue_arn)
     topic_arn = _topic(clients, names.topic)
     machine_url, machine_arn = _queue(clients, names.machine_queue, {})
     _allow(clients, machine_url, machine_arn, "sns.amazonaws.com", topic_arn)
     _subscribe(clients, topic_arn, "email", names.email)
     _subscribe(clients, topic_arn, "sqs", machine_arn)
     _log_group(clients, names.log_group)
-    return Stack(queue_url, dlq_url, topic_arn, machine_url, names.rule, names.log_group)
+    return Stack(queue_url, dlq_url, topic_arn, machine_url, names.bus, names.rule, names.log_group)
 
 
 def _queue(clients: Clients, name: str, attributes: Mapping[str, str]) -> tuple[str, str]:
@@ -102,18 +106,27 @@ def _allow(clients: Clients, url: str, arn: str, service: str, source_arn: str) 
         clients.get("sqs").set_queue_attributes(QueueUrl=url, Attributes={"Policy": policy})
 
 
-def _rule(clients: Clients, name: str, pattern: Mapping[str, Any]) -> str:
+def _rule(clients: Clients, names: Names, pattern: Mapping[str, Any]) -> str:
+    events = clients.get("events")
+    if names.bus != _DEFAULT_BUS:
+        with translated("events", "CreateEventBus"), suppress(_exists(events)):
+            events.create_event_bus(Name=names.bus)
     with translated("events", "PutRule"):
-        answer = clients.get("events").put_rule(
-            Name=name, EventPattern=json.dumps(pattern), State="ENABLED"
+        answer = events.put_rule(
+            Name=names.rule,
+            EventBusName=names.bus,
+            EventPattern=json.dumps(pattern),
+            State="ENABLED",
         )
     return str(answer["RuleArn"])
 
 
-def _target(clients: Clients, rule: str, queue_arn: str) -> None:
+def _target(clients: Clients, names: Names, queue_arn: str) -> None:
     with translated("events", "PutTargets"):
         clients.get("events").put_targets(
-            Rule=rule, Targets=[{"Id": "countermand-queue", "Arn": queue_arn}]
+            Rule=names.rule,
+            EventBusName=names.bus,
+            Targets=[{"Id": "countermand-queue", "Arn": queue_arn}],
         )
 
 
@@ -124,11 +137,13 @@ def _topic(clients: Clients, name: str) -> str:
 
 def _log_group(clients: Clients, name: str) -> None:
     logs = clients.get("logs")
-    with translated("logs", "CreateLogGroup"):
-        try:
-            logs.create_log_group(logGroupName=name)
-        except logs.exceptions.ResourceAlreadyExistsException:
-            return
+    with translated("logs", "CreateLogGroup"), suppress(_exists(logs)):
+        logs.create_log_group(logGroupName=name)
+
+
+def _exists(client: Any) -> type[Exception]:
+    already: type[Exception] = client.exceptions.ResourceAlreadyExistsException
+    return already
 
 
 def _subscribe(clients: Clients, topic_arn: str, protocol: str, endpoint: str) -> None:

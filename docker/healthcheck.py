@@ -1,0 +1,38 @@
+"""Ask the worker in this container whether it is well; exit code 0 or 1, and why on one line.
+
+    healthcheck.py /livez|/readyz
+
+Needs only the standard library and starts in a blink: it runs every few seconds.
+"""
+
+import os
+import sys
+import urllib.error
+import urllib.request
+
+_EVERYWHERE = {"": "127.0.0.1", "0.0.0.0": "127.0.0.1", "::": "[::1]"}  # noqa: S104
+_SECONDS = 4
+# A proxy from the environment does not lead into this container.
+_opener = urllib.request.build_opener(urllib.request.ProxyHandler({}))
+
+
+def main() -> int:
+    """Where the API listens is read from the worker's own settings."""
+    host = os.environ.get("COUNTERMAND_API_HOST", "").strip()
+    port = os.environ.get("COUNTERMAND_API_PORT", "").strip() or "8080"
+    address = _EVERYWHERE.get(host, f"[{host}]" if ":" in host else host)
+    url = f"http://{address}:{port}{sys.argv[1]}"
+    try:
+        with _opener.open(url, timeout=_SECONDS) as answer:
+            print(answer.read().decode())
+    except urllib.error.HTTPError as error:
+        print(error.read().decode())
+        return 1
+    except OSError as error:
+        print(f"{url}: {error}")
+        return 1
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,93 @@
+"""What image and compose say a second time is the same: names, settings, versions, services."""
+
+import ast
+import runpy
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+
+from countermand.aws.provision import Names
+from countermand.core.model import Mode
+from countermand.settings import Settings
+from tools import ROOT
+
+COMPOSE: dict[str, Any] = yaml.safe_load((ROOT / "docker-compose.yml").read_text())
+SERVICES: dict[str, dict[str, Any]] = COMPOSE["services"]
+QUEUES = "http://localstack:4566/000000000000"
+
+
+def _environment(service: str) -> dict[str, str]:
+    """Of a service, with nothing set around compose: `${NAME:-default}` is its default."""
+    written: dict[str, str] = SERVICES[service]["environment"]
+    return {name: _default(text) for name, text in written.items()}
+
+
+def _default(text: str) -> str:
+    return text.partition(":-")[2].removesuffix("}") if text.startswith("${") else text
+
+
+@pytest.mark.parametrize("service", ["worker", "attack"])
+def test_the_settings_in_compose_are_right_and_mean_dry_run(service: str) -> None:
+    settings = Settings.load(_environment(service))
+    assert settings.mode is Mode.DRY_RUN
+    assert settings.ledger[0] == "dynamodb"
+
+
+def test_the_worker_in_compose_uses_what_provision_creates() -> None:
+    settings, names = Settings.load(_environment("worker")), Names()
+    assert settings.queue_url == f"{QUEUES}/{names.queue}"
+    assert settings.dlq_url == f"{QUEUES}/{names.dlq}"
+    assert settings.topic_arn.endswith(f":{names.topic}")
+    assert settings.rule_name == names.rule
+    assert settings.log_group == names.log_group
+    assert _environment("provision")["COUNTERMAND_LEDGER_URL"] == settings.ledger_url
+
+
+def test_the_emulators_in_compose_are_those_of_the_other_tests() -> None:
+    for service, package, lock in (
+        ("localstack", "localstack-core", "localstack"),
+        ("dynamodb", "moto", "dev"),
+    ):
+        version = SERVICES[service]["image"].rpartition(":")[2]
+        assert f"\n{package}=={version} \\\n" in (ROOT / f"requirements/{lock}.txt").read_text()
+
+
+def test_any_number_of_workers_and_of_stacks_fits_on_one_machine() -> None:
+    assert not any("container_name" in service for service in SERVICES.values())
+    ports = [port for service in SERVICES.values() for port in service.get("ports", ())]
+    assert all(port.startswith("127.0.0.1:${") for port in ports)
+
+
+def test_every_image_in_compose_has_a_version() -> None:
+    for service in SERVICES.values():
+        tag = service["image"].rpartition(":")[2]
+        assert "build" in service or tag[tag.startswith("v") :][0].isdigit(), service["image"]
+
+
+def test_the_image_keeps_the_services_that_the_code_calls() -> None:
+    kept: frozenset[str] = runpy.run_path(str(ROOT / "docker/trim_botocore.py"))["KEPT"]
+    assert _called() <= kept
+    assert kept - _called() == {"sso", "sso-oidc", "signin"}
+
+
+def _called() -> set[str]:
+    """The first argument of every call that makes a client."""
+    found: set[str] = set()
+    for path in Path(ROOT / "service").rglob("*.py"):
+        for node in ast.walk(ast.parse(path.read_text())):
+            if isinstance(node, ast.Call) and _makes_a_client(node.func):
+                first = node.args[0]
+                assert isinstance(first, (ast.Constant, ast.Name)), ast.unparse(node)
+                if isinstance(first, ast.Constant):
+                    found.add(str(first.value))
+    return found
+
+
+def _makes_a_client(called: ast.expr) -> bool:
+    """`clients.get(...)`, `self._clients.get(...)`, `clients.in_region(...)`, `self.get(...)`."""
+    if not isinstance(called, ast.Attribute) or called.attr not in {"get", "in_region"}:
+        return False
+    owner = ast.unparse(called.value)
+    return owner.endswith("clients") or owner == "self"
