@@ -16,7 +16,8 @@ export PYTHON
 # Two pips in one environment would trip over each other.
 .NOTPARALLEL:
 .DEFAULT_GOAL := help
-.PHONY: help install install-localstack demo test unit lint fmt check docs docs-fresh bench lock clean distclean
+.PHONY: help install install-localstack demo test unit lint fmt check docs docs-fresh bench lock \
+	chart chart-files chart-e2e clean distclean
 
 help: ## Show this list
 	@awk 'BEGIN { FS = ":.*## " } /^[a-z-]+:.*## / { printf "  %-20s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -59,6 +60,16 @@ docs-fresh: $(DEV)
 
 bench: $(DEV) ## Measure how fast a decision is made
 	@$(BIN)/python tests/bench/decision.py
+
+chart: $(DEV) ## Check the Helm chart: lint, values, manifests (fetches Helm 3 and 4)
+	@$(BIN)/python -m pytest tests/helm $(ARGS)
+
+chart-files: $(DEV) ## Write anew what the chart takes from settings, alerts and dashboards
+	$(BIN)/python scripts/chart_files.py
+
+chart-e2e: $(DEV) ## Ask the Kubernetes API server of KUBECONFIG about the chart; a dry run
+	@$(BIN)/python scripts/fetch_helm.py
+	@scripts/chart-e2e
 
 # The pins in place are kept as they are, unless UPGRADE=1. dev comes first: the other two follow it.
 UV_COMPILE = $(BIN)/uv pip compile --quiet --universal --python-version 3.12 --generate-hashes \

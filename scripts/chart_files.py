@@ -2,7 +2,7 @@
 
     service/countermand/settings.py  -> the settings in values.yaml and values.schema.json
     values.yaml, values.schema.json  -> the table in README.md
-    docker/prometheus/rules/         -> files/alerts/      (a chart reads only files inside its folder)
+    docker/prometheus/rules/         -> files/alerts/      (a chart reads only its own folder)
     docker/grafana/dashboards/       -> files/dashboards/
 
 With --check nothing is written, and a stale file ends it with 1.
@@ -24,8 +24,8 @@ from countermand.settings import Settings, variable
 ROOT = Path(__file__).parents[1]
 CHART = ROOT / "helm" / "countermand"
 COPIES = {
-    ROOT / "docker/prometheus/rules": CHART / "files/alerts",
-    ROOT / "docker/grafana/dashboards": CHART / "files/dashboards",
+    (ROOT / "docker/prometheus/rules", "*.yml"): CHART / "files/alerts",
+    (ROOT / "docker/grafana/dashboards", "*.json"): CHART / "files/dashboards",
 }
 ELSEWHERE = {"api_token": "apiToken.secretName", "replicas": "replicaCount"}
 """Settings that are no value of `settings`, and which value gives them."""
@@ -196,9 +196,9 @@ def outputs() -> dict[Path, str | None]:
         CHART / "values.schema.json": schema_text(),
         CHART / "README.md": readme_text(),
     }
-    for source, copy in COPIES.items():
-        found |= {old: None for old in copy.glob("[!.]*")}
-        found |= {copy / f.name: f.read_text() for f in source.glob("[!.]*") if f.is_file()}
+    for (source, files), copy in COPIES.items():
+        found |= dict.fromkeys(copy.glob("[!.]*"))
+        found |= {copy / file.name: file.read_text() for file in source.glob(files)}
     return found
 
 
