@@ -17,7 +17,7 @@ export PYTHON
 .NOTPARALLEL:
 .DEFAULT_GOAL := help
 .PHONY: help install install-localstack demo test unit lint fmt check docs docs-fresh bench lock \
-	image sbom docker-test clean distclean
+	image sbom docker-test chart chart-files chart-e2e clean distclean
 
 help: ## Show this list
 	@awk 'BEGIN { FS = ":.*## " } /^[a-z-]+:.*## / { printf "  %-20s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -76,6 +76,16 @@ image: ## Build the container image (BASE_DIGEST=sha256:... pins the base, IMAGE
 
 sbom: ## Write dist/sbom.cdx.json: what is in the image, as CycloneDX
 	$(IMAGE_BUILD) --target sbom --output type=local,dest=dist .
+
+chart: $(DEV) ## Check the Helm chart: lint, values, manifests (fetches Helm 3 and 4)
+	@$(BIN)/python -m pytest tests/helm $(ARGS)
+
+chart-files: $(DEV) ## Write anew what the chart takes from settings, alerts and dashboards
+	$(BIN)/python scripts/chart_files.py
+
+chart-e2e: $(DEV) ## Ask the Kubernetes API server of KUBECONFIG about the chart; a dry run
+	@$(BIN)/python scripts/fetch_helm.py
+	@scripts/chart-e2e
 
 # The pins in place are kept as they are, unless UPGRADE=1. dev comes first: the other two follow it.
 UV_COMPILE = $(BIN)/uv pip compile --quiet --universal --python-version 3.12 --generate-hashes \

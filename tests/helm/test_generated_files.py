@@ -1,0 +1,70 @@
+"""What the chart takes over from elsewhere is as it is there, and every value is described."""
+
+import json
+import subprocess
+import sys
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+import yaml
+
+from chart import CHART, ROOT
+
+SCHEMA = json.loads((CHART / "values.schema.json").read_text())
+VALUES = yaml.safe_load((CHART / "values.yaml").read_text())
+README = (CHART / "README.md").read_text()
+
+
+def test_settings_readme_alerts_and_dashboards_are_fresh() -> None:
+    done = subprocess.run(
+        [sys.executable, str(ROOT / "scripts" / "chart_files.py"), "--check"],
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.returncode == 0, done.stderr
+
+
+def test_values_and_schema_name_the_same() -> None:
+    assert set(_paths(VALUES, SCHEMA)) == set(_schema_paths(SCHEMA)) - {"global"}
+
+
+def test_every_value_is_described_in_the_readme() -> None:
+    rows = [line.split(" | ") for line in README.splitlines() if line.startswith("| `")]
+    described = {row[0].strip("| `"): row[3].strip(" |") for row in rows}
+    assert described.keys() == set(_paths(VALUES, SCHEMA))
+    assert [path for path, text in described.items() if len(text) < 10] == []
+
+
+def test_the_schema_leaves_no_map_open_but_those_that_kubernetes_defines() -> None:
+    open_maps = {path for path, s in _objects(SCHEMA, "") if "additionalProperties" not in s}
+    assert open_maps == {
+        *("global", "affinity", "tolerations[]"),
+        *("networkPolicy.ingressFrom[]", "networkPolicy.extraEgress[]", "extraEnv[].valueFrom"),
+    }
+
+
+def _paths(values: Mapping[str, Any], schema: Mapping[str, Any], base: str = "") -> Iterator[str]:
+    for key, value in values.items():
+        below = schema["properties"].get(key, {})
+        if "properties" in below:
+            yield from _paths(value, below, f"{base}{key}.")
+        else:
+            yield base + key
+
+
+def _schema_paths(schema: Mapping[str, Any], base: str = "") -> Iterator[str]:
+    for key, below in schema["properties"].items():
+        if "properties" in below:
+            yield from _schema_paths(below, f"{base}{key}.")
+        else:
+            yield base + key
+
+
+def _objects(schema: Mapping[str, Any], path: str) -> Iterator[tuple[str, Mapping[str, Any]]]:
+    if schema.get("type") == "object":
+        yield path, schema
+    for key, below in schema.get("properties", {}).items():
+        yield from _objects(below, f"{path}.{key}".lstrip("."))
+    if "items" in schema:
+        yield from _objects(schema["items"], f"{path}[]")
