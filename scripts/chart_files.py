@@ -101,7 +101,7 @@ def _property(known: Mapping[str, Any], name: str, field: FieldInfo) -> dict[str
     schema |= next((s for s in schema.pop("anyOf", ()) if s.get("type") != "null"), {})
     for noise in ("default", "examples", "title", "section", "description"):
         schema.pop(noise, None)
-    if schema["type"] == "array":  # an empty variable would count as unset
+    if schema["type"] == "array" and field.default:  # an empty variable would count as unset
         schema["minItems"] = 1
     if "enum" in schema:
         schema["enum"] = [*schema["enum"], None]
