@@ -34,6 +34,9 @@ class FrozenClock:
         self._now += timedelta(seconds=seconds)
         self._monotonic += seconds
 
+    def sleep(self, seconds: float) -> None:
+        self.advance(seconds)
+
 
 class Recorder:
     """What all fakes share: the calls, and the errors to come."""
@@ -70,12 +73,17 @@ def user(name: str = "iam-test-user", **changes: object) -> Principal:
 
 
 class FakeIdentities(Recorder):
-    """IAM with some principals; `sticky` policies survive a detach, as in a stale read."""
+    """IAM with some principals.
+
+    `sticky` policies survive a detach; `stale_reads` is how often a read still shows what a detach
+    took away, as IAM does for some seconds.
+    """
 
     def __init__(self, *principals: Principal) -> None:
         super().__init__()
         self.principals = {(p.kind, p.name): p for p in principals}
         self.sticky = False
+        self.stale_reads = 0
 
     def read(self, subject: Subject) -> Principal | None:
         self.record("read", subject)
@@ -83,12 +91,17 @@ class FakeIdentities(Recorder):
 
     def user_has_policy(self, user_name: str, policy_arn: str) -> bool:
         self.record("user_has_policy", user_name, policy_arn)
+        if self.stale_reads and not self.attached(user_name, policy_arn):
+            self.stale_reads -= 1
+            return True
         return self.attached(user_name, policy_arn)
 
-    def detach_user_policy(self, user_name: str, policy_arn: str) -> None:
+    def detach_user_policy(self, user_name: str, policy_arn: str) -> bool:
         self.record("detach_user_policy", user_name, policy_arn)
+        attached = self.attached(user_name, policy_arn)
         if not self.sticky:
             self._change(user_name, lambda arns: arns - {policy_arn})
+        return attached
 
     def attach_user_policy(self, user_name: str, policy_arn: str) -> None:
         self.record("attach_user_policy", user_name, policy_arn)
@@ -200,12 +213,15 @@ class FakeQueue(Recorder):
             self._changed.notify_all()
             return failed
 
-    def return_in(self, message: Message, seconds: float) -> None:
-        self.record("return_in", message.id, seconds)
+    def return_in(self, messages: Sequence[Message], seconds: float) -> Sequence[Message]:
+        for message in messages:
+            self.record("return_in", message.id, seconds)
         with self._changed:
-            if message.id in self._held:
-                self._held[message.id].visible_at = self.clock.monotonic() + seconds
+            for message in messages:
+                if message.id in self._held:
+                    self._held[message.id].visible_at = self.clock.monotonic() + seconds
             self._changed.notify_all()
+        return ()
 
     def fail_deletes(self, key: str, times: int) -> None:
         with self._lock:

@@ -7,6 +7,7 @@ from typing import Any
 
 from countermand.act import Remediator
 from countermand.actions import ALL
+from countermand.claims import Claims
 from countermand.cloudtrail import attach_event, envelope
 from countermand.core.govern import Policy
 from countermand.core.model import Mode, Principal, Record
@@ -14,12 +15,14 @@ from countermand.facts import FactReader
 from countermand.ledger import SqliteLedger
 from countermand.metrics import Metrics
 from countermand.notify import Announcer
-from countermand.pipeline import Claims, Pipeline
+from countermand.pipeline import Pipeline, Recheck
 from countermand.ports import DecisionQuery
 from countermand.rulebook import BUILT_IN, load_rules
+from countermand.schedule import Schedule
 from fakes import ACCOUNT, NOW, FakeIdentities, FakeNotifier, FrozenClock, user
 
 LEASE = timedelta(seconds=75)
+DEADLINE = timedelta(seconds=240)
 
 
 class Stage:
@@ -31,6 +34,7 @@ class Stage:
         self.identities = FakeIdentities(user())
         self.notifier = FakeNotifier()
         self.metrics = Metrics()
+        self.rechecks: Schedule[Recheck] = Schedule(self.clock)
         self.mode = Mode.DRY_RUN
         self._ledgers: list[SqliteLedger] = []
         self.ledger = self.open_ledger("worker-1")
@@ -50,14 +54,21 @@ class Stage:
         own_role = f"arn:aws:iam::{ACCOUNT}:role/countermand"
         return Pipeline(
             rules=load_rules(BUILT_IN, ALL),
-            policy=Policy(ACCOUNT, "us-east-1", self.mode, own_arns=frozenset({own_role})),
+            policy=Policy(
+                ACCOUNT,
+                "us-east-1",
+                self.mode,
+                own_arns=frozenset({own_role}),
+                own_calls=frozenset({"iam:DetachUserPolicy"}),
+            ),
             facts=FactReader(self.identities, ledger, self.clock),
             remediator=Remediator(ALL, self.identities, self.clock, self.metrics),
             announcer=Announcer([self.notifier], "http://api", self.metrics),
             ledger=ledger,
             clock=self.clock,
             metrics=self.metrics,
-            claims=Claims(ledger, LEASE),
+            claims=Claims(ledger, self.clock, LEASE, DEADLINE),
+            rechecks=self.rechecks,
         )
 
     def close(self) -> None:

@@ -1,17 +1,22 @@
 """Takes the steps of a decision, or rehearses them: the same path up to the last call.
 
-| present before | mode    | apply | present after | status    |
-|----------------|---------|-------|---------------|-----------|
-| no             | any     | -     | -             | unchanged |
-| yes            | dry-run | -     | -             | rehearsed |
-| yes            | enforce | ok    | no            | applied   |
-| yes            | enforce | ok    | yes           | failed    |
-| error anywhere | any     |       |               | failed    |
+    seen before  mode     the call      seen after  status
+    -----------  -------  ------------  ----------  ---------
+    no           not enf  -             -           unchanged
+    yes          not enf  -             -           rehearsed
+    any          enforce  changed       no          applied
+    any          enforce  changed       yes         failed
+    any          enforce  found nothing -           unchanged
+    any          enforce  refused       -           failed
+
+"Seen before" is the live read that governed the step, made immediately before it. IAM can show an
+old state for some seconds: so enforce makes the call though the grant was not seen (to detach what
+is not attached changes nothing), and looks several times before it calls a write a failure.
 """
 
 from collections.abc import Mapping
 
-from countermand.core.errors import CountermandError, LostClaim
+from countermand.core.errors import CountermandError, Denied, LostClaim, Permanent
 from countermand.core.model import Call, Mode, Outcome, Step, StepStatus
 from countermand.logs import get_logger
 from countermand.metrics import Metrics
@@ -20,10 +25,14 @@ from countermand.ports import Action, Clock, Identities
 log = get_logger(__name__)
 
 _UNDO = "undo_"
+_PROOF_WAITS_SECONDS = (0.0, 1.0, 2.0, 4.0)
 
 
 class Remediator:
-    """Runs steps through the registered actions; a failure is an outcome, never an exception."""
+    """Runs steps through the registered actions; a failure is an outcome, never an exception.
+
+    An outcome has an inverse when the call changed something, or may have.
+    """
 
     def __init__(
         self,
@@ -37,40 +46,63 @@ class Remediator:
         self._clock = clock
         self._metrics = metrics
 
-    def run(self, step: Step) -> Outcome:
+    def begun(self, step: Step) -> Outcome:
+        """What is stored before the call: should we die in it, it tells why the grant is gone."""
+        return Outcome(step, StepStatus.STARTED, "about to write", _inverse(step))
+
+    def run(self, step: Step, *, seen: bool) -> Outcome:
         """Take one step and say how it ended."""
+        if step.mode is not Mode.ENFORCE:
+            return self._ended(step, *_rehearsal(seen))
         try:
-            status, detail = self._attempt(step)
+            status, detail = self._write(step)
         except LostClaim:
             raise
+        except (Denied, Permanent) as error:
+            return self._ended(step, StepStatus.FAILED, str(error))
         except CountermandError as error:
-            status, detail = StepStatus.FAILED, str(error)
-        inverse = _inverse(step) if status is StepStatus.APPLIED else None
-        self._metrics.remediations.labels(action=step.call.action, status=str(status)).inc()
-        _log(step, status, detail)
-        return Outcome(step, status, detail, inverse, self._clock.now())
+            # Its answer may have been lost after IAM did it.
+            return self._ended(step, StepStatus.FAILED, str(error), undoable=True)
+        except Exception as error:
+            # A bug in one action may silence neither the alert nor the other steps.
+            log.exception("Bug: the action broke", action=step.call.action)
+            detail = f"bug in the action: {type(error).__name__}"
+            return self._ended(step, StepStatus.FAILED, detail, undoable=True)
+        return self._ended(step, status, detail, undoable=status is not StepStatus.UNCHANGED)
 
     def confirm(self, step: Step) -> Outcome:
         """The outcome of a step whose attempt was cut off, now that the grant is gone."""
         detail = "gone after an attempt that was cut off: by it, or by a human at the same moment"
-        _log(step, StepStatus.APPLIED, detail)
-        return Outcome(step, StepStatus.APPLIED, detail, _inverse(step), self._clock.now())
+        return self._ended(step, StepStatus.APPLIED, detail, undoable=True)
 
     def undo(self, call: Call) -> None:
         """Run the inverse that an outcome stored."""
         action = self.actions[call.action.removeprefix(_UNDO)]
         action.undo(self._identities, call.params)
 
-    def _attempt(self, step: Step) -> tuple[StepStatus, str]:
+    def _write(self, step: Step) -> tuple[StepStatus, str]:
         action, params = self.actions[step.call.action], step.call.params
-        if not action.present(self._identities, params):
-            return StepStatus.UNCHANGED, "already as wanted when read again"
-        if step.mode is not Mode.ENFORCE:
-            return StepStatus.REHEARSED, "dry run: everything but the write"
-        action.apply(self._identities, params)
-        if action.present(self._identities, params):
-            return StepStatus.FAILED, "written, but IAM still shows it when read again"
-        return StepStatus.APPLIED, "written, and gone when read again"
+        if not action.apply(self._identities, params):
+            return StepStatus.UNCHANGED, "already as wanted when the call came"
+        for seconds in _PROOF_WAITS_SECONDS:
+            self._clock.sleep(seconds)
+            if not action.present(self._identities, params):
+                return StepStatus.APPLIED, "written, and gone when read again"
+        return StepStatus.FAILED, "written, but IAM still shows it when read again"
+
+    def _ended(
+        self, step: Step, status: StepStatus, detail: str, *, undoable: bool = False
+    ) -> Outcome:
+        self._metrics.remediations.labels(action=step.call.action, status=str(status)).inc()
+        _log(step, status, detail)
+        inverse = _inverse(step) if undoable else None
+        return Outcome(step, status, detail, inverse, self._clock.now())
+
+
+def _rehearsal(seen: bool) -> tuple[StepStatus, str]:  # noqa: FBT001  the table's first column
+    if seen:
+        return StepStatus.REHEARSED, "dry run: everything but the write"
+    return StepStatus.UNCHANGED, "already as wanted when read again"
 
 
 def _inverse(step: Step) -> Call:
@@ -86,5 +118,5 @@ def _log(step: Step, status: StepStatus, detail: str) -> None:
             log.info("Dry run enabled - remediation skipped", **fields)
         case StepStatus.UNCHANGED:
             log.info("No remediation performed", **fields)
-        case StepStatus.FAILED:
+        case _:
             log.error("Remediation failed", **fields)

@@ -60,6 +60,8 @@ _DETAILS = {
 }
 _RETRY_AFTER_SECONDS = 5
 _KEEP_ALIVE_SECONDS = 5
+_MOST_CONNECTIONS = 200
+"""Uvicorn answers 503 beyond: clients that only connect must not use up the worker's files."""
 _GRACE_SECONDS = 1
 _TICK_SECONDS = 0.005
 _LONGEST_SHOWN = 256
@@ -516,6 +518,7 @@ class ApiServer:
                 proxy_headers=False,
                 server_header=False,
                 timeout_keep_alive=_KEEP_ALIVE_SECONDS,
+                limit_concurrency=_MOST_CONNECTIONS,
                 timeout_graceful_shutdown=_GRACE_SECONDS,
             )
         )

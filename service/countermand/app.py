@@ -24,6 +24,7 @@ from countermand.aws.errors import on_error
 from countermand.aws.iam import IamIdentities
 from countermand.aws.sns import SnsTopic
 from countermand.aws.sqs import SqsQueue
+from countermand.claims import Claims
 from countermand.clock import SystemClock
 from countermand.core.errors import ConfigError, CountermandError
 from countermand.core.govern import Policy
@@ -35,9 +36,10 @@ from countermand.ledger import SqliteLedger
 from countermand.metrics import Metrics
 from countermand.notifiers.sns import SnsNotifier
 from countermand.notify import Announcer
-from countermand.pipeline import Claims, Pipeline
+from countermand.pipeline import Pipeline
 from countermand.ports import Clock, DecisionQuery, Ledger
 from countermand.rulebook import BUILT_IN, load_rules
+from countermand.schedule import Schedule
 from countermand.settings import Settings
 from countermand.undo import undo
 from countermand.worker import Timing, Worker
@@ -70,7 +72,9 @@ def rules() -> RuleSet:
 
 def policy(settings: Settings, caller: Caller) -> Policy:
     """What the operator allows, with what AWS says about our identity filled in."""
-    own = {settings.own_role_arn or caller.role_arn} - {None}
+    # A session is known by its role, an IAM user by itself; root is nobody's own identity.
+    itself = caller.arn if ":user/" in caller.arn else None
+    own = {settings.own_role_arn or caller.role_arn or itself} - {None}
     return Policy(
         account_id=settings.account_id or caller.account_id,
         region=settings.event_region,
@@ -80,6 +84,7 @@ def policy(settings: Settings, caller: Caller) -> Policy:
         own_arns=frozenset(arn for arn in own if arn is not None),
         settle=timedelta(seconds=settings.settle_seconds),
         max_event_age=timedelta(hours=settings.max_event_age_hours),
+        own_calls=frozenset(p for action in ACTIONS.values() for p in action.permissions),
     )
 
 
@@ -103,9 +108,10 @@ def undo_decision(settings: Settings, decision_id: str) -> Record:
     """Take a remediation back with the caller's own credentials."""
     clients, clock = Clients(settings.region), SystemClock()
     by = Undo(clients.caller().arn, clock.now())
-    remediator = Remediator(ACTIONS, IamIdentities(clients.get("iam")), clock, Metrics())
+    identities = IamIdentities(clients.get("iam"))
+    remediator = Remediator(ACTIONS, identities, clock, Metrics())
     with closing(open_ledger(settings, clients, exclusive=False)) as ledger:
-        return undo(decision_id, ledger, remediator, by)
+        return undo(decision_id, ledger, identities, remediator, by)
 
 
 def find_decisions(
@@ -217,7 +223,14 @@ def _pipeline(
         ledger=ledger,
         clock=clock,
         metrics=metrics,
-        claims=Claims(ledger, timedelta(seconds=settings.lease_seconds)),
+        claims=Claims(
+            ledger,
+            clock,
+            timedelta(seconds=settings.lease_seconds),
+            timedelta(seconds=settings.message_deadline_seconds),
+        ),
+        rechecks=Schedule(clock),
+        recheck_seconds=settings.recheck_seconds,
     )
 
 
@@ -240,7 +253,6 @@ def _timing(settings: Settings) -> Timing:
         drain=max(1, settings.drain_seconds - _STOP_RESERVE_SECONDS),
         backoff_base=settings.backoff_base_seconds,
         backoff_cap=settings.backoff_cap_seconds,
-        rechecks=settings.recheck_seconds,
     )
 
 

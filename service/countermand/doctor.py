@@ -6,14 +6,19 @@ Each check reads AWS and never changes it. A check that cannot be made is a fail
 import json
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
+from typing import Any
 
 from countermand.app import rules
 from countermand.aws.clients import Clients
 from countermand.aws.inspect import Surroundings
-from countermand.core.errors import CountermandError
 from countermand.core.rule import RuleSet
 from countermand.settings import Settings
 
+_EVENTBRIDGE = "events.amazonaws.com"
+_SOURCE_KEYS = frozenset(
+    {"aws:sourcearn", "aws:sourceaccount", "aws:principalarn", "aws:principalaccount"}
+)
+_BINDING_OPERATORS = frozenset({"ArnEquals", "ArnLike", "StringEquals", "StringLike"})
 _GRANT = "grant the operator's role the read that failed"
 
 
@@ -44,12 +49,12 @@ def _checked(what: str, check: Callable[[], Iterator[Finding]]) -> list[Finding]
     findings: list[Finding] = []
     try:
         findings.extend(check())
-    except CountermandError as error:
+    except Exception as error:  # noqa: BLE001  what others wrote into AWS may be of any form
         findings.append(Finding(what, ok=False, detail=str(error), mend=_mend(what, error)))
     return findings
 
 
-def _mend(what: str, error: CountermandError) -> str:
+def _mend(what: str, error: Exception) -> str:
     variables = {
         "queue": "COUNTERMAND_QUEUE_URL",
         "topic": "COUNTERMAND_TOPIC_ARN",
@@ -109,26 +114,42 @@ def _queue(settings: Settings, surroundings: Surroundings) -> Iterator[Finding]:
 
 
 def _queue_policy(queue: Mapping[str, str]) -> Finding:
-    statements = json.loads(queue.get("Policy", "{}")).get("Statement", [])
-    allowed = [
-        s
-        for s in statements
-        if s.get("Effect") == "Allow"
-        and s.get("Principal", {}) == {"Service": "events.amazonaws.com"}
-        and "SourceArn" in json.dumps(s.get("Condition", {}))
-    ]
+    statements = _listed(json.loads(queue.get("Policy", "{}")).get("Statement", []))
+    grants = [s for s in statements if s.get("Effect") == "Allow"]
+    allowed = [s for s in grants if _EVENTBRIDGE in _principals(s) and _bound(s)]
     open_to_all = [
-        s
-        for s in statements
-        if s.get("Principal") in ("*", {"AWS": "*"})
-        and s.get("Effect") == "Allow"
-        and not s.get("Condition")
+        s for s in grants if "*" in _principals(s) or "NotPrincipal" in s if not _bound(s)
     ]
+    unbound = [s for s in grants if _EVENTBRIDGE in _principals(s) and not _bound(s)]
     return Finding(
         "queue policy",
-        ok=bool(allowed) and not open_to_all,
+        ok=bool(allowed) and not open_to_all and not unbound,
         detail="open to everybody" if open_to_all else f"{len(allowed)} grants to EventBridge",
         mend="allow sqs:SendMessage to events.amazonaws.com with aws:SourceArn = the rule, only",
+    )
+
+
+def _listed(one_or_many: Any) -> list[Any]:  # noqa: ANN401  a policy's own choice
+    return one_or_many if isinstance(one_or_many, list) else [one_or_many]
+
+
+def _principals(statement: Mapping[str, Any]) -> set[str]:
+    principal = statement.get("Principal", {})
+    if isinstance(principal, str):
+        return {principal}
+    return {name for names in principal.values() for name in _listed(names)}
+
+
+def _bound(statement: Mapping[str, Any]) -> bool:
+    """Whether a condition demands one of ours as the source: it must name it, not allow all.
+
+    An operator with `IfExists`, or a negated one, lets through whoever sends no such key.
+    """
+    return any(
+        key.lower() in _SOURCE_KEYS and all(value not in ("", "*") for value in _listed(values))
+        for operator, keys in statement.get("Condition", {}).items()
+        if operator in _BINDING_OPERATORS
+        for key, values in keys.items()
     )
 
 

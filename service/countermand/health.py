@@ -5,7 +5,7 @@ take down all replicas at once when SQS is. Readiness looks at what the work nee
 """
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from countermand.core.errors import CountermandError
 from countermand.ports import Check, Clock, Ledger
@@ -14,17 +14,19 @@ from countermand.worker import Worker
 _LONGEST_ROUND_SECONDS = 90.0
 _LONGEST_SILENCE_SECONDS = 60.0
 _CREDENTIALS_SECONDS = 60.0
+_LEDGER_SECONDS = 5.0
+_FAILURE_SECONDS = 5.0
 
 
 @dataclass(slots=True)
 class WorkerHealth:
-    """Asks the worker, the ledger and, at most once a minute, who we are."""
+    """Asks the worker each time, the ledger at most every 5 s, AWS who we are once a minute."""
 
     worker: Worker
     ledger: Ledger
     clock: Clock
     identify: Callable[[], object]
-    _identified_at: float | None = None
+    _asked: dict[str, tuple[float, Check]] = field(default_factory=dict)
 
     def alive(self) -> Check:
         """The receiver goes round, whatever SQS answers."""
@@ -44,18 +46,23 @@ class WorkerHealth:
         return Check("queue", age <= _LONGEST_SILENCE_SECONDS, f"last good poll {age:.0f} s ago")
 
     def _ledger(self) -> Check:
-        try:
-            self.ledger.check()
-        except CountermandError as error:
-            return Check("ledger", ok=False, detail=str(error))
-        return Check("ledger", ok=True, detail="writable")
+        return self._ask("ledger", self.ledger.check, "writable", _LEDGER_SECONDS)
 
     def _credentials(self) -> Check:
+        detail = "accepted by AWS within the last minute"
+        return self._ask("credentials", self.identify, detail, _CREDENTIALS_SECONDS)
+
+    def _ask(self, name: str, ask: Callable[[], object], good: str, seconds: float) -> Check:
+        """The last answer while it is fresh. Anybody may ask a probe: not each costs a call."""
+        asked_at, known = self._asked.get(name, (0.0, None))
         now = self.clock.monotonic()
-        if self._identified_at is None or now - self._identified_at > _CREDENTIALS_SECONDS:
-            try:
-                self.identify()
-            except CountermandError as error:
-                return Check("credentials", ok=False, detail=str(error))
-            self._identified_at = now
-        return Check("credentials", ok=True, detail="accepted by AWS within the last minute")
+        if known is not None and now - asked_at <= (seconds if known.ok else _FAILURE_SECONDS):
+            return known
+        try:
+            ask()
+        except CountermandError as error:
+            answer = Check(name, ok=False, detail=str(error))
+        else:
+            answer = Check(name, ok=True, detail=good)
+        self._asked[name] = (now, answer)
+        return answer

@@ -12,8 +12,9 @@ What `claim` answers, for a key and the digest of its payload:
     done, other digest   -            Conflict
     done                 -            Done
 
-`save`, `renew`, `finish` and `release` succeed only for the latest fence of an open event;
-otherwise they raise `LostClaim` and change nothing. An undo is kept beside the record, so that a
+`save`, `renew`, `finish` and `release` succeed only for the latest fence of an open event, and
+`finish` once more for whoever finished it (its answer may have been lost); otherwise they raise
+`LostClaim` and change nothing. An undo is kept beside the record, so that a
 worker that is still saving cannot wipe out what a human noted meanwhile.
 
 This file holds what the adapters share, and the SQLite adapter; DynamoDB's is in
@@ -40,7 +41,10 @@ from pydantic_core import PydanticSerializationError
 
 from countermand.core.errors import ConfigError, LostClaim, Permanent, Transient
 from countermand.core.model import Record, Undo
+from countermand.logs import get_logger
 from countermand.ports import Busy, Claim, Clock, Conflict, DecisionQuery, Done, Page
+
+log = get_logger(__name__)
 
 _RECORD = TypeAdapter(Record)
 _UNDO = TypeAdapter(Undo)
@@ -259,6 +263,13 @@ class SqliteLedger:
     def finish(self, claim: Claim, record: Record) -> None:
         """Store the record for the last time, and forget what is older than the retention."""
         self._store(claim, record, done=True)
+        try:
+            self._forget()
+        except Transient as error:
+            # The event is done all the same; the next one forgets what this one could not.
+            log.warning("Old decisions not removed", error=str(error))
+
+    def _forget(self) -> None:
         oldest = self._clock.now().timestamp() - self._retention
         with self._write() as db:
             for table, key in (("events", "key"), ("undos", "grant_key")):
@@ -343,14 +354,15 @@ class SqliteLedger:
             fields.target,
             fields.actor,
             fields.account_id,
+            again=done,
         )
 
-    def _update(self, claim: Claim, assignments: str, *values: object) -> None:
+    def _update(self, claim: Claim, assignments: str, *values: object, again: bool = False) -> None:
         with self._write() as db:
             changed = db.execute(
                 f"UPDATE events SET {assignments} "  # noqa: S608
-                "WHERE key = ? AND owner = ? AND fence = ? AND done = 0",
-                (*values, storable(claim.key), claim.owner, claim.fence),
+                "WHERE key = ? AND owner = ? AND fence = ? AND (done = 0 OR ?)",
+                (*values, storable(claim.key), claim.owner, claim.fence, again),
             )
             if changed.rowcount != 1:
                 raise LostClaim(f"{claim.key} passed to another worker")

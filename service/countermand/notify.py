@@ -52,6 +52,11 @@ class Announcer:
             count(channel=notifier.channel, status="failed").inc()
             log.error("Alert failed", channel=notifier.channel, error=str(error))
             return False
+        except Exception:
+            # A bug in one channel may not silence the others.
+            count(channel=notifier.channel, status="failed").inc()
+            log.exception("Bug: the channel broke", channel=notifier.channel)
+            return False
         count(channel=notifier.channel, status="sent").inc()
         processed = f"{notifier.channel.upper()} alert processed"
         log.info(processed, channel=notifier.channel, message_id=message_id)

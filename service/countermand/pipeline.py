@@ -7,30 +7,28 @@ Called by the worker's threads with a body and how often it was received; answer
 or raises what the worker knows how to settle: `Permanent`, `Transient`, `LostClaim`.
 
 Every step is stored before the next, and each store is refused once another worker owns the event.
-A message that comes back is judged anew on live state; what its record says was done is not redone.
-Remediation and alert do not wait for each other: either may fail alone, and only that is retried.
+Right before a write the target is read and judged once more, and the attempt is stored.
+A message that comes back is judged anew on live state. Remediation and alert do not wait for each
+other: either may fail alone.
 """
 
 import hashlib
-import threading
-from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
+import json
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from enum import StrEnum
 from typing import NoReturn, assert_never
 
-import orjson
-
 from countermand.act import Remediator
+from countermand.claims import Claims
 from countermand.core.decide import decide
 from countermand.core.detect import detect
-from countermand.core.errors import CountermandError, LostClaim, Transient
+from countermand.core.errors import Transient
 from countermand.core.govern import Policy, judge, screen
 from countermand.core.model import (
     Decision,
     Event,
-    Facts,
     Finding,
     Mode,
     Outcome,
@@ -47,50 +45,16 @@ from countermand.core.rule import RuleSet
 from countermand.facts import FactReader
 from countermand.logs import bound, get_logger
 from countermand.metrics import Metrics
-from countermand.notify import Announcer, Told
+from countermand.notify import Announcer
 from countermand.ports import Busy, Claim, Clock, Conflict, Done, Ledger
+from countermand.schedule import Schedule
 
 log = get_logger(__name__)
 
 _LOOK_SOON = timedelta(seconds=5)
+_JUDGE_ANEW_SECONDS = 1.0
+_RECHECK_RETRIES_SECONDS = (5.0, 15.0, 60.0, 240.0)
 _TAMPERED = "The same event id arrived with another payload: one of the two was forged"
-
-
-class Claims:
-    """The claims in hand; the worker's heartbeat renews them while their steps run."""
-
-    def __init__(self, ledger: Ledger, lease: timedelta) -> None:
-        self._ledger = ledger
-        self._lease_seconds = lease.total_seconds()
-        self._held: set[Claim] = set()
-        self._lock = threading.Lock()
-
-    def take(self, key: str, digest: str) -> Claim | Done | Busy | Conflict:
-        """Ask the ledger for the event."""
-        return self._ledger.claim(key, digest, self._lease_seconds)
-
-    @contextmanager
-    def held(self, claim: Claim) -> Iterator[None]:
-        """Renewed until the block ends."""
-        with self._lock:
-            self._held.add(claim)
-        try:
-            yield
-        finally:
-            with self._lock:
-                self._held.discard(claim)
-
-    def renew_all(self) -> None:
-        """Extend every lease in hand. A lost one is left alone: its next store will be refused."""
-        with self._lock:
-            held = tuple(self._held)
-        for claim in held:
-            try:
-                self._ledger.renew(claim, self._lease_seconds)
-            except LostClaim:
-                log.warning("Claim passed to another worker", key=claim.key)
-            except CountermandError as error:
-                log.warning("Lease not renewed", key=claim.key, error=str(error))
 
 
 class Result(StrEnum):
@@ -102,13 +66,16 @@ class Result(StrEnum):
 
 
 @dataclass(frozen=True, slots=True)
-class Handled:
-    """A message that may be deleted; `recheck` is an event whose remediation should be looked at
-    again soon, because IAM can show an old state for some seconds.
-    """
+class Recheck:
+    """A second look at what was taken back, because IAM can show an old state for some seconds."""
 
-    result: Result
-    recheck: Event | None = None
+    event: Event
+    """The event, under an id of this look's own."""
+    after_seconds: float
+    """How long after the write."""
+    back: tuple[Finding, ...] = ()
+    """The grants that were found again, once an earlier try at this look began to judge them."""
+    tries: int = 1
 
 
 @dataclass(frozen=True, slots=True)
@@ -124,8 +91,11 @@ class Pipeline:
     clock: Clock
     metrics: Metrics
     claims: Claims
+    rechecks: Schedule[Recheck]
+    recheck_seconds: tuple[float, ...] = (5, 15)
+    """When to look again after a write."""
 
-    def handle(self, body: str) -> Handled:
+    def handle(self, body: str) -> Result:
         """One message, start to end."""
         received_at = self.clock.now()
         event = parse(body)
@@ -133,21 +103,50 @@ class Pipeline:
         findings = detect(event, self.rules)
         if not findings:
             self.metrics.events_ignored.inc()
-            return Handled(Result.IGNORED)
+            return Result.IGNORED
         with bound(event_id=event.event_id, account_id=event.account_id):
             log.info("Parsed event", event_name=event.name, event_time=event.time.isoformat())
             return self._claimed(event, findings, received_at)
 
-    def recheck(self, event: Event, after_seconds: float) -> None:
-        """See whether a grant that was taken back is there again; if so, judge it anew."""
-        findings = detect(event, self.rules)
-        back = [f for f in findings if f.subject and _is_back(self.facts.read(event, f), event)]
-        if back:
-            note = f"The grant was back {after_seconds:g} s after it was taken back"
-            again = replace(event, id=f"{event.id}~{after_seconds:g}s")
-            with bound(event_id=event.event_id, account_id=event.account_id):
-                log.warning("Grant came back", after_seconds=after_seconds)
-                self._claimed(again, back, self.clock.now(), (note,))
+    def recheck(self, look: Recheck) -> None:
+        """See whether a grant that was taken back is there again; if so, judge it anew.
+
+        Tried again when IAM, the ledger or a channel fails; the last try of a look that never
+        succeeded tells the team that nobody knows.
+        """
+        last = look.tries > len(_RECHECK_RETRIES_SECONDS)
+        with bound(event_id=look.event.event_id, account_id=look.event.account_id):
+            try:
+                look = replace(look, back=look.back or self._found_again(look.event, blind=last))
+                self._judge_again(look)
+            except Transient as error:
+                log.warning("Recheck failed", tries=look.tries, last=last, error=str(error))
+                if not last:
+                    wait = _RECHECK_RETRIES_SECONDS[look.tries - 1]
+                    self.rechecks.add(wait, replace(look, tries=look.tries + 1))
+
+    def _found_again(self, event: Event, *, blind: bool) -> tuple[Finding, ...]:
+        """The findings whose grant is there, and not because a human undid the remediation.
+
+        What cannot be read raises `Transient`; when `blind`, it counts as there.
+        """
+        found = []
+        for finding in detect(event, self.rules):
+            if finding.subject is None:
+                continue
+            facts = self.facts.read(event, finding)
+            if facts.unreadable is not None and not blind:
+                raise Transient(facts.unreadable)
+            undone = facts.undo is not None and facts.undo.at >= event.time
+            if facts.unreadable is not None or (facts.grant_present and not undone):
+                found.append(finding)
+        return tuple(found)
+
+    def _judge_again(self, look: Recheck) -> None:
+        if look.back:
+            log.warning("Grant came back", after_seconds=look.after_seconds, tries=look.tries)
+            note = f"Looked at again {look.after_seconds:g} s after it was taken back"
+            self._claimed(look.event, look.back, self.clock.now(), (note,))
 
     def _claimed(
         self,
@@ -155,15 +154,16 @@ class Pipeline:
         findings: Sequence[Finding],
         received_at: datetime,
         notes: tuple[str, ...] = (),
-    ) -> Handled:
-        digest = hashlib.sha256(orjson.dumps(event.body.get("detail"))).hexdigest()
+    ) -> Result:
+        digest = _digest(event)
         match self.claims.take(event.id, digest):
             case Done():
                 self.metrics.events_duplicate.inc()
                 log.info("Event was decided before")
-                return Handled(Result.DUPLICATE)
+                return Result.DUPLICATE
             case Busy(retry_in):
-                raise Transient("another worker has this event in hand", retry_in)
+                # A second more: whoever comes back as the lease ends only meets it once again.
+                raise Transient("another worker has this event in hand", retry_in + 1)
             case Conflict():
                 if "#" in event.id:
                     raise Transient("the claim of a conflicting event is in conflict itself")
@@ -183,20 +183,19 @@ class Pipeline:
         findings: Sequence[Finding],
         received_at: datetime,
         notes: tuple[str, ...],
-    ) -> Handled:
+    ) -> Result:
         decision = decide(event, [self._rule(event, f) for f in findings], self._params)
         _log_detection(decision)
-        record = self._open(claim.record, decision, received_at, notes)
+        record, steps = self._open(claim.record, decision, received_at, notes)
         if record.decision.verdict is Verdict.WAIT:
             self._wait(claim, record)
         self.ledger.save(claim, record)
-        record = self._remediate(claim, record)
+        record = self._remediate(claim, record, steps)
         record, unreached = self._tell(claim, record)
         self._retry_if_unfinished(claim, record, unreached)
         self.ledger.finish(claim, record)
         self._count(record)
-        applied = record.outcome == StepStatus.APPLIED
-        return Handled(Result.DECIDED, event if applied else None)
+        return Result.DECIDED
 
     def _rule(self, event: Event, finding: Finding) -> Ruling:
         ruling = screen(event, finding, self.policy)
@@ -217,31 +216,49 @@ class Pipeline:
         decision: Decision,
         received_at: datetime,
         notes: tuple[str, ...],
-    ) -> Record:
+    ) -> tuple[Record, Sequence[Step]]:
+        """The record to go on with, and the steps to take.
+
+        | earlier attempt               | decision now    | record                   | steps   |
+        |-------------------------------|-----------------|--------------------------|---------|
+        | none                          | any             | new                      | its own |
+        | may have written, end unknown | already removed | the earlier, confirmed   | none    |
+        | wrote                         | already removed | the earlier              | none    |
+        | any other                     | any             | new, with what was       | its own |
+        |                               |                 | written, told and noted  |         |
+        """
         now = self.clock.now()
         self.metrics.receipt_to_decision.observe(_seconds(received_at, now))
         record = Record(decision, Timings(received_at=received_at, decided_at=now), notes=notes)
         if earlier is None:
-            return record
+            return record, decision.steps
         if _was_carried_out(earlier, decision):
-            missing = [s for s in earlier.decision.steps if not _finished(earlier, s)]
-            confirmed = tuple(self.remediator.confirm(step) for step in missing)
-            return replace(earlier, outcomes=(*_final(earlier), *confirmed))
-        return replace(
+            return replace(earlier, outcomes=tuple(map(self._known_end, earlier.outcomes))), ()
+        record = replace(
             record,
-            outcomes=tuple(o for o in _final(earlier) if o.step in decision.steps),
+            outcomes=tuple(o for o in earlier.outcomes if o.final and o.inverse is not None),
             told=earlier.told,
+            notes=tuple(dict.fromkeys((*earlier.notes, *notes))),
             timings=replace(record.timings, received_at=earlier.timings.received_at),
         )
+        return record, decision.steps
+
+    def _known_end(self, outcome: Outcome) -> Outcome:
+        cut_off = outcome.inverse is not None and not outcome.final
+        return self.remediator.confirm(outcome.step) if cut_off else outcome
 
     def _wait(self, claim: Claim, record: Record) -> NoReturn:
         """Nothing can be decided yet: tell if a human must know, and have the message back.
 
-        A stored intent to write survives the wait: it explains later why a grant is gone.
+        An attempt that was stored survives the wait: it explains later why a grant is gone.
         """
-        told = self.announcer.tell(record) if record.decision.tell else Told(record.told, ())
-        intent = claim.record if claim.record and _meant_to_write(claim.record) else record
-        self.ledger.save(claim, replace(intent, told=told.keys))
+        stored = record
+        if claim.record is not None and _may_have_written(claim.record):
+            stored = replace(claim.record, told=record.told)
+        self.ledger.save(claim, stored)
+        if record.decision.tell or record.notes:
+            told = self.announcer.tell(record)
+            self.ledger.save(claim, replace(stored, told=told.keys))
         self.ledger.release(claim)
         retry_in = None if record.decision.unverified else self._until_visible(record)
         raise Transient(record.decision.reason, retry_in)
@@ -250,28 +267,66 @@ class Pipeline:
         """Seconds to the next look: once soon, then when it must be visible. Not more often: each
         look costs one of the message's receives.
         """
+        settle = self.policy.settle
         age = self.clock.now() - record.decision.event.time
-        due = _LOOK_SOON if age < _LOOK_SOON else self.policy.settle
-        return max(1.0, (due - age).total_seconds())
+        due = _LOOK_SOON if age < _LOOK_SOON else settle
+        # An event may be dated some minutes ahead; its own time-out must not be.
+        return min(max(1.0, (due - age).total_seconds()), settle.total_seconds())
 
-    def _remediate(self, claim: Claim, record: Record) -> Record:
-        steps = [step for step in record.decision.steps if not _finished(record, step)]
-        if not steps:
-            if not record.decision.steps:
-                log.info("No remediation performed", reason=record.decision.reason)
-            return record
-        outcomes = (*_final(record), *(self.remediator.run(step) for step in steps))
-        now = self.clock.now()
-        timings = replace(record.timings, remediated_at=now)
-        record = replace(record, outcomes=outcomes, timings=timings)
-        if record.outcome == StepStatus.APPLIED:
-            self.metrics.event_to_remediation.observe(_seconds(record.decision.event.time, now))
+    def _remediate(self, claim: Claim, record: Record, steps: Sequence[Step]) -> Record:
+        if not record.decision.steps:
+            log.info("No remediation performed", reason=record.decision.reason)
+        for step in steps:
+            record = self._take(claim, record, step)
+        if steps and record.outcome == StepStatus.APPLIED:
+            since = record.decision.event.time
+            self.metrics.event_to_remediation.observe(_seconds(since, self.clock.now()))
+        return record
+
+    def _take(self, claim: Claim, record: Record, step: Step) -> Record:
+        seen = self._still_approved(claim, record.decision, step)
+        if step.mode is Mode.ENFORCE:
+            record = _with_outcome(record, self.remediator.begun(step))
+            self.ledger.save(claim, record)
+            self._look_again(record.decision.event)
+        record = _with_outcome(record, self.remediator.run(step, seen=seen))
+        timings = replace(record.timings, remediated_at=self.clock.now())
+        record = replace(record, timings=timings)
         self.ledger.save(claim, record)
         return record
 
+    def _look_again(self, event: Event) -> None:
+        first, written = event.id.partition("~")[0], self.clock.now()
+        for seconds in self.recheck_seconds:
+            key = f"{first}~{written:%Y%m%dT%H%M%S}+{seconds:g}s"
+            self.rechecks.add(seconds, Recheck(replace(event, id=key), seconds))
+
+    def _still_approved(self, claim: Claim, decision: Decision, step: Step) -> bool:
+        """Judge once more what is there now; whether the grant was seen.
+
+        | the verdict now           | then                                                     |
+        |---------------------------|----------------------------------------------------------|
+        | remediate                 | True                                                     |
+        | skip: only that the grant | False: perhaps a stale read, see `act.py`                |
+        | is no longer there        |                                                          |
+        | any other                 | `Transient`: the message comes back and is judged anew   |
+        """
+        finding = next(
+            r.finding
+            for r in decision.rulings
+            if r.finding.rule_id == step.rule_id and r.verdict is Verdict.REMEDIATE
+        )
+        ruling = self._rule(decision.event, finding)
+        if ruling.verdict is Verdict.REMEDIATE:
+            return True
+        if [reason.guard for reason in ruling.reasons] == ["already_removed"]:
+            return False
+        self.ledger.release(claim)
+        raise Transient(f"judged anew: {ruling.reasons[0].text}", _JUDGE_ANEW_SECONDS)
+
     def _tell(self, claim: Claim, record: Record) -> tuple[Record, tuple[str, ...]]:
         """The record with what was told, and the channels that could not be reached."""
-        if not record.decision.tell:
+        if not (record.decision.tell or record.notes):
             return record, ()
         told = self.announcer.tell(record)
         if told.keys == record.told:
@@ -301,27 +356,30 @@ class Pipeline:
                 self.metrics.rule_failures.labels(rule_id=ruling.finding.rule_id).inc()
 
 
-def _is_back(facts: Facts, event: Event) -> bool:
-    """Whether the grant is there, and not because a human undid the remediation."""
-    return facts.grant_present and (facts.undo is None or facts.undo.at < event.time)
+def _digest(event: Event) -> str:
+    # Not orjson: it refuses integers of more than 64 bits, which a hostile event may hold.
+    detail = json.dumps(event.body.get("detail"), sort_keys=True, separators=(",", ":"))
+    return hashlib.sha256(detail.encode()).hexdigest()
 
 
 def _was_carried_out(earlier: Record, decision: Decision) -> bool:
-    """Whether an attempt that was cut off explains why the grant is gone now."""
+    """Whether an earlier attempt explains why the grant is gone now."""
     removed = decision.leading.reasons[0].guard == "already_removed"
-    return removed and _meant_to_write(earlier)
+    return removed and _may_have_written(earlier)
 
 
-def _meant_to_write(record: Record) -> bool:
-    return any(step.mode is Mode.ENFORCE for step in record.decision.steps)
+def _may_have_written(record: Record) -> bool:
+    return any(outcome.inverse is not None for outcome in record.outcomes)
 
 
-def _final(record: Record) -> tuple[Outcome, ...]:
-    return tuple(outcome for outcome in record.outcomes if outcome.final)
-
-
-def _finished(record: Record, step: Step) -> bool:
-    return any(outcome.step == step for outcome in _final(record))
+def _with_outcome(record: Record, outcome: Outcome) -> Record:
+    """The record with the step's new outcome. What was written earlier stays: it can be undone."""
+    others = (
+        o
+        for o in record.outcomes
+        if o.step != outcome.step or (o.final and o.inverse is not None and not outcome.inverse)
+    )
+    return replace(record, outcomes=(*others, outcome))
 
 
 def _log_detection(decision: Decision) -> None:

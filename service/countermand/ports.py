@@ -25,6 +25,10 @@ class Clock(Protocol):
         """Seconds that never run backwards."""
         ...
 
+    def sleep(self, seconds: float) -> None:
+        """Wait."""
+        ...
+
 
 @dataclass(frozen=True, slots=True)
 class Message:
@@ -47,8 +51,10 @@ class Queue(Protocol):
         """Delete up to 10 messages and return those that SQS did not delete."""
         ...
 
-    def return_in(self, message: Message, seconds: float) -> None:
-        """Make the message visible again after so many seconds (0: at once)."""
+    def return_in(self, messages: Sequence[Message], seconds: float) -> Sequence[Message]:
+        """Make up to 10 messages visible again after so many seconds (0: at once), and return
+        those that SQS did not change.
+        """
         ...
 
 
@@ -63,8 +69,8 @@ class Identities(Protocol):
         """Whether the managed policy is attached directly; False when there is no such user."""
         ...
 
-    def detach_user_policy(self, user_name: str, policy_arn: str) -> None:
-        """The worker's one write, in enforce mode; detaching what is not attached is no error."""
+    def detach_user_policy(self, user_name: str, policy_arn: str) -> bool:
+        """The worker's one write, in enforce mode. False: it was not attached."""
         ...
 
     def attach_user_policy(self, user_name: str, policy_arn: str) -> None:
@@ -96,7 +102,7 @@ class Notifier(Protocol):
 class Action(Protocol):
     """One way to take a change back; one module in `actions/` each.
 
-    `act.py` calls `present` -> `apply` -> `present`; a dry run stops before `apply`.
+    `act.py` calls `apply`, then `present` until the change is seen; a dry run calls neither.
     """
 
     @property
@@ -123,8 +129,8 @@ class Action(Protocol):
         """Whether what we would take back is there, read live."""
         ...
 
-    def apply(self, identities: Identities, params: Mapping[str, str]) -> None:
-        """Take it back."""
+    def apply(self, identities: Identities, params: Mapping[str, str]) -> bool:
+        """Take it back. False: there was nothing to take back."""
         ...
 
     def undo(self, identities: Identities, params: Mapping[str, str]) -> None:

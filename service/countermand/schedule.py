@@ -30,6 +30,13 @@ class Schedule[T]:
                 self._added.wait(wait)
             return None if self._until_due(timeout) > 0 else heapq.heappop(self._heap)[2]
 
+    def abandon(self) -> list[T]:
+        """Everything that is still on it, due or not; it is empty then."""
+        with self._added:
+            values = [value for _, _, value in self._heap]
+            self._heap.clear()
+            return values
+
     def _until_due(self, timeout: float) -> float:
         if not self._heap:
             return timeout or 1.0

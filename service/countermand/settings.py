@@ -190,8 +190,8 @@ class Settings(BaseModel):
     own_role_arn: str | None = Field(
         default=None,
         pattern=rf"^arn:{_PARTITION}:iam::{_ACCOUNT}:role/\S{{1,576}}$",
-        description="ARN of the worker's role, whose own changes are ignored. Unset: the identity "
-        "of the worker's credentials.",
+        description="ARN of the worker's role. What it changes is never acted on, and told when it "
+        "is no call that the worker makes. Unset: the role or user of the worker's credentials.",
         examples=["arn:aws:iam::111122223333:role/countermand-worker"],
     )
     max_event_age_hours: int = Field(

@@ -10,6 +10,7 @@ import queue
 import threading
 from collections.abc import Sequence
 from dataclasses import dataclass
+from itertools import batched
 
 from countermand.core.errors import CountermandError
 from countermand.logs import get_logger
@@ -59,33 +60,39 @@ class Settler:
         """Its work is done: off the queue, with the next batch."""
         self._deletes.put(_Delete(message))
 
-    def give_back(self, message: Message, seconds: float, settlement: Settlement) -> None:
-        """Make the message visible again after so many seconds."""
+    def give_back(
+        self, messages: Sequence[Message], seconds: float, settlement: Settlement
+    ) -> None:
+        """Make the messages visible again after so many seconds."""
         with self._extending:
-            # Before the call: a heartbeat after it would hide the message for longer.
-            self._settled.add(message.receipt)
-        try:
-            self._queue.return_in(message, seconds)
-        except CountermandError as error:
-            log.warning("Message not given back early: its time-out will", error=str(error))
-            settlement = Settlement.LEFT
-        self.count(settlement)
+            # Before the call: a heartbeat after it would hide the messages for longer.
+            self._settled.update(message.receipt for message in messages)
+        for batch in batched(messages, _BATCH):
+            left = self._return_in(batch, seconds, "Message not given back early")
+            self.count(Settlement.LEFT, left)
+            self.count(settlement, len(batch) - left)
 
     def extend(self, seconds: float, deadline: float) -> None:
         """Keep hidden what is in hand for less than `deadline` seconds."""
         oldest = self._clock.monotonic() - deadline
         with self._changed:
             in_time = [message for message, since in self._in_hand.values() if since > oldest]
-        for message in in_time:
+        for batch in batched(in_time, _BATCH):
             with self._extending:
-                if message.receipt not in self._settled:
-                    self._extend_one(message, seconds)
+                unsettled = [m for m in batch if m.receipt not in self._settled]
+                if unsettled:
+                    self._return_in(unsettled, seconds, "Visibility not extended")
 
-    def _extend_one(self, message: Message, seconds: float) -> None:
+    def _return_in(self, batch: Sequence[Message], seconds: float, otherwise: str) -> int:
+        """How many of them SQS did not change: their time-out will bring them back."""
         try:
-            self._queue.return_in(message, seconds)
+            failed = self._queue.return_in(batch, seconds)
         except CountermandError as error:
-            log.warning("Visibility not extended", error=str(error))
+            log.warning(otherwise, error=str(error), messages=len(batch))
+            return len(batch)
+        if failed:
+            log.warning(otherwise, messages=len(failed))
+        return len(failed)
 
     def wait_until_empty(self, seconds: float) -> bool:
         """Whether everything in hand was finished in that time."""

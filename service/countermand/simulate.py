@@ -4,10 +4,11 @@ An emulator's IAM emits no CloudTrail events, so there the event is put on the b
 refuses such an event, and needs none.
 """
 
-import os
+import re
 from collections.abc import Mapping
 from datetime import UTC, datetime
 from typing import Any
+from urllib.parse import urlsplit
 
 from countermand.apiclient import DecisionsApi
 from countermand.app import policy, rules
@@ -21,6 +22,9 @@ from countermand.core.model import Subject, SubjectKind
 from countermand.core.parse import CLOUDTRAIL_CALL
 from countermand.settings import Settings
 
+_SERVICES = ("events", "iam", "logs", "sns", "sqs", "sts")
+_AWS_HOST = re.compile(r"(^|\.)(amazonaws\.com|amazonaws\.com\.cn|api\.aws|amazonaws\.eu)$")
+
 
 def attach_admin(
     settings: Settings, user: str, tags: Mapping[str, str], wait_seconds: float
@@ -30,9 +34,10 @@ def attach_admin(
     Raises `ConfigError` when the user must not be used, `Transient` when no decision came.
     """
     clients = Clients(settings.region)
+    emulated = on_emulator(clients)
     lab, account_id = Lab(clients), clients.caller().account_id
     started = datetime.now(UTC).replace(microsecond=0)
-    if is_emulator(os.environ):
+    if emulated:
         lab.create_user(user, tags)
         lab.attach(user, ADMIN_POLICY)
         lab.put_event(attach_event(account_id, user), CLOUDTRAIL_CALL)
@@ -41,7 +46,11 @@ def attach_admin(
         lab.attach(user, ADMIN_POLICY)
     api = DecisionsApi(settings.api_base_url, _token(settings))
     decision = api.wait_for(
-        lambda d: datetime.fromisoformat(d["event_time"]) >= started and d["verdict"] != "wait",
+        lambda d: (
+            datetime.fromisoformat(d["event_time"]) >= started
+            and d["verdict"] != "wait"
+            and d["outcome"] not in {"pending", "started"}
+        ),
         wait_seconds,
         target=user,
     )
@@ -55,17 +64,26 @@ def attach_admin(
 
 def provision_emulator(environ: Mapping[str, str]) -> Mapping[str, str]:
     """Create what a worker needs in an emulator; returns its settings as variables."""
-    if not is_emulator(environ):
+    clients = Clients(environ.get("COUNTERMAND_REGION", "us-east-1"))
+    if not on_emulator(clients):
         raise ConfigError(
             "AWS_ENDPOINT_URL is not set: this command is for emulators. In AWS, use Terraform."
         )
-    clients = Clients(environ.get("COUNTERMAND_REGION", "us-east-1"))
     return provision(clients, rules().routing_pattern(), Names()).environment()
 
 
-def is_emulator(environ: Mapping[str, str]) -> bool:
-    """Whether calls go to an emulator instead of AWS."""
-    return bool(environ.get("AWS_ENDPOINT_URL"))
+def on_emulator(clients: Clients) -> bool:
+    """Whether calls go to an emulator instead of AWS, by where each client really sends them: a
+    variable may name one service only, or be ignored. `ConfigError` when they differ.
+    """
+    urls = {name: str(clients.get(name).meta.endpoint_url) for name in _SERVICES}
+    in_aws = {name for name, url in urls.items() if _AWS_HOST.search(urlsplit(url).hostname or "")}
+    if in_aws and in_aws != set(urls):
+        raise ConfigError(
+            f"AWS_ENDPOINT_URL: {', '.join(sorted(in_aws))} would go to AWS and the others to an "
+            "emulator; set it for all, or for none"
+        )
+    return not in_aws
 
 
 def _token(settings: Settings) -> str | None:

@@ -6,13 +6,17 @@ take the very same grant back again.
 
 from countermand.act import Remediator
 from countermand.core.errors import Permanent
-from countermand.core.model import Record, Undo
+from countermand.core.model import Principal, Record, Subject, Undo
 from countermand.facts import grant_key
-from countermand.ports import Ledger
+from countermand.ports import Identities, Ledger
 
 
-def undo(decision_id: str, ledger: Ledger, remediator: Remediator, by: Undo) -> Record:
-    """Undo a decision. Raises `Permanent` when there is nothing to undo, or it was undone."""
+def undo(
+    decision_id: str, ledger: Ledger, identities: Identities, remediator: Remediator, by: Undo
+) -> Record:
+    """Undo a decision. Raises `Permanent` when there is nothing to undo, or it was undone, or the
+    one it was taken from exists no longer: a grant must not go to another one of the same name.
+    """
     record = ledger.get(decision_id)
     if record is None:
         raise Permanent(f"no decision {decision_id}; `countermand decisions` lists them")
@@ -21,10 +25,29 @@ def undo(decision_id: str, ledger: Ledger, remediator: Remediator, by: Undo) -> 
     calls = [o.inverse for o in record.outcomes if o.inverse is not None]
     if not calls:
         raise Permanent(f"nothing to undo: the outcome of {decision_id} is {record.outcome!r}")
+    for principal in {p.unique_id: p for p in _remediated(record)}.values():
+        _must_be_the_same(principal, identities)
     for call in calls:
         remediator.undo(call)
     # Last, so that an undo that failed can be run again; putting back twice changes nothing.
     return ledger.mark_undone(decision_id, by, _grants(record))
+
+
+def _remediated(record: Record) -> list[Principal]:
+    rules = {o.step.rule_id for o in record.outcomes if o.inverse is not None}
+    rulings = [r for r in record.decision.rulings if r.finding.rule_id in rules]
+    return [ruling.principal for ruling in rulings if ruling.principal is not None]
+
+
+def _must_be_the_same(principal: Principal, identities: Identities) -> None:
+    found = identities.read(Subject(principal.kind, principal.name))
+    if found is None:
+        raise Permanent(f"{principal.kind} {principal.name} was deleted: nothing to give back to")
+    if found.unique_id != principal.unique_id:
+        raise Permanent(
+            f"{principal.kind} {principal.name} is another one now ({found.unique_id}, it was "
+            f"{principal.unique_id}): grant by hand if that is what you want"
+        )
 
 
 def _grants(record: Record) -> list[str]:

@@ -177,7 +177,8 @@ class DecisionView(View):
     )
     rulings: list[RulingView] = Field(description="One for every rule that matched.")
     outcome: str = Field(
-        description="The worst status of the outcomes; `none` when there was nothing to do.",
+        description="The worst status of the outcomes; `pending` before the first step; "
+        "`none` when there was nothing to do.",
         examples=["rehearsed"],
     )
     outcomes: list[OutcomeView] = Field(description="How each remediation step ended.")

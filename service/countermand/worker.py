@@ -23,19 +23,18 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 from countermand.core.errors import CountermandError, LostClaim, Permanent, Transient
-from countermand.core.model import Event
 from countermand.logs import bound, get_logger
 from countermand.metrics import Metrics, Settlement
-from countermand.pipeline import Handled, Pipeline
+from countermand.pipeline import Pipeline
 from countermand.ports import Clock, Message, Queue
-from countermand.schedule import Schedule
 from countermand.settle import Settler
 
 log = get_logger(__name__)
 
 _MOST_PER_RECEIVE = 10
 _SURELY_NO_REDRIVE = 20
-_DELETE_RESERVE_SECONDS = 1.0
+_RESERVE_SECONDS = 1.0
+"""Of the drain, for the last give-backs and for the last deletes."""
 _WATCH_SECONDS = 0.1
 
 
@@ -52,7 +51,6 @@ class Timing:
     backoff_base: float = 15
     backoff_cap: float = 900
     receive_backoff_cap: float = 30
-    rechecks: tuple[float, ...] = (5, 15)
 
 
 def backoff(
@@ -82,7 +80,6 @@ class Worker:
         self._settler = Settler(queue_, clock, metrics)
         self._slots = threading.Semaphore(timing.threads)
         self._inbox: queue.SimpleQueue[Message] = queue.SimpleQueue()
-        self._rechecks: Schedule[tuple[float, Event]] = Schedule(clock)
         self._stop_requested = False
         self._stopping = threading.Event()
         self._drained = threading.Event()
@@ -130,19 +127,34 @@ class Worker:
         seconds. Whether everything was finished.
         """
         self._stopping.set()
-        end = self._clock.monotonic() + self._timing.drain - _DELETE_RESERVE_SECONDS
-        with contextlib.suppress(queue.Empty):
-            while True:
-                self._decline(self._inbox.get_nowait())
+        end = self._clock.monotonic() + self._timing.drain - 2 * _RESERVE_SECONDS
+        self._in_time(self._decline_inbox, end - self._clock.monotonic())
         finished = self._settler.wait_until_empty(end - self._clock.monotonic())
-        for message in self._settler.unfinished():
-            self._settler.give_back(message, 0, Settlement.RETURNED)
         self._settler.close()
+        self._in_time(self._return_unfinished, _RESERVE_SECONDS)
         if "delete" in self._threads:
-            self._threads["delete"].join(_DELETE_RESERVE_SECONDS)
+            self._threads["delete"].join(_RESERVE_SECONDS)
         self._drained.set()
         log.info("Drained", finished=finished)
         return finished
+
+    def _in_time(self, work: Callable[[], None], seconds: float) -> None:
+        """On a thread that may be left behind: a queue that hangs must not hold up the exit."""
+        thread = threading.Thread(target=work, daemon=True)
+        thread.start()
+        thread.join(max(0.0, seconds))
+
+    def _decline_inbox(self) -> None:
+        declined: list[Message] = []
+        with contextlib.suppress(queue.Empty):
+            while True:
+                declined.append(self._inbox.get_nowait())
+        self._settler.give_back(declined, 0, Settlement.RETURNED)
+        for message in declined:
+            self._done_with(message)
+
+    def _return_unfinished(self) -> None:
+        self._settler.give_back(self._settler.unfinished(), 0, Settlement.RETURNED)
 
     def _receive_loop(self) -> None:
         failures = 0
@@ -185,14 +197,9 @@ class Worker:
         for message in messages:
             self._metrics.events_received.inc()
             self._settler.add(message)
-            if self._stopping.is_set():
-                self._decline(message)
-            else:
-                self._inbox.put(message)
-
-    def _decline(self, message: Message) -> None:
-        self._settler.give_back(message, 0, Settlement.RETURNED)
-        self._done_with(message)
+            self._inbox.put(message)
+        if self._stopping.is_set():
+            self._decline_inbox()
 
     def _done_with(self, message: Message) -> None:
         self._settler.forget(message)
@@ -212,7 +219,7 @@ class Worker:
 
     def _handle(self, message: Message) -> None:
         try:
-            handled = self._pipeline.handle(message.body)
+            self._pipeline.handle(message.body)
         except Permanent as error:
             self._refuse(message, error)
         except Transient as error:
@@ -226,43 +233,39 @@ class Worker:
             self._retry(message, None)
         else:
             self._settler.delete(message)
-            self._look_again(handled)
 
     def _refuse(self, message: Message, error: Permanent) -> None:
         self._metrics.events_malformed.inc()
         log.error("Message refused", error=str(error), sha256=_hash(message.body))
         # Nobody takes it away after so many receives: do not spin on it.
         wait = self._timing.backoff_cap if message.receive_count > _SURELY_NO_REDRIVE else 0
-        self._settler.give_back(message, wait, Settlement.POISONED)
+        self._settler.give_back([message], wait, Settlement.POISONED)
 
     def _retry(self, message: Message, retry_in: float | None) -> None:
         if retry_in is None:
             base, cap = self._timing.backoff_base, self._timing.backoff_cap
             retry_in = backoff(message.receive_count, base, cap)
-        self._settler.give_back(message, retry_in, Settlement.RETURNED)
-
-    def _look_again(self, handled: Handled) -> None:
-        if handled.recheck is not None:
-            for seconds in self._timing.rechecks:
-                self._rechecks.add(seconds, (seconds, handled.recheck))
+        self._settler.give_back([message], retry_in, Settlement.RETURNED)
 
     def _heartbeat_loop(self) -> None:
         while not self._drained.wait(self._timing.heartbeat):
-            self._settler.extend(self._timing.visibility, self._timing.deadline)
+            # The leases first: a slow queue must not cost one.
             self._pipeline.claims.renew_all()
+            self._settler.extend(self._timing.visibility, self._timing.deadline)
 
     def _recheck_loop(self) -> None:
         while not self._stopping.is_set():
-            due = self._rechecks.next(timeout=0.5)
-            if due is None:
+            look = self._pipeline.rechecks.next(timeout=0.5)
+            if look is None:
                 continue
-            seconds, event = due
             try:
-                self._pipeline.recheck(event, seconds)
+                self._pipeline.recheck(look)
             except CountermandError as error:
-                log.error("Recheck failed", event_id=event.event_id, error=str(error))
+                log.error("Recheck failed", event_id=look.event.event_id, error=str(error))
             except Exception:
-                log.exception("Bug: recheck failed", event_id=event.event_id)
+                log.exception("Bug: recheck failed", event_id=look.event.event_id)
+        for look in self._pipeline.rechecks.abandon():
+            log.warning("Recheck dropped: the worker stops", event_id=look.event.event_id)
 
 
 def _hash(body: str) -> str:

@@ -284,10 +284,11 @@ def test_metrics_count_decisions_and_neither_rules_nor_labels_name_anybody(site:
         "countermand_messages_in_flight": 0,
     }
     assert eventually(lambda: wanted.items() <= series(worker).items()), worker.get("/metrics")[1]
-    text = worker.get("/metrics")[1]
+    # Without the values: an account of twelve zeros is found in many a floating-point number.
+    text = [line.rpartition(" ")[0] for line in worker.get("/metrics")[1].splitlines()]
     ids = [*events, *(d["decision_id"] for d in found)]
     for secret in ("mallory", "arn:", site.account, user, outsider, site.mark, *ids):
-        assert secret not in text
+        assert not [line for line in text if secret in line]
     for file in BUILT_IN.glob("*.yaml"):
         assert "iam-test" not in file.read_text()
 

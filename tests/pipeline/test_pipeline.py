@@ -2,25 +2,35 @@
 
 import hashlib
 import json
+from collections.abc import Callable
 from dataclasses import replace
 from datetime import timedelta
 
-import orjson
 import pytest
 
 from countermand.core.errors import Denied, LostClaim, Malformed, Transient
-from countermand.core.model import Alert, Mode, Principal, Severity, Subject, Undo, Verdict
+from countermand.core.model import (
+    Alert,
+    Mode,
+    Principal,
+    Record,
+    Severity,
+    Subject,
+    Undo,
+    Verdict,
+)
 from countermand.facts import grant_key
-from countermand.pipeline import Result
+from countermand.notify import Announcer
+from countermand.pipeline import Recheck, Result
 from countermand.ports import Busy, Claim
-from fakes import ACCOUNT, ADMIN, NOW, user
+from fakes import ACCOUNT, ADMIN, NOW, FakeNotifier, user
 from stage import LEASE, Stage, attack
 
 
 def test_a_dry_run_decides_rehearses_tells_and_writes_nothing(stage: Stage) -> None:
-    handled = stage.pipeline().handle(attack())
+    result = stage.pipeline().handle(attack())
     record = stage.record()
-    assert handled.result is Result.DECIDED
+    assert result is Result.DECIDED
     assert record.decision.approved_for_remediation
     assert record.decision.reason == "Approved for remediation"
     assert record.outcome == "rehearsed"
@@ -42,13 +52,13 @@ def test_a_dry_run_makes_the_same_calls_as_enforce_up_to_the_write(stage: Stage)
 
 def test_enforce_takes_the_grant_back_proves_it_and_stores_the_inverse(stage: Stage) -> None:
     stage.mode = Mode.ENFORCE
-    handled = stage.pipeline().handle(attack())
+    stage.pipeline().handle(attack())
     (outcome,) = stage.record().outcomes
     assert not stage.identities.attached("iam-test-user")
     assert outcome.status == "applied"
     assert outcome.inverse is not None
     assert outcome.inverse.params == {"user_name": "iam-test-user", "policy_arn": ADMIN}
-    assert handled.recheck is not None
+    assert [look.after_seconds for look in stage.rechecks.abandon()] == [5, 15]
 
 
 def test_a_detach_that_iam_does_not_show_is_a_failure_that_is_told_and_retried(
@@ -99,7 +109,7 @@ def test_an_event_of_another_account_is_told_and_its_users_are_not_even_read(sta
 def test_an_event_that_no_rule_wants_is_ignored_and_leaves_no_record(stage: Stage) -> None:
     policy = "arn:aws:iam::aws:policy/ReadOnlyAccess"
     request = {"userName": "iam-test-user", "policyArn": policy}
-    assert stage.pipeline().handle(attack(requestParameters=request)).result is Result.IGNORED
+    assert stage.pipeline().handle(attack(requestParameters=request)) is Result.IGNORED
     assert stage.records() == ()
 
 
@@ -125,7 +135,7 @@ def test_the_same_event_twice_gives_one_decision_one_remediation_and_one_alert(
 ) -> None:
     stage.mode = Mode.ENFORCE
     body = attack()
-    results = [stage.pipeline().handle(body).result for _ in range(3)]
+    results = [stage.pipeline().handle(body) for _ in range(3)]
     assert results == [Result.DECIDED, Result.DUPLICATE, Result.DUPLICATE]
     assert stage.identities.writes == ["detach_user_policy"]
     assert len(stage.notifier.alerts) == 1
@@ -136,7 +146,7 @@ def test_another_envelope_around_the_same_event_is_the_same_event(stage: Stage) 
     document = json.loads(attack())
     stage.pipeline().handle(json.dumps(document))
     again = json.dumps(document | {"id": "another", "replay-name": "archive"})
-    assert stage.pipeline("worker-2").handle(again).result is Result.DUPLICATE
+    assert stage.pipeline("worker-2").handle(again) is Result.DUPLICATE
 
 
 def test_the_same_event_id_with_another_payload_is_judged_too_and_called_forged(
@@ -161,7 +171,8 @@ def test_an_event_in_another_workers_hands_comes_back_when_the_lease_ends(stage:
     with pytest.raises(Transient) as busy:
         pipeline.handle(body)
     assert busy.value.retry_in is not None
-    assert 0 < busy.value.retry_in <= LEASE.total_seconds()
+    # A second later than the lease ends: earlier would only meet it again.
+    assert busy.value.retry_in == LEASE.total_seconds() + 1
 
 
 # --- live state that cannot be read
@@ -218,19 +229,108 @@ def test_a_grant_that_a_human_took_back_first_is_told_as_already_removed(stage: 
     assert "Already removed" in stage.notifier.alerts[0].text
 
 
-def test_a_grant_that_vanishes_between_decision_and_detach_is_left_alone(stage: Stage) -> None:
-    stage.mode = Mode.ENFORCE
-    read = stage.identities.read
+# --- what happens between the decision and the write
 
-    def read_then_vanish(subject: Subject) -> Principal | None:
+
+def after_the_first_read(stage: Stage, change: Callable[[], None]) -> None:
+    read = stage.identities.read
+    reads = []
+
+    def read_then_change(subject: Subject) -> Principal | None:
         found = read(subject)
-        stage.users(user(policy_arns=frozenset()))
+        reads.append(found)
+        if len(reads) == 1:
+            change()
         return found
 
-    stage.identities.read = read_then_vanish  # type: ignore[method-assign]
+    stage.identities.read = read_then_change  # type: ignore[method-assign]
+
+
+@pytest.mark.parametrize(("mode", "writes"), [(Mode.ENFORCE, 1), (Mode.DRY_RUN, 0)])
+def test_a_grant_that_vanishes_before_the_detach_is_unchanged_and_not_ours_to_undo(
+    stage: Stage, mode: Mode, writes: int
+) -> None:
+    stage.mode = mode
+    after_the_first_read(stage, lambda: stage.users(user(policy_arns=frozenset())))
     stage.pipeline().handle(attack())
+    (outcome,) = stage.record().outcomes
+    assert len(stage.identities.writes) == writes
+    assert (outcome.status, outcome.inverse) == ("unchanged", None)
+
+
+def test_one_stale_read_does_not_close_the_case(stage: Stage) -> None:
+    stage.mode = Mode.ENFORCE
+    read, reads = stage.identities.read, [user(), user(policy_arns=frozenset())]
+
+    def stale(subject: Subject) -> Principal | None:
+        read(subject)
+        return reads.pop(0)
+
+    stage.identities.read = stale  # type: ignore[method-assign]
+    stage.pipeline().handle(attack())
+    assert not stage.identities.attached("iam-test-user")
+    assert stage.record().outcome == "applied"
+    assert len(stage.rechecks.abandon()) == 2
+
+
+@pytest.mark.parametrize(
+    "now",
+    [
+        user(tags={"SecurityApproved": "true"}),
+        user(path="/iam-test-/"),
+        user(tags={"SecurityApproved": "true"}, policy_arns=frozenset()),
+        user(created=NOW),
+    ],
+    ids=["exception", "moved", "exception-and-removed", "another-user-of-the-name"],
+)
+def test_what_is_no_longer_approved_is_not_written_but_judged_anew(
+    stage: Stage, now: Principal
+) -> None:
+    stage.mode = Mode.ENFORCE
+    body = attack()
+    after_the_first_read(stage, lambda: stage.users(now))
+    with pytest.raises(Transient, match="judged anew") as anew:
+        stage.pipeline().handle(body)
+    assert anew.value.retry_in == 1
+    stage.pipeline().handle(body)
     assert stage.identities.writes == []
-    assert stage.record().outcome == "unchanged"
+    assert not stage.record().decision.approved_for_remediation
+    assert len(stage.notifier.alerts) == 1
+
+
+def test_a_target_that_cannot_be_read_again_is_not_written_to(stage: Stage) -> None:
+    stage.mode = Mode.ENFORCE
+    after_the_first_read(stage, lambda: stage.identities.fail["read"].append(Denied("refused")))
+    with pytest.raises(Transient, match="UNVERIFIED"):
+        stage.pipeline().handle(attack())
+    assert stage.identities.writes == []
+
+
+def test_the_attempt_is_stored_before_the_write_and_a_former_owner_is_stopped_there(
+    stage: Stage,
+) -> None:
+    stage.mode = Mode.ENFORCE
+    body = attack()
+    other = stage.open_ledger("worker-2")
+
+    def take_the_event() -> None:
+        stage.clock.advance(LEASE.total_seconds() + 1)
+        key = f"{ACCOUNT}/{json.loads(body)['detail']['eventID']}"
+        assert isinstance(other.claim(key, digest_of(body), 75), Claim)
+
+    pipeline = stage.pipeline()
+    decided = pipeline.ledger.save
+
+    def save_then_lose(claim: Claim, record: Record) -> None:
+        decided(claim, record)
+        if not record.outcomes:
+            take_the_event()
+
+    ledger = stage.ledger
+    ledger.save = save_then_lose  # type: ignore[method-assign]
+    with pytest.raises(LostClaim):
+        pipeline.handle(body)
+    assert stage.identities.writes == []
 
 
 # --- one half fails, the other does not wait
@@ -243,7 +343,7 @@ def test_a_dead_channel_does_not_delay_the_detach_and_is_told_later(stage: Stage
     with pytest.raises(Transient, match="sns"):
         stage.pipeline().handle(body)
     assert not stage.identities.attached("iam-test-user")
-    assert stage.pipeline().handle(body).result is Result.DECIDED
+    assert stage.pipeline().handle(body) is Result.DECIDED
     assert stage.identities.writes == ["detach_user_policy"]
     assert [a.document["outcome"] for a in stage.notifier.alerts] == ["applied"]
 
@@ -268,18 +368,19 @@ class Killed(BaseException):
 def take_over(stage: Stage, body: str) -> Result:
     """What the next worker does once the dead one's lease has ended."""
     stage.clock.advance(LEASE.total_seconds() + 1)
-    return stage.pipeline("worker-2").handle(body).result
+    return stage.pipeline("worker-2").handle(body)
 
 
 def test_killed_before_the_detach_the_next_worker_judges_anew(stage: Stage) -> None:
     stage.mode = Mode.ENFORCE
     body = attack()
-    stage.identities.fail["user_has_policy"] = [Killed()]  # type: ignore[list-item]
+    stage.identities.fail["detach_user_policy"] = [Killed()]  # type: ignore[list-item]
     with pytest.raises(Killed):
         stage.pipeline().handle(body)
     stage.users(user(tags={"SecurityApproved": "true"}))
+    assert stage.record().outcome == "started"
     assert take_over(stage, body) is Result.DECIDED
-    assert stage.identities.writes == []
+    assert stage.identities.attached("iam-test-user")
     assert stage.record().decision.verdict is Verdict.SKIP
 
 
@@ -292,7 +393,7 @@ def test_killed_after_the_detach_the_next_worker_confirms_tells_and_can_undo(
     pipeline = stage.pipeline()
     detach = stage.identities.detach_user_policy
 
-    def die_after_detach(user_name: str, policy_arn: str) -> None:
+    def die_after_detach(user_name: str, policy_arn: str) -> bool:
         detach(user_name, policy_arn)
         raise Killed
 
@@ -348,44 +449,201 @@ def test_a_worker_that_lost_its_claim_stops_before_the_next_effect(stage: Stage)
 
 
 def digest_of(body: str) -> str:
-    return hashlib.sha256(orjson.dumps(json.loads(body)["detail"])).hexdigest()
+    detail = json.dumps(json.loads(body)["detail"], sort_keys=True, separators=(",", ":"))
+    return hashlib.sha256(detail.encode()).hexdigest()
 
 
 # --- looking again
 
 
+def next_look(stage: Stage) -> Recheck:
+    """Five seconds later."""
+    stage.clock.advance(5)
+    look = stage.rechecks.next(0.001)
+    assert look is not None
+    return look
+
+
 def test_a_grant_that_came_back_is_judged_anew_and_taken_back_again(stage: Stage) -> None:
     stage.mode = Mode.ENFORCE
-    handled = stage.pipeline().handle(attack())
-    assert handled.recheck is not None
+    stage.pipeline().handle(attack())
     stage.users(user())
-    stage.clock.advance(5)
-    stage.pipeline().recheck(handled.recheck, 5)
+    stage.pipeline().recheck(next_look(stage))
     assert stage.identities.writes == ["detach_user_policy"] * 2
-    assert "was back 5 s after" in stage.notifier.alerts[1].text
+    assert "Looked at again 5 s after" in stage.notifier.alerts[1].text
 
 
 def test_a_grant_that_stays_away_is_looked_at_and_left_alone(stage: Stage) -> None:
     stage.mode = Mode.ENFORCE
-    handled = stage.pipeline().handle(attack())
-    assert handled.recheck is not None
-    stage.pipeline().recheck(handled.recheck, 5)
+    stage.pipeline().handle(attack())
+    stage.pipeline().recheck(next_look(stage))
     assert len(stage.records()) == 1
+
+
+def test_a_dry_run_writes_nothing_and_has_nothing_to_look_at_again(stage: Stage) -> None:
+    stage.pipeline().handle(attack())
+    assert stage.rechecks.abandon() == []
+
+
+def test_a_dead_channel_does_not_keep_a_write_from_being_looked_at_again(stage: Stage) -> None:
+    stage.mode = Mode.ENFORCE
+    stage.notifier.fail["send"] = [Transient("sns:Publish failed: InternalError")]
+    with pytest.raises(Transient):
+        stage.pipeline().handle(attack())
+    stage.users(user())
+    stage.pipeline().recheck(next_look(stage))
+    assert not stage.identities.attached("iam-test-user")
+
+
+def test_a_message_that_comes_back_with_its_grant_back_is_remediated_again(stage: Stage) -> None:
+    stage.mode = Mode.ENFORCE
+    stage.notifier.fail["send"] = [Transient("sns:Publish failed: InternalError")]
+    body = attack()
+    with pytest.raises(Transient):
+        stage.pipeline().handle(body)
+    stage.users(user())
+    assert stage.pipeline().handle(body) is Result.DECIDED
+    assert stage.identities.writes == ["detach_user_policy"] * 2
+    assert [o.status for o in stage.record().outcomes] == ["applied"]
+
+
+def test_a_second_look_that_finds_it_back_as_well_is_another_case(stage: Stage) -> None:
+    stage.mode = Mode.ENFORCE
+    stage.pipeline().handle(attack())
+    for _ in range(2):
+        stage.users(user())
+        stage.pipeline().recheck(next_look(stage))
+        assert not stage.identities.attached("iam-test-user")
+    assert len(stage.records()) == 3
+
+
+def test_a_look_that_cannot_read_is_tried_again_and_finds_the_grant_then(stage: Stage) -> None:
+    stage.mode = Mode.ENFORCE
+    stage.pipeline().handle(attack())
+    stage.users(user())
+    look = next_look(stage)
+    stage.rechecks.abandon()
+    stage.identities.fail["read"] = [Transient("throttled")]
+    stage.pipeline().recheck(look)
+    assert stage.identities.attached("iam-test-user")
+    stage.pipeline().recheck(next_look(stage))
+    assert not stage.identities.attached("iam-test-user")
+
+
+def test_a_look_that_can_never_read_ends_with_an_alert(stage: Stage) -> None:
+    stage.mode = Mode.ENFORCE
+    stage.pipeline().handle(attack())
+    look: Recheck | None = next_look(stage)
+    stage.rechecks.abandon()
+    stage.identities.fail["read"] = [Transient("throttled")] * 20
+    while look is not None:
+        stage.pipeline().recheck(look)
+        stage.clock.advance(300)
+        look = stage.rechecks.next(0.001)
+    assert "UNVERIFIED" in stage.notifier.alerts[-1].subject
+    assert len(stage.notifier.alerts) == 2
+
+
+def test_a_look_whose_alert_fails_is_taken_up_where_it_stopped(stage: Stage) -> None:
+    stage.mode = Mode.ENFORCE
+    stage.pipeline().handle(attack())
+    stage.users(user())
+    look = next_look(stage)
+    stage.rechecks.abandon()
+    stage.notifier.fail["send"] = [Transient("sns:Publish failed: InternalError")]
+    stage.pipeline().recheck(look)
+    assert len(stage.notifier.alerts) == 1
+    later = next(again for again in stage.rechecks.abandon() if again.tries > 1)
+    stage.pipeline().recheck(later)
+    assert len(stage.notifier.alerts) == 2
+    assert stage.identities.writes == ["detach_user_policy"] * 2
 
 
 def test_what_a_human_undid_is_not_taken_back_again(stage: Stage) -> None:
     stage.mode = Mode.ENFORCE
-    handled = stage.pipeline().handle(attack())
+    stage.pipeline().handle(attack())
     record = stage.record()
     (ruling,) = record.decision.rulings
     assert ruling.principal is not None
     grant = grant_key(ACCOUNT, ruling.principal, ruling.finding)
     stage.ledger.mark_undone(record.decision.id, Undo("arn:alice", stage.clock.now()), [grant])
     stage.users(user())
-    assert handled.recheck is not None
-    stage.pipeline().recheck(handled.recheck, 5)
+    stage.pipeline().recheck(next_look(stage))
     assert stage.identities.attached("iam-test-user")
     assert len(stage.notifier.alerts) == 1
+
+
+# --- what only an attacker would send
+
+
+def test_an_integer_of_more_than_64_bits_is_as_good_as_any(stage: Stage) -> None:
+    body = attack().replace('"requestParameters":{', '"requestParameters":{"n":' + "9" * 20 + ",")
+    assert stage.pipeline().handle(body) is Result.DECIDED
+
+
+def test_a_denied_copy_of_an_event_is_told_because_one_of_the_two_was_forged(stage: Stage) -> None:
+    stage.pipeline().handle(attack(eventID="1"))
+    stage.pipeline().handle(attack(eventID="1", errorCode="AccessDenied"))
+    assert len(stage.notifier.alerts) == 2
+    assert "forged" in stage.notifier.alerts[1].text
+
+
+def test_parameters_marked_as_omitted_name_nobody(stage: Stage) -> None:
+    stage.mode = Mode.ENFORCE
+    request = {"omitted": True, "userName": "iam-test-user", "policyArn": ADMIN}
+    stage.pipeline().handle(attack(requestParameters=request))
+    assert stage.record().decision.verdict is Verdict.ALERT_ONLY
+    assert stage.identities.calls == []
+
+
+def test_an_event_from_the_future_is_told_and_not_waited_for(stage: Stage) -> None:
+    stage.mode = Mode.ENFORCE
+    stage.users(user(policy_arns=frozenset()))
+    ahead = NOW + timedelta(hours=1)
+    stage.pipeline().handle(attack(eventTime=f"{ahead:%Y-%m-%dT%H:%M:%SZ}"))
+    assert stage.record().decision.verdict is not Verdict.WAIT
+    assert len(stage.notifier.alerts) == 1
+
+
+def test_an_event_a_little_ahead_of_our_clock_is_waited_for_no_longer_than_others(
+    stage: Stage,
+) -> None:
+    stage.users(user(policy_arns=frozenset()))
+    ahead = NOW + timedelta(minutes=4)
+    with pytest.raises(Transient) as wait:
+        stage.pipeline().handle(attack(eventTime=f"{ahead:%Y-%m-%dT%H:%M:%SZ}"))
+    assert wait.value.retry_in == 15
+
+
+def by_our_role(**changes: object) -> str:
+    arn = f"arn:aws:iam::{ACCOUNT}:role/countermand"
+    return attack(
+        userIdentity={
+            "type": "AssumedRole",
+            "arn": f"arn:aws:sts::{ACCOUNT}:assumed-role/countermand/worker",
+            "accountId": ACCOUNT,
+            "sessionContext": {"sessionIssuer": {"arn": arn}},
+        },
+        **changes,
+    )
+
+
+def test_what_our_own_role_would_never_do_is_told_as_theft_and_not_acted_on(stage: Stage) -> None:
+    stage.mode = Mode.ENFORCE
+    stage.pipeline().handle(by_our_role())
+    assert stage.record().decision.verdict is Verdict.SKIP
+    assert "credentials may be stolen" in stage.notifier.alerts[0].text
+    assert stage.identities.calls == []
+
+
+def test_a_bug_in_a_channel_silences_no_other_and_is_tried_again(stage: Stage) -> None:
+    other = FakeNotifier("mail")
+    pipeline = stage.pipeline()
+    announcer = Announcer([stage.notifier, other], "http://api", stage.metrics)
+    stage.notifier.fail["send"] = [ZeroDivisionError()]
+    with pytest.raises(Transient, match="sns"):
+        replace(pipeline, announcer=announcer).handle(attack())
+    assert len(other.alerts) == 1
 
 
 # --- rules that break

@@ -124,7 +124,20 @@ def test_a_message_is_given_back_within_the_times_that_sqs_allows(
 ) -> None:
     wanted = {"QueueUrl": QUEUE_URL, "ReceiptHandle": "receipt-1", "VisibilityTimeout": asked}
     sqs.shared.add_response("change_message_visibility", {}, wanted)
-    sqs.queue.return_in(message(1), seconds)
+    sqs.queue.return_in([message(1)], seconds)
+
+
+def test_several_messages_are_given_back_with_one_call_and_the_failed_ones_named(sqs: Sqs) -> None:
+    entries = [
+        {"Id": str(n), "ReceiptHandle": f"receipt-{n}", "VisibilityTimeout": 60} for n in (0, 1)
+    ]
+    failed = {"Id": "1", "SenderFault": True, "Code": "ReceiptHandleIsInvalid"}
+    sqs.shared.add_response(
+        "change_message_visibility_batch",
+        {"Successful": [{"Id": "0"}], "Failed": [failed]},
+        {"QueueUrl": QUEUE_URL, "Entries": entries},
+    )
+    assert sqs.queue.return_in([message(0), message(1)], 60) == [message(1)]
 
 
 def test_a_failed_call_to_sqs_is_described(sqs: Sqs) -> None:
@@ -139,7 +152,7 @@ def test_a_failed_call_to_sqs_is_described(sqs: Sqs) -> None:
         sqs.queue.delete([message(1), message(2)])
     sqs.shared.add_client_error("change_message_visibility", "InvalidParameterValue")
     with pytest.raises(Permanent, match="sqs:ChangeMessageVisibility failed"):
-        sqs.queue.return_in(message(1), 1)
+        sqs.queue.return_in([message(1)], 1)
 
 
 # --- SNS

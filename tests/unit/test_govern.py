@@ -24,7 +24,12 @@ from fakes import ACCOUNT, ADMIN, NOW, user
 
 MALLORY = f"arn:aws:iam::{ACCOUNT}:user/mallory"
 OWN_ROLE = f"arn:aws:iam::{ACCOUNT}:role/countermand"
-POLICY = Policy(ACCOUNT, "us-east-1", own_arns=frozenset({OWN_ROLE}))
+POLICY = Policy(
+    ACCOUNT,
+    "us-east-1",
+    own_arns=frozenset({OWN_ROLE}),
+    own_calls=frozenset({"iam:DetachUserPolicy"}),
+)
 EVENT = Event(
     id=f"{ACCOUNT}/1",
     event_id="1",
@@ -67,7 +72,8 @@ LOOK_ALIKE = replace(SESSION, issuer_arn=f"arn:aws:iam::{ACCOUNT}:role/x/counter
     ("guard", "event", "finding", "verdict", "tell"),
     [
         ("failed_call", {"error_code": "AccessDenied"}, {}, Verdict.SKIP, False),
-        ("own_change", {"actor": SESSION}, {}, Verdict.SKIP, False),
+        ("own_change", {"actor": SESSION, "name": "DetachUserPolicy"}, {}, Verdict.SKIP, False),
+        ("own_change", {"actor": SESSION}, {}, Verdict.SKIP, True),
         ("origin", {"account_id": "999999999999"}, {}, Verdict.ALERT_ONLY, True),
         ("origin", {"record_account_id": "999999999999"}, {}, Verdict.ALERT_ONLY, True),
         ("origin", {"region": "eu-west-1"}, {}, Verdict.ALERT_ONLY, True),

@@ -203,6 +203,15 @@ def test_nothing_is_written_after_the_event_is_done(open_ledger: OpenLedger) -> 
         ledger.save(claim, record())
 
 
+def test_finishing_once_more_is_no_error_for_whoever_finished(open_ledger: OpenLedger) -> None:
+    ledger = open_ledger("a")
+    claim = claimed(ledger)
+    ledger.finish(claim, record())
+    ledger.finish(claim, record())
+    with pytest.raises(LostClaim):
+        open_ledger("b").finish(replace(claim, owner="b"), record())
+
+
 def test_ten_threads_on_two_replicas_claim_one_event_once(open_ledger: OpenLedger) -> None:
     ledgers = [open_ledger("a"), open_ledger("b")]
     start, answers = threading.Barrier(10), []

@@ -1,6 +1,7 @@
 """Stage one: hostile bodies are refused with a reason, real ones become events."""
 
 import json
+import time
 from typing import Any
 
 import pytest
@@ -105,6 +106,20 @@ def test_an_event_that_did_not_come_through_cloudtrail_is_refused() -> None:
 
 def test_brackets_inside_strings_are_no_depth() -> None:
     assert parse(body(userAgent="[{" * 500)).name == "AttachUserPolicy"
+
+
+@pytest.mark.parametrize("poison", ['"' + "\\" * 200_000, '"\\' * 100_000, "[" + '"' * 200_001])
+def test_a_hostile_body_is_refused_in_time_that_grows_with_its_length(poison: str) -> None:
+    def seconds(text: str) -> float:
+        started = time.perf_counter()
+        with pytest.raises(Malformed):
+            parse(text)
+        return time.perf_counter() - started
+
+    # Sixteen times the length: linear costs 16 times as much, quadratic 256 times.
+    small = poison[: len(poison) // 16]
+    ratios = (seconds(poison) / seconds(small) for _ in range(5))
+    assert min(ratios) < 100
 
 
 def test_digits_inside_strings_are_no_number() -> None:

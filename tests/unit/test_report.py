@@ -392,9 +392,11 @@ def test_the_attributes_are_those_that_subscriptions_filter_by() -> None:
     }
 
 
-def test_what_was_told_is_remembered_by_outcome() -> None:
+def test_what_was_told_is_remembered_by_outcome_or_by_what_decided() -> None:
     assert told_key(record()) == "rehearsed"
-    assert told_key(record(status=None)) == "none"
+    scope = (Reason("scope", "out of scope"),)
+    other = record(verdict=Verdict.ALERT_ONLY, reasons=scope, status=None)
+    assert told_key(other) == "alert_only/scope"
     assert told_key(record(verdict=Verdict.WAIT, reasons=UNREADABLE, status=None)) == "unverified"
 
 

@@ -34,7 +34,7 @@ def taken_back(stage: Stage) -> Record:
 
 
 def undone(stage: Stage, decision_id: str, by: Undo = ALICE) -> Record:
-    return undo(decision_id, stage.ledger, stage.pipeline().remediator, by)
+    return undo(decision_id, stage.ledger, stage.identities, stage.pipeline().remediator, by)
 
 
 def test_undo_puts_the_grant_back_and_notes_who_did_it(stage: Stage) -> None:
@@ -57,6 +57,22 @@ def test_undo_speaks_about_this_principal_and_this_policy_only(stage: Stage) -> 
     assert stage.ledger.undo_of(grant_key(ACCOUNT, recreated, ruling.finding)) is None
     other = replace(ruling.finding, evidence={"policy_arn": "arn:other"})
     assert stage.ledger.undo_of(grant_key(ACCOUNT, ruling.principal, other)) is None
+
+
+def test_a_grant_is_not_given_to_another_user_of_the_same_name(stage: Stage) -> None:
+    record = taken_back(stage)
+    stage.users(user(unique_id="AIDAANOTHER", policy_arns=frozenset()))
+    with pytest.raises(Permanent, match="another one now"):
+        undone(stage, record.decision.id)
+    assert not stage.identities.attached("iam-test-user")
+    assert stage.record().undo is None
+
+
+def test_there_is_nothing_to_give_back_to_a_deleted_user(stage: Stage) -> None:
+    record = taken_back(stage)
+    stage.users()
+    with pytest.raises(Permanent, match="was deleted"):
+        undone(stage, record.decision.id)
 
 
 def test_an_unknown_decision_cannot_be_undone(stage: Stage) -> None:

@@ -1,16 +1,20 @@
 """The worker: how each answer of the pipeline settles its message, and how it stops."""
 
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from typing import Any
 
 import pytest
 
 from countermand.core.errors import LostClaim, Malformed, Transient
+from countermand.core.parse import parse
 from countermand.metrics import Metrics, Settlement
-from countermand.pipeline import Handled, Result
+from countermand.pipeline import Recheck, Result
+from countermand.ports import Message
+from countermand.schedule import Schedule
 from countermand.worker import Timing, Worker, backoff
 from fakes import FakeQueue, FrozenClock
+from stage import attack
 
 TIMING = Timing(threads=4, heartbeat=0.05, drain=5)
 
@@ -26,22 +30,23 @@ class FakeClaims:
 class FakePipeline:
     """Answers by body; `answers[body]` may be an exception or a function."""
 
-    def __init__(self) -> None:
+    def __init__(self, clock: FrozenClock) -> None:
+        self.rechecks: Schedule[Recheck] = Schedule(clock)
         self.answers: dict[str, Any] = {}
         self.handled: list[str] = []
         self.rechecked: list[float] = []
         self.claims = FakeClaims()
 
-    def handle(self, body: str) -> Handled:
+    def handle(self, body: str) -> Result:
         self.handled.append(body)
-        answer = self.answers.get(body, Handled(Result.DECIDED))
+        answer = self.answers.get(body, Result.DECIDED)
         if isinstance(answer, Exception):
             raise answer
-        handled: Handled = answer() if callable(answer) else answer
+        handled: Result = answer() if callable(answer) else answer
         return handled
 
-    def recheck(self, _event: object, after_seconds: float) -> None:
-        self.rechecked.append(after_seconds)
+    def recheck(self, look: Recheck) -> None:
+        self.rechecked.append(look.after_seconds)
 
 
 class Plant:
@@ -50,7 +55,7 @@ class Plant:
     def __init__(self, timing: Timing = TIMING) -> None:
         self.clock = FrozenClock()
         self.queue = FakeQueue(self.clock)
-        self.pipeline = FakePipeline()
+        self.pipeline = FakePipeline(self.clock)
         self.metrics = Metrics()
         self.worker = Worker(self.queue, self.pipeline, self.clock, self.metrics, timing)  # type: ignore[arg-type]
 
@@ -175,9 +180,9 @@ def test_a_bug_gives_the_message_back_and_stops_nothing(plant: Plant) -> None:
 def test_no_more_is_received_than_threads_are_free(plant: Plant) -> None:
     gate = threading.Event()
 
-    def slowly() -> Handled:
+    def slowly() -> Result:
         gate.wait(10)
-        return Handled(Result.DECIDED)
+        return Result.DECIDED
 
     plant.pipeline.answers |= {"slow-1": slowly, "slow-2": slowly, "slow-3": slowly}
     plant.queue.put("slow-1", "slow-2", "slow-3")
@@ -204,7 +209,7 @@ def test_a_failing_receive_is_tried_again(plant: Plant) -> None:
 
 def test_what_is_in_hand_is_kept_hidden_and_its_lease_alive(plant: Plant) -> None:
     gate = threading.Event()
-    plant.pipeline.answers["slow"] = lambda: gate.wait(10) and Handled(Result.DECIDED)
+    plant.pipeline.answers["slow"] = lambda: gate.wait(10) and Result.DECIDED
     plant.queue.put("slow")
     plant.worker.start()
     assert plant.wait(lambda: ("1", 60) in plant.queue.called("return_in"))
@@ -227,20 +232,33 @@ def test_the_heartbeat_does_not_overwrite_a_backoff(plant: Plant) -> None:
     settler = plant.worker._settler
     (message,) = plant.queue.receive(1, 0)
     settler.add(message)
-    settler.give_back(message, 300, Settlement.RETURNED)
+    settler.give_back([message], 300, Settlement.RETURNED)
     settler.extend(60, deadline=240)
     assert plant.queue.called("return_in") == [("1", 300)]
 
 
+def look(seconds: float) -> Recheck:
+    return Recheck(parse(attack()), seconds)
+
+
 def test_what_was_taken_back_is_looked_at_again(plant: Plant) -> None:
-    plant.pipeline.answers["a"] = Handled(Result.DECIDED, recheck=object())  # type: ignore[arg-type]
-    plant.queue.put("a")
     plant.worker.start()
-    assert plant.wait(lambda: plant.queue.deleted == ["1"])
+    plant.pipeline.rechecks.add(15, look(15))
+    plant.pipeline.rechecks.add(5, look(5))
     plant.clock.advance(6)
     assert eventually(lambda: plant.pipeline.rechecked == [5])
     plant.clock.advance(10)
     assert eventually(lambda: plant.pipeline.rechecked == [5, 15])
+
+
+def test_a_worker_that_stops_says_what_it_will_not_look_at_again(
+    plant: Plant, capsys: pytest.CaptureFixture[str]
+) -> None:
+    plant.worker.start()
+    plant.pipeline.rechecks.add(300, look(300))
+    plant.worker.drain()
+    plant.worker._threads["recheck"].join(5)
+    assert "Recheck dropped" in capsys.readouterr().out
 
 
 def test_an_idle_worker_stops_at_once_although_it_polls(plant: Plant) -> None:
@@ -254,10 +272,10 @@ def test_an_idle_worker_stops_at_once_although_it_polls(plant: Plant) -> None:
 def test_a_drain_finishes_what_is_in_hand(plant: Plant) -> None:
     started, gate = threading.Event(), threading.Event()
 
-    def slowly() -> Handled:
+    def slowly() -> Result:
         started.set()
         gate.wait(10)
-        return Handled(Result.DECIDED)
+        return Result.DECIDED
 
     plant.pipeline.answers["slow"] = slowly
     plant.queue.put("slow")
@@ -268,14 +286,53 @@ def test_a_drain_finishes_what_is_in_hand(plant: Plant) -> None:
     assert plant.queue.deleted == ["1"]
 
 
+def test_a_drain_ends_in_time_though_the_queue_hangs() -> None:
+    plant = Plant(Timing(threads=1, drain=3))
+    started, gate = threading.Event(), threading.Event()
+
+    def stuck() -> Result:
+        started.set()
+        gate.wait(30)
+        return Result.DECIDED
+
+    plant.pipeline.answers["stuck"] = stuck
+    plant.queue.put("stuck")
+    plant.worker.start()
+    assert started.wait(5)
+    plant.queue.return_in = lambda *_: gate.wait(30) and ()  # type: ignore[method-assign,assignment]
+    before = plant.clock.monotonic()
+    waited = threading.Thread(target=plant.worker.drain)
+    waited.start()
+    waited.join(10)
+    assert not waited.is_alive(), f"still draining after {plant.clock.monotonic() - before} s"
+    gate.set()
+
+
+def test_several_messages_are_hidden_with_one_call(plant: Plant) -> None:
+    plant.queue.put(*"abc")
+    settler = plant.worker._settler
+    calls: list[int] = []
+    return_in = plant.queue.return_in
+
+    def counted(messages: Sequence[Message], seconds: float) -> Sequence[Message]:
+        calls.append(len(messages))
+        return return_in(messages, seconds)
+
+    plant.queue.return_in = counted  # type: ignore[method-assign]
+    for message in plant.queue.receive(3, 0):
+        settler.add(message)
+    settler.extend(60, deadline=240)
+    assert calls == [3]
+
+
 def test_a_drain_gives_back_what_it_cannot_finish() -> None:
     plant = Plant(Timing(threads=1, drain=1))
     started, gate = threading.Event(), threading.Event()
 
-    def stuck() -> Handled:
+    def stuck() -> Result:
         started.set()
         gate.wait(10)
-        return Handled(Result.DECIDED)
+        return Result.DECIDED
 
     plant.pipeline.answers["stuck"] = stuck
     plant.queue.put("stuck")

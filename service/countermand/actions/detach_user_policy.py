@@ -23,8 +23,8 @@ class DetachUserPolicy:
     def present(self, identities: Identities, params: Mapping[str, str]) -> bool:
         return identities.user_has_policy(params["user_name"], params["policy_arn"])
 
-    def apply(self, identities: Identities, params: Mapping[str, str]) -> None:
-        identities.detach_user_policy(params["user_name"], params["policy_arn"])
+    def apply(self, identities: Identities, params: Mapping[str, str]) -> bool:
+        return identities.detach_user_policy(params["user_name"], params["policy_arn"])
 
     def undo(self, identities: Identities, params: Mapping[str, str]) -> None:
         identities.attach_user_policy(params["user_name"], params["policy_arn"])

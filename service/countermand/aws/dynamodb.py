@@ -39,7 +39,8 @@ _HEALTH_KEPT = timedelta(days=1)
 _INDEXED = ("rule_id", "verdict", "account_id")
 _FILTERED = (*_INDEXED, "severity", "target", "actor")
 _CONDITION_FAILED = "ConditionalCheckFailedException"
-_OWNED = "#owner = :owner AND fence = :fence AND done = :open"
+_MINE = "#owner = :owner AND fence = :fence"
+_OPEN = " AND done = :open"
 
 type Item = Mapping[str, Mapping[str, Any]]
 
@@ -93,8 +94,10 @@ class DynamoDbLedger:
         self._update(claim, self._attributes(record))
 
     def finish(self, claim: Claim, record: Record) -> None:
-        """Store the record for the last time."""
-        self._update(claim, {**self._attributes(record), "done": {"BOOL": True}})
+        """Store the record for the last time. Again is no error: boto3 repeats a call whose answer
+        was lost.
+        """
+        self._update(claim, {**self._attributes(record), "done": {"BOOL": True}}, again=True)
 
     def get(self, decision_id: str) -> Record | None:
         """One record; as old as the index is, usually milliseconds."""
@@ -214,19 +217,20 @@ class DynamoDbLedger:
             return Busy(lease_seconds)
         return Claim(key, self._owner, fence + 1, _record(item) if "record" in item else None)
 
-    def _update(self, claim: Claim, attributes: Item) -> None:
+    def _update(self, claim: Claim, attributes: Item, *, again: bool = False) -> None:
         names = {f"#{name}": name for name in attributes} | {"#owner": "owner"}
         values = {f":{name}": value for name, value in attributes.items()}
         values[":owner"] = {"S": claim.owner}
         values[":fence"] = {"N": str(claim.fence)}
-        values[":open"] = {"BOOL": False}
+        if not again:
+            values[":open"] = {"BOOL": False}
         assignments = ", ".join(f"#{name} = :{name}" for name in attributes)
         with _condition() as owned, translated("dynamodb", "UpdateItem"):
             self._client.update_item(
                 TableName=self._table,
                 Key={"key": {"S": storable(claim.key)}},
                 UpdateExpression=f"SET {assignments}",
-                ConditionExpression=_OWNED,
+                ConditionExpression=_MINE if again else _MINE + _OPEN,
                 ExpressionAttributeNames=names,
                 ExpressionAttributeValues=values,
             )

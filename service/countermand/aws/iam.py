@@ -43,11 +43,12 @@ class IamIdentities:
         except _GoneError:
             return False
 
-    def detach_user_policy(self, user_name: str, policy_arn: str) -> None:
+    def detach_user_policy(self, user_name: str, policy_arn: str) -> bool:
         try:
             self._call("detach_user_policy", UserName=user_name, PolicyArn=policy_arn)
         except _GoneError:
-            return  # a human was faster
+            return False  # a human was faster
+        return True
 
     def attach_user_policy(self, user_name: str, policy_arn: str) -> None:
         with translated("iam", "AttachUserPolicy"):

@@ -52,10 +52,23 @@ class SqsQueue:
             answer = self._client.delete_message_batch(QueueUrl=self._url, Entries=entries)
         return [messages[int(entry["Id"])] for entry in answer.get("Failed", ())]
 
-    def return_in(self, message: Message, seconds: float) -> None:
-        with translated("sqs", "ChangeMessageVisibility"):
-            self._client.change_message_visibility(
-                QueueUrl=self._url,
-                ReceiptHandle=message.receipt,
-                VisibilityTimeout=max(0, min(math.ceil(seconds), _TWELVE_HOURS)),
+    def return_in(self, messages: Sequence[Message], seconds: float) -> Sequence[Message]:
+        # Rounded up: a message that is back before the lease it waits for only meets it again.
+        timeout = max(0, min(math.ceil(seconds), _TWELVE_HOURS))
+        if len(messages) == 1:
+            with translated("sqs", "ChangeMessageVisibility"):
+                self._client.change_message_visibility(
+                    QueueUrl=self._url,
+                    ReceiptHandle=messages[0].receipt,
+                    VisibilityTimeout=timeout,
+                )
+            return ()
+        entries = [
+            {"Id": str(i), "ReceiptHandle": m.receipt, "VisibilityTimeout": timeout}
+            for i, m in enumerate(messages)
+        ]
+        with translated("sqs", "ChangeMessageVisibilityBatch"):
+            answer = self._client.change_message_visibility_batch(
+                QueueUrl=self._url, Entries=entries
             )
+        return [messages[int(entry["Id"])] for entry in answer.get("Failed", ())]

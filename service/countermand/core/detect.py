@@ -61,13 +61,13 @@ def _apply(rule: Rule, event: Event) -> Finding | None:
 
 
 def _subject(rule: Rule, event: Event) -> Subject | None:
-    name = request_text(event.request, rule.subject_key)
-    if name is not None and len(name) <= _LONGEST_NAME:
-        return Subject(rule.subject_kind, name)
     if event.request is None and event.error_code is not None:
         return None
     if event.request is not None and "omitted" in event.request:
         return None
+    name = request_text(event.request, rule.subject_key)
+    if name is not None and len(name) <= _LONGEST_NAME:
+        return Subject(rule.subject_kind, name)
     raise Malformed(
         f"detail.requestParameters.{rule.subject_key} must name the {rule.subject_kind} "
         f"in at most {_LONGEST_NAME} characters"

@@ -18,7 +18,7 @@ class CountermandError(Exception):
 
 
 class Permanent(CountermandError):
-    """Retrying cannot help: to the dead-letter queue."""
+    """Retrying cannot help: to the dead-letter queue. Also a decision too large for the ledger."""
 
 
 class Malformed(Permanent):

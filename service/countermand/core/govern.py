@@ -4,13 +4,15 @@
     ---------------  ----------------------------------------------------  ----------  ----
     before any live read
     failed_call      the call has an errorCode: nothing was changed        skip        no
-    own_change       our own role made it                                  skip        no
+    own_change       our own role made it: one of our actions              skip        no
+                     our own role made it: anything else                   skip        yes
     origin           account or region is not the one we guard             alert_only  yes
     broken_check     the rule's check raised                               alert_only  yes
     hidden_target    the event does not name its target                    alert_only  yes
     after it, and nothing more can be said
     unreadable       the live state could not be read                      wait        yes
     not_visible      grant absent, event younger than the settle time      wait        no
+                     and not from the future
     gone             target absent                                         alert_only  yes
     recreated        target younger than the event: another, same name     alert_only  yes
     governance: every objection is kept as a reason
@@ -62,6 +64,8 @@ class Policy:
     exception_tag: tuple[str, str] = ("SecurityApproved", "true")
     own_arns: frozenset[str] = frozenset()
     """Our role (as session issuer) or user, by exact ARN."""
+    own_calls: frozenset[str] = frozenset()
+    """What our actions call, as `iam:DetachUserPolicy`; our role has no business with others."""
     settle: timedelta = timedelta(seconds=15)
     """How long after the event IAM may still show the state before it."""
     max_event_age: timedelta = timedelta(hours=24)
@@ -141,9 +145,14 @@ def _failed_call(event: Event, _finding: Finding, _policy: Policy) -> Objection 
 
 
 def _own_change(event: Event, _finding: Finding, policy: Policy) -> Objection | None:
-    if event.actor.issuer_arn in policy.own_arns or event.actor.arn in policy.own_arns:
-        return Objection(Verdict.SKIP, "Countermand's own role made this change", tell=False)
-    return None
+    if event.actor.issuer_arn not in policy.own_arns and event.actor.arn not in policy.own_arns:
+        return None
+    text = "Countermand's own role made this change"
+    if f"{event.source.removesuffix('.amazonaws.com')}:{event.name}" in policy.own_calls:
+        return Objection(Verdict.SKIP, text, tell=False)
+    return Objection(
+        Verdict.SKIP, f"{text}, which is none that it makes: its credentials may be stolen"
+    )
 
 
 def _origin(event: Event, _finding: Finding, policy: Policy) -> Objection | None:
@@ -178,7 +187,7 @@ def _unreadable(_event: Event, _policy: Policy, facts: Facts) -> Objection | Non
 
 
 def _not_visible(event: Event, policy: Policy, facts: Facts) -> Objection | None:
-    if facts.grant_present or facts.now - event.time >= policy.settle:
+    if facts.grant_present or not _FUTURE_TOLERANCE <= facts.now - event.time < policy.settle:
         return None
     text = "IAM does not show the change yet: it takes some seconds to be seen everywhere"
     return Objection(Verdict.WAIT, text, tell=False)

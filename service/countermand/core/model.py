@@ -72,6 +72,8 @@ class SubjectKind(StrEnum):
 class StepStatus(StrEnum):
     """How one remediation step ended."""
 
+    STARTED = "started"
+    """About to be written; what a worker that died in the call leaves behind."""
     APPLIED = "applied"
     """Written, and proved by reading it again."""
     UNCHANGED = "unchanged"
@@ -281,7 +283,7 @@ class Decision:
 
 @value
 class Outcome:
-    """How one step ended, and the call that would undo it."""
+    """How one step ended, and the call that undoes what it changed or may have changed."""
 
     step: Step
     status: StepStatus
@@ -313,17 +315,20 @@ class Record:
     timings: Timings
     outcomes: tuple[Outcome, ...] = ()
     told: tuple[str, ...] = ()
-    """What the team was already told (`unverified`, `applied` ...), so that no retry repeats it."""
+    """What each channel was told, as `channel:what` (see `report.told_key`): none is repeated."""
     notes: tuple[str, ...] = ()
     """Circumstances worth a human's attention, such as a grant that came back."""
     undo: Undo | None = None
 
     @property
     def outcome(self) -> str:
-        """The worst step status, or `none` when there was nothing to do."""
+        """The worst step status; `pending` before the first step, `none` when there is none."""
+        if self.decision.steps and not self.outcomes:
+            return "pending"
         statuses = {o.status for o in self.outcomes}
         worst_first = (
             StepStatus.FAILED,
+            StepStatus.STARTED,
             StepStatus.APPLIED,
             StepStatus.REHEARSED,
             StepStatus.UNCHANGED,

@@ -1,8 +1,8 @@
 """Last pure stage: what people and machines are told about a decision.
 
 Names, tags and ARNs in an event are chosen by whoever made the call, who may be the attacker.
-Here they become plain ASCII without line breaks or live links; the machine part keeps them exactly,
-as JSON.
+Here they become plain ASCII without line breaks and without `://`; a mail program may still make a
+link of a bare `www.` name. The machine part keeps them exactly, as JSON.
 """
 
 from collections.abc import Mapping
@@ -14,8 +14,13 @@ _LONGEST_VALUE = 256
 
 
 def told_key(record: Record) -> str:
-    """What an alert about this record would say; each is said once."""
-    return "unverified" if record.decision.unverified else record.outcome
+    """What an alert about this record would say, in a word; each is said once."""
+    decision = record.decision
+    if decision.unverified:
+        return "unverified"
+    if decision.approved_for_remediation:
+        return record.outcome
+    return f"{decision.verdict}/{decision.leading.reasons[0].guard}"
 
 
 def alert(record: Record, api_url: str) -> Alert:
@@ -29,7 +34,7 @@ def alert(record: Record, api_url: str) -> Alert:
 
 
 def plain(value: str) -> str:
-    """An untrusted string, safe in a mail: printable ASCII, one line, bounded, no live link."""
+    """An untrusted string for a mail: printable ASCII, one line, bounded, without `://`."""
     shown = "".join(c if " " <= c <= "~" else f"\\u{ord(c):04x}" for c in value[:_LONGEST_VALUE])
     return shown.replace("://", "[:]//") + ("..." if len(value) > _LONGEST_VALUE else "")
 
