@@ -66,7 +66,9 @@ def test_probes_ask_the_port_that_the_api_listens_on(chart: Chart) -> None:
 def test_every_selector_finds_the_pods(chart: Chart) -> None:
     manifests = chart.render({"serviceMonitor": {"enabled": True}})
     template = found(manifests, "Deployment")["spec"]["template"]
-    labels = template["metadata"]["labels"].items()
+    # No version among them: during an upgrade the old pods must be found too.
+    own = {"app.kubernetes.io/name": "countermand", "app.kubernetes.io/instance": "guard"}
+    assert own.items() <= template["metadata"]["labels"].items()
     spec = {m["kind"]: m["spec"] for m in manifests if "spec" in m}
     selectors = [
         spec["Deployment"]["selector"]["matchLabels"],
@@ -75,9 +77,9 @@ def test_every_selector_finds_the_pods(chart: Chart) -> None:
         spec["Service"]["selector"],
         *(c["labelSelector"]["matchLabels"] for c in template["spec"]["topologySpreadConstraints"]),
     ]
-    assert all(selector and selector.items() <= labels for selector in selectors)
-    service = found(manifests, "Service")["metadata"]["labels"]
-    assert spec["ServiceMonitor"]["selector"]["matchLabels"].items() <= service.items()
+    assert selectors == [own] * 6
+    assert spec["ServiceMonitor"]["selector"]["matchLabels"] == own
+    assert own.items() <= found(manifests, "Service")["metadata"]["labels"].items()
 
 
 def test_a_changed_setting_rolls_the_pods_and_an_unchanged_one_does_not(chart: Chart) -> None:
