@@ -206,7 +206,7 @@ def test_a_harmless_policy_is_ignored_and_stays(site: Site) -> None:
     assert site.mails() == []
 
 
-def test_an_administrator_policy_of_a_role_or_a_group_only_alerts(site: Site) -> None:
+def test_an_administrator_policy_of_a_role_or_a_group_in_scope_is_taken_back(site: Site) -> None:
     worker = site.start(mode="enforce")
     iam, name = site.clients.get("iam"), site.user("shared")
     iam.create_role(RoleName=name, AssumeRolePolicyDocument='{"Version":"2012-10-17"}')
@@ -219,12 +219,12 @@ def test_an_administrator_policy_of_a_role_or_a_group_only_alerts(site: Site) ->
         record["requestParameters"] = {f"{kind.lower()}Name": name, "policyArn": ADMIN_POLICY}
         site.lab.put_event(record, CLOUDTRAIL_CALL)
         found = decision(worker, record["eventID"])
-        assert (found["verdict"], found["target"]["kind"]) == ("alert_only", kind.lower())
-        assert found["outcomes"] == []
+        assert (found["verdict"], found["target"]["kind"]) == ("remediate", kind.lower())
+        assert found["outcome"] == "applied"
         assert mailed(site, found["decision_id"])
     on_role = iam.list_attached_role_policies(RoleName=name)["AttachedPolicies"]
     on_group = iam.list_attached_group_policies(GroupName=name)["AttachedPolicies"]
-    assert [policy["PolicyArn"] for policy in on_role + on_group] == [ADMIN_POLICY] * 2
+    assert on_role + on_group == []
 
 
 def test_one_malformed_message_does_not_stop_nine_neighbours_in_its_batch(site: Site) -> None:

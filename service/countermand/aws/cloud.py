@@ -50,10 +50,15 @@ class AwsCloud:
             return [item for page in pages for item in page.get(key, ())]
 
     def _of(self, operation: str) -> tuple[Any, str]:
-        prefix, _, name = operation.partition(":")
         with self._making:  # botocore must not make two clients at a time
-            client = self._clients.get(_SERVICES.get(prefix, prefix))
-        return client, xform_name(name)
+            client = self._clients.get(service_of(operation))
+        return client, xform_name(operation.partition(":")[2])
+
+
+def service_of(operation: str) -> str:
+    """Botocore's name of the service that makes a call, for example `iam` of `iam:GetPolicy`."""
+    prefix = operation.partition(":")[0]
+    return _SERVICES.get(prefix, prefix)
 
 
 @contextmanager
