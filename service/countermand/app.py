@@ -66,9 +66,13 @@ class Service:
     close_logs: Callable[[], None]
 
 
-def rules() -> RuleSet:
-    """The rules in force."""
-    return load_rules(BUILT_IN, ACTIONS)
+def rules(settings: Settings | None = None) -> RuleSet:
+    """The rules in force; without settings, the built-in ones."""
+    if settings is None:
+        return load_rules(BUILT_IN, ACTIONS)
+    folders = map(Path, settings.rules_folders)
+    overrides = Path(settings.rule_overrides) if settings.rule_overrides is not None else None
+    return load_rules(BUILT_IN, ACTIONS, *folders, overrides=overrides)
 
 
 def policy(settings: Settings, caller: Caller) -> Policy:
@@ -217,7 +221,7 @@ def _pipeline(
 ) -> Pipeline:
     clock, metrics = base
     identities, cloud = IamIdentities(clients.get("iam")), AwsCloud(clients)
-    rule_set = rules()
+    rule_set = rules(settings)
     notifiers = (SnsNotifier(SnsTopic(clients.get("sns"), settings.topic_arn)),)
     metrics.expect([rule.id for rule in rule_set.rules], ACTIONS, [n.channel for n in notifiers])
     return Pipeline(

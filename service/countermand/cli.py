@@ -28,6 +28,10 @@ simulate_app = typer.Typer(
     help="Stage an attack and watch the decision on it.", no_args_is_help=True
 )
 app.add_typer(simulate_app, name="simulate")
+rules_app = typer.Typer(help="The rules in force, and rules of your own.", no_args_is_help=True)
+app.add_typer(rules_app, name="rules")
+actions_app = typer.Typer(help="The remediations that rules can name.", no_args_is_help=True)
+app.add_typer(actions_app, name="actions")
 
 _FAILED = 1
 _MISUSED = 2
@@ -215,6 +219,82 @@ def provision() -> None:
 
         for name, text in provision_emulator(os.environ).items():
             typer.echo(f"{name}={text}")
+
+
+_FolderOption = Annotated[
+    Path | None, typer.Argument(help="A folder of rule files; absent: the rules in force.")
+]
+
+
+@rules_app.command("list")
+def rules_list(folder: _FolderOption = None) -> None:
+    """One line a rule: id, severity, remediation, title."""
+    with _explained():
+        from countermand.catalogue import rules_in  # noqa: PLC0415
+        from countermand.shows import show_rules  # noqa: PLC0415
+
+        show_rules(rules_in(folder, os.environ))
+
+
+@rules_app.command("show")
+def rules_show(
+    rule_id: Annotated[str, typer.Argument(help="The rule's id, from `countermand rules list`.")],
+    folder: _FolderOption = None,
+) -> None:
+    """Everything about one rule, and what its remediation does and needs."""
+    with _explained():
+        from countermand.catalogue import rule_in  # noqa: PLC0415
+        from countermand.shows import show_rule  # noqa: PLC0415
+
+        show_rule(rule_in(rule_id, folder, os.environ))
+
+
+@rules_app.command("lint")
+def rules_lint(folder: _FolderOption = None) -> None:
+    """Check rule files as the worker does at its start, and say every error of every file."""
+    with _explained():
+        from countermand.catalogue import rules_in  # noqa: PLC0415
+
+        typer.echo(f"{len(rules_in(folder, os.environ))} rules, no errors")
+
+
+@rules_app.command("test")
+def rules_test(
+    folder: Annotated[
+        Path, typer.Argument(help="A folder of rule files, with their cases in its `cases/`.")
+    ],
+) -> None:
+    """Run each rule on its cases: `cases/RULE_ID.yaml`, CloudTrail records under `matches` and
+    `ignores`.
+    """
+    with _explained():
+        from countermand.catalogue import run_cases  # noqa: PLC0415
+        from countermand.shows import show_cases  # noqa: PLC0415
+
+        results = run_cases(folder)
+        show_cases(results)
+        if not all(result.ok for result in results):
+            raise typer.Exit(_FAILED)
+
+
+@rules_app.command("coverage")
+def rules_coverage(folder: _FolderOption = None) -> None:
+    """Which API calls the rules look at, by service, and by which rules."""
+    with _explained():
+        from countermand.catalogue import calls_of, rules_in  # noqa: PLC0415
+        from countermand.shows import show_coverage  # noqa: PLC0415
+
+        show_coverage(calls_of(rules_in(folder, os.environ)))
+
+
+@actions_app.command("list")
+def actions_list() -> None:
+    """Every remediation: what it does, and the permissions it and its undo need."""
+    with _explained():
+        from countermand.actions import ALL  # noqa: PLC0415
+        from countermand.shows import show_actions  # noqa: PLC0415
+
+        show_actions(ALL.values())
 
 
 @app.command(hidden=True)

@@ -40,7 +40,7 @@ def examine(settings: Settings) -> list[Finding]:
         ("credentials", lambda: _credentials(settings, clients)),
         ("queue", lambda: _queue(settings, surroundings)),
         ("topic", lambda: _topic(settings, surroundings)),
-        ("rule", lambda: _rule(settings, surroundings, rules())),
+        ("rule", lambda: _rule(settings, surroundings, rules(settings))),
     ]
     return [finding for what, check in checks for finding in _checked(what, check)]
 

@@ -2,8 +2,11 @@
 
 from collections.abc import Callable, Mapping
 
+from countermand.catalogue import rule_schema, rules_page
 from countermand.settings import configuration_page
 
 PAGES: Mapping[str, Callable[[], str]] = {
     "configuration.md": configuration_page,
+    "rules.md": rules_page,
+    "rule.schema.json": rule_schema,
 }

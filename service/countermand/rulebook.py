@@ -4,42 +4,103 @@ The YAML is read as data only (no tags, no duplicate keys), checked by the schem
 compiled, and its remediation looked up among the actions.
 """
 
-from collections.abc import Collection, Iterator
+from collections.abc import Iterator, Mapping
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import yaml
-from pydantic import ValidationError
+from pydantic import BaseModel, ConfigDict, Field, TypeAdapter, ValidationError
 
 from countermand.core.errors import ConfigError
+from countermand.core.model import Mode, Severity
 from countermand.core.pattern import PatternError
 from countermand.core.rule import Rule, RuleFile, RuleSet, compile_rule
+from countermand.ports import Action
 
 BUILT_IN = Path(__file__).parent / "rules"
+_LARGEST_FOLDER_BYTES = 10_000_000
+_LARGEST_FILE_BYTES = 200_000
 
 
-def load_rules(folder: Path, actions: Collection[str]) -> RuleSet:
-    """All `*.yaml` of a folder, by name. Raises `ConfigError` with every error of every file."""
-    rules, errors = [], []
-    for path in sorted(folder.glob("*.yaml")):
+class Override(BaseModel):
+    """What an overrides file may change of a rule."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    enabled: bool = True
+    severity: Severity | None = None
+    mode: Mode | None = Field(
+        default=None, description="Replaces the rule's own limit; the service's mode still caps it."
+    )
+
+
+def load_rules(
+    folder: Path, actions: Mapping[str, Action], *more: Path, overrides: Path | None = None
+) -> RuleSet:
+    """All `*.yaml` of the folders, by name, changed by the overrides. Raises `ConfigError` with
+    every error of every file.
+    """
+    found: dict[str, tuple[Path, Rule]] = {}
+    errors: list[str] = []
+    for path in (path for place in (folder, *more) for path in _files(place, errors)):
         try:
-            rules.append(load_rule(path, actions))
+            rule = load_rule(path, actions)
         except ConfigError as error:
             errors.append(str(error))
-    if not rules and not errors:
-        errors.append(f"{folder}: no rule files (*.yaml) in here")
+            continue
+        if rule.id in found:
+            errors.append(f"{path}: id: {rule.id!r} is the id of {found[rule.id][0]} too")
+        found[rule.id] = path, rule
+    rules = {rule_id: rule for rule_id, (_, rule) in found.items()}
+    if overrides is not None:
+        rules = _overridden(rules, overrides, errors)
     if errors:
         raise ConfigError("\n".join(errors))
-    return RuleSet(rules)
+    return RuleSet(rules.values())
 
 
-def load_rule(path: Path, actions: Collection[str]) -> Rule:
-    """One rule file, checked and compiled."""
+def _files(folder: Path, errors: list[str]) -> list[Path]:
+    files = sorted(folder.glob("*.yaml"))
+    size = sum(path.stat().st_size for path in files if path.is_file())
+    if not files:
+        errors.append(f"{folder}: no rule files (*.yaml) in here")
+    elif size > _LARGEST_FOLDER_BYTES:
+        errors.append(f"{folder}: {size} bytes of rules, more than {_LARGEST_FOLDER_BYTES}")
+        return []
+    return files
+
+
+def _overridden(rules: dict[str, Rule], path: Path, errors: list[str]) -> dict[str, Rule]:
+    changed = dict(rules)
     try:
-        node = yaml.compose(path.read_text(encoding="utf-8"), Loader=_SafeLoader)
-        document = _SafeLoader("").construct_document(node) if node else None
-    except (yaml.YAMLError, ValueError, OSError, RecursionError) as error:
-        raise ConfigError(f"{path}: not readable as YAML: {error}") from error
+        node, document = _read(path)
+        wanted = TypeAdapter(dict[str, Override]).validate_python(document or {})
+    except ConfigError as error:
+        errors.append(str(error))
+        return changed
+    except ValidationError as error:
+        errors.extend(_lines(path, node, error))
+        return changed
+    for rule_id, override in wanted.items():
+        if rule_id not in rules:
+            errors.append(f"{path}:{_line(node, (rule_id,))}: {rule_id}: no such rule")
+        elif not override.enabled:
+            del changed[rule_id]
+        else:
+            changed[rule_id] = _changed(rules[rule_id], override)
+    return changed
+
+
+def _changed(rule: Rule, override: Override) -> Rule:
+    return replace(
+        rule, severity=override.severity or rule.severity, mode=override.mode or rule.mode
+    )
+
+
+def load_rule(path: Path, actions: Mapping[str, Action]) -> Rule:
+    """One rule file, checked and compiled."""
+    node, document = _read(path)
     try:
         file = RuleFile.model_validate(document)
         rule = compile_rule(file)
@@ -53,6 +114,16 @@ def load_rule(path: Path, actions: Collection[str]) -> Rule:
         known = ", ".join(sorted(actions))
         raise ConfigError(f"{path}: remediate: unknown {file.remediate!r}; known: {known}")
     return rule
+
+
+def _read(path: Path) -> tuple[yaml.Node | None, Any]:
+    try:
+        if path.stat().st_size > _LARGEST_FILE_BYTES:
+            raise ConfigError(f"{path}: more than {_LARGEST_FILE_BYTES} bytes")
+        node = yaml.compose(path.read_text(encoding="utf-8"), Loader=_SafeLoader)
+        return node, _SafeLoader("").construct_document(node) if node else None
+    except (yaml.YAMLError, ValueError, OSError, RecursionError) as error:
+        raise ConfigError(f"{path}: not readable as YAML: {error}") from error
 
 
 class _SafeLoader(yaml.SafeLoader):

@@ -88,6 +88,9 @@ _Globs = Annotated[
     tuple[Annotated[str, Field(pattern=r"^arn:[A-Za-z0-9_+=,.@*?:/-]+$", max_length=512)], ...],
     BeforeValidator(_listed),
 ]
+_Folders = Annotated[
+    tuple[Annotated[str, Field(pattern=r"^/\S+$", max_length=512)], ...], BeforeValidator(_listed)
+]
 _Token = Annotated[SecretStr, AfterValidator(_token)]
 
 
@@ -221,6 +224,21 @@ class Settings(BaseModel):
         description="ARNs of principals that are never touched, in scope or not: globs, "
         "comma-separated.",
         examples=["arn:aws:iam::111122223333:user/break-glass-*"],
+    )
+    rules_folders: _Folders = Field(
+        default=(),
+        max_length=10,
+        description="Folders with rule files of your own, beside the built-in ones; "
+        "comma-separated. Kubernetes mounts one from a ConfigMap.",
+        examples=["/etc/countermand/rules"],
+    )
+    rule_overrides: str | None = Field(
+        default=None,
+        pattern=r"^/\S+$",
+        max_length=512,
+        description="A YAML file that changes rules by id: their `mode`, `severity`, or whether "
+        "they are `enabled`.",
+        examples=["/etc/countermand/overrides.yaml"],
     )
     exception_tag: str = Field(
         default="SecurityApproved=true",

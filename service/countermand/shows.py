@@ -5,17 +5,22 @@ Names in here may be an attacker's: they are printed escaped, never interpreted 
 
 import json
 from collections import Counter
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from io import BufferedReader
 
+import yaml
 from rich.console import Console
 from rich.progress import Progress
 from rich.text import Text
 
+from countermand.actions import ALL as ACTIONS
 from countermand.app import rules
+from countermand.catalogue import CaseResult, reaction
 from countermand.core.model import Record
 from countermand.core.report import plain
+from countermand.core.rule import Rule, RuleSet
 from countermand.doctor import Finding
+from countermand.ports import Action
 from countermand.replay import Replayed, replay
 from countermand.views import decision_view
 
@@ -26,6 +31,7 @@ _COLOURS = {
     "wait": "cyan",
     "malformed": "magenta",
 }
+_SEVERITIES = {"critical": "red", "high": "yellow", "medium": "cyan", "low": "green"}
 _LONG_FILE_BYTES = 5_000_000
 
 
@@ -58,6 +64,58 @@ def show_decisions(records: Iterable[Record], *, as_json: bool) -> None:
     console = Console()
     for record in records:
         console.print(_decision_line(record), soft_wrap=True)
+
+
+def show_rules(rules: RuleSet) -> None:
+    """Print one line a rule."""
+    console = Console()
+    for rule in rules.rules:
+        line = Text(f"{rule.id:<50} ")
+        line.append(f"{rule.severity:<9}", style=_SEVERITIES[rule.severity])
+        console.print(line.append(f"{reaction(rule):<32} {rule.title}"), soft_wrap=True)
+    console.print(f"{len(rules)} rules", highlight=False)
+
+
+def show_rule(rule: Rule) -> None:
+    """Print a rule file in full, and what its action needs."""
+    console = Console()
+    document = rule.file.model_dump(mode="json", exclude_defaults=True)
+    console.out(yaml.safe_dump(document, sort_keys=False, allow_unicode=True), highlight=False)
+    if rule.remediation is not None:
+        show_actions([ACTIONS[rule.remediation]])
+
+
+def show_cases(results: Sequence[CaseResult]) -> None:
+    """Print the cases that failed, and how many there are."""
+    console = Console()
+    for result in results:
+        if not result.ok:
+            where = f"{result.rule_id}, {result.kind} {result.number}"
+            console.print(Text("FAIL", style="red"), Text(f"{where}: {result.detail}"))
+    failed = sum(not result.ok for result in results)
+    console.print(f"{len(results)} cases, {failed} failed", highlight=False)
+
+
+def show_coverage(calls: Mapping[str, Sequence[str]]) -> None:
+    """Print each call with the rules that look at it."""
+    console = Console()
+    for call, rule_ids in calls.items():
+        console.print(Text(f"{call:<48} {', '.join(rule_ids)}"), soft_wrap=True)
+    console.print(f"{len(calls)} calls", highlight=False)
+
+
+def show_actions(actions: Iterable[Action]) -> None:
+    """Print each action, with the permissions that it needs."""
+    console = Console()
+    for action in actions:
+        console.print(Text(f"{action.name}: {action.description}"), soft_wrap=True)
+        for label, permissions in (
+            ("reads", action.read_permissions),
+            ("writes", action.permissions),
+            ("undo", action.undo_permissions),
+        ):
+            if permissions:
+                console.print(Text(f"    {label:<7}{', '.join(permissions)}"), soft_wrap=True)
 
 
 def show_findings(findings: Sequence[Finding]) -> None:

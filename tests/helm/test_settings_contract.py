@@ -31,6 +31,8 @@ OTHER: dict[str, tuple[str, Any, Any]] = {
         ["arn:aws:iam::111122223333:user/break-*", "arn:aws:iam::111122223333:role/a/b"],
         ("arn:aws:iam::111122223333:user/break-*", "arn:aws:iam::111122223333:role/a/b"),
     ),
+    "rules_folders": ("settings.rulesFolders", ["/etc/a", "/etc/b"], ("/etc/a", "/etc/b")),
+    "rule_overrides": ("settings.ruleOverrides", "/etc/countermand/overrides.yaml", None),
     "exception_tag": ("settings.exceptionTag", "Freigabe: erklärt=ja = 1", None),
     "own_role_arn": ("settings.ownRoleArn", "arn:aws:iam::111122223333:role/a/b", None),
     "max_event_age_hours": ("settings.maxEventAgeHours", 336, None),

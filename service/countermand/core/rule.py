@@ -15,11 +15,14 @@ type Path = tuple[str, ...]
 _ROUTED = (("source",), ("detail-type",), ("detail", "eventSource"), ("detail", "eventName"))
 _PATH = r"^detail(\.[A-Za-z0-9]+)+$"
 
-type _Path = Annotated[str, Field(pattern=_PATH, max_length=200)]
-type _Paths = Annotated[
+_Path = Annotated[str, Field(pattern=_PATH, max_length=200)]
+_Paths = Annotated[
     tuple[_Path, ...],
     Field(min_length=1, max_length=5),
-    BeforeValidator(lambda value: (value,) if isinstance(value, str) else value),
+    BeforeValidator(
+        lambda value: (value,) if isinstance(value, str) else value,
+        json_schema_input_type=_Path | tuple[_Path, ...],
+    ),
 ]
 
 
