@@ -31,12 +31,12 @@ def docker() -> Iterator[Docker]:
     with ExitStack() as stack:
         try:
             docker = stack.enter_context(engine())
-            provide(docker, images_of_compose())
             if not docker.own:
                 stack.callback(remove_standins, docker)
-            docker.make("image")
+            provide(docker, images_of_compose())
         except Exception as error:  # noqa: BLE001  whatever it was, CI shall see it
             skip_or_fail(error)
+        docker.make("image")
         yield docker
 
 
