@@ -70,7 +70,7 @@ class Docker:
 @contextlib.contextmanager
 def engine() -> Iterator[Docker]:
     """A Docker that answers. Raises `UnavailableError` where none can be had."""
-    found = Docker(os.environ, own=False)
+    found = Docker({**os.environ, "DOCKER_BUILDKIT": "1"}, own=False)
     if found.answers():
         yield _with_plugins(found)
         return
@@ -113,7 +113,7 @@ def _end(daemon: "subprocess.Popen[bytes]") -> None:
 
 def _with_plugins(docker: Docker) -> Docker:
     """With compose and buildx from Debian where the machine's own Docker has none."""
-    if docker.attempt("compose", "version").returncode == 0:
+    if all(docker.attempt(plugin, "version").returncode == 0 for plugin in ("compose", "buildx")):
         return docker
     config = {"DOCKER_CONFIG": str(_plugins())}
     return Docker(docker.environment | config, own=False)

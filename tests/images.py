@@ -39,12 +39,16 @@ def provide(docker: Docker, images: Iterable[str]) -> None:
         list(pool.map(lambda image: _build(docker, image), images))
 
 
-def remove_standins(docker: Docker) -> None:
-    """Real images would not be pulled while these have their names."""
-    label = f"label={_LABEL}"
-    found = docker.run("image", "ls", "--filter", label, "--format", "{{.Repository}}:{{.Tag}}")
-    if names := found.split():
-        docker.run("image", "rm", "--force", *names)
+def tidy(docker: Docker) -> None:
+    """Remove what no later run needs: from an engine that is not ours, the stand-ins too, and what
+    was built on them. Real images would not be pulled while these have their names.
+    """
+    if not docker.own:
+        which = ("--filter", f"label={_LABEL}", "--filter", "dangling=false")
+        found = docker.run("image", "ls", *which, "--format", "{{.Repository}}:{{.Tag}}")
+        if names := found.split():
+            docker.run("image", "rm", "--force", *names)
+    docker.run("image", "prune", "--force", "--filter", f"label={_LABEL}")
 
 
 def _pulled(docker: Docker, image: str, seconds: float) -> bool:

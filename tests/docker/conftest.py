@@ -8,7 +8,7 @@ import pytest
 
 from composed import Stack, images_of_compose
 from engine import Docker, engine
-from images import BASE, provide, remove_standins
+from images import BASE, provide, tidy
 from tools import skip_or_fail
 
 HERE = Path(__file__).parent
@@ -31,12 +31,11 @@ def docker() -> Iterator[Docker]:
     with ExitStack() as stack:
         try:
             docker = stack.enter_context(engine())
+            stack.callback(tidy, docker)
             provide(docker, images_of_compose())
-            if not docker.own:
-                stack.callback(remove_standins, docker)
-            docker.make("image")
         except Exception as error:  # noqa: BLE001  whatever it was, CI shall see it
             skip_or_fail(error)
+        docker.make("image")
         yield docker
 
 
