@@ -16,7 +16,7 @@ export PYTHON
 # Two pips in one environment would trip over each other.
 .NOTPARALLEL:
 .DEFAULT_GOAL := help
-.PHONY: help install install-localstack demo test unit lint fmt check docs docs-fresh bench lock \
+.PHONY: help install install-localstack demo test unit lint fmt check docs docs-fresh dashboards bench lock \
 	image sbom docker-test chart chart-files chart-e2e clean distclean
 
 help: ## Show this list
@@ -60,6 +60,10 @@ docs-fresh: $(DEV)
 	(cd "$$fresh" && find . -type f) | while read -r page; do \
 		diff -u "docs/$${page#./}" "$$fresh/$$page" || { echo "docs/$${page#./} is stale: run 'make docs'"; exit 1; }; \
 	done
+
+dashboards: $(DEV) ## Write Grafana's dashboards anew, and the chart's copies
+	$(BIN)/python docker/grafana/build.py
+	$(BIN)/python scripts/chart_files.py
 
 bench: $(DEV) ## Measure how fast a decision is made
 	@$(BIN)/python tests/bench/decision.py

@@ -1,5 +1,6 @@
-"""What several folders of tests share: a DynamoDB API server in a process of its own."""
+"""What several folders of tests share: one LocalStack, and a DynamoDB API server."""
 
+import os
 import socket
 import subprocess
 import sys
@@ -10,6 +11,21 @@ from typing import Any
 import botocore.session
 import pytest
 from botocore.exceptions import EndpointConnectionError
+
+from countermand.localstack import LocalStack, LocalStackMissingError
+
+
+@pytest.fixture(scope="session")
+def localstack() -> Iterator[LocalStack]:
+    emulator = LocalStack()
+    try:
+        emulator.start()
+    except LocalStackMissingError as missing:
+        if os.environ.get("CI"):  # a gate that skips is no gate
+            raise
+        pytest.skip(str(missing))
+    yield emulator
+    emulator.stop()
 
 
 @pytest.fixture(scope="session")

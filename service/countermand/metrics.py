@@ -144,8 +144,9 @@ class Metrics:
         )
         self.decisions = counter(
             "decisions_total",
-            "Finished decisions by the leading rule, its verdict and the mode it was judged in.",
-            ["rule_id", "verdict", "mode"],
+            "Finished decisions by the leading rule, its severity, its verdict, the guard that "
+            "gave it, and the mode it was judged in.",
+            ["rule_id", "severity", "verdict", "guard", "mode"],
         )
         self.remediations = counter(
             "remediations_total",

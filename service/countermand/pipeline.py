@@ -342,7 +342,9 @@ class Pipeline:
         decision = record.decision
         self.metrics.decisions.labels(
             rule_id=decision.leading.finding.rule_id,
+            severity=str(decision.leading.finding.severity),
             verdict=str(decision.verdict),
+            guard=decision.leading.reasons[0].guard,
             mode=str(decision.mode),
         ).inc()
         for ruling in decision.rulings:

@@ -1,12 +1,11 @@
 """One LocalStack for all tests of this folder; names in it are unique per test, not reset."""
 
-import os
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
-from countermand.localstack import LocalStack, LocalStackMissingError
+from countermand.localstack import LocalStack
 from running import Site, aws_environment
 
 HERE = Path(__file__).parent
@@ -18,19 +17,6 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     for item in items:
         if HERE in item.path.parents:
             item.add_marker(pytest.mark.localstack)
-
-
-@pytest.fixture(scope="session")
-def localstack() -> Iterator[LocalStack]:
-    emulator = LocalStack()
-    try:
-        emulator.start()
-    except LocalStackMissingError as missing:
-        if os.environ.get("CI"):  # a gate that skips is no gate
-            raise
-        pytest.skip(str(missing))
-    yield emulator
-    emulator.stop()
 
 
 @pytest.fixture

@@ -272,10 +272,11 @@ def test_metrics_count_decisions_and_neither_rules_nor_labels_name_anybody(site:
     user, outsider = site.user("counted"), f"bob-{site.mark}"
     events = [site.attack(user), site.attack(outsider)]
     found = [decision(worker, event) for event in events]
-    rule, of_rule = "admin_policy_attached_to_user", "countermand_decisions_total"
+    of_rule = "countermand_decisions_total"
+    labels = 'mode="enforce",rule_id="admin_policy_attached_to_user",severity="critical"'
     wanted = {
-        f'{of_rule}{{mode="enforce",rule_id="{rule}",verdict="remediate"}}': 1,
-        f'{of_rule}{{mode="enforce",rule_id="{rule}",verdict="alert_only"}}': 1,
+        f'{of_rule}{{guard="approved",{labels},verdict="remediate"}}': 1,
+        f'{of_rule}{{guard="scope",{labels},verdict="alert_only"}}': 1,
         'countermand_remediations_total{action="detach_user_policy",status="applied"}': 1,
         'countermand_alerts_total{channel="sns",status="sent"}': 2,
         'countermand_settlements_total{result="deleted"}': 2,

@@ -13,7 +13,7 @@ PROMISED_LABELS = {
     "countermand_events_ignored_total": (),
     "countermand_events_malformed_total": (),
     "countermand_events_duplicate_total": (),
-    "countermand_decisions_total": ("rule_id", "verdict", "mode"),
+    "countermand_decisions_total": ("rule_id", "severity", "verdict", "guard", "mode"),
     "countermand_remediations_total": ("action", "status"),
     "countermand_alerts_total": ("channel", "status"),
     "countermand_settlements_total": ("result",),
@@ -110,8 +110,20 @@ def test_expected_series_are_zero_before_anything_happened() -> None:
 
 def test_enums_become_their_plain_words() -> None:
     metrics = Metrics()
-    metrics.decisions.labels(rule_id="r", verdict=Verdict.REMEDIATE, mode=Mode.DRY_RUN).inc()
-    labels = (("mode", "dry-run"), ("rule_id", "r"), ("verdict", "remediate"))
+    metrics.decisions.labels(
+        rule_id="r",
+        severity=Severity.HIGH,
+        verdict=Verdict.REMEDIATE,
+        guard="approved",
+        mode=Mode.DRY_RUN,
+    ).inc()
+    labels = (
+        ("guard", "approved"),
+        ("mode", "dry-run"),
+        ("rule_id", "r"),
+        ("severity", "high"),
+        ("verdict", "remediate"),
+    )
     assert samples(metrics)["countermand_decisions_total", labels] == 1
 
 

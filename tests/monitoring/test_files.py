@@ -1,0 +1,80 @@
+"""The files that Grafana and Prometheus read: fresh, and right in themselves."""
+
+import json
+import subprocess
+from itertools import combinations
+from pathlib import Path
+
+import pytest
+import yaml
+
+from boards import ALERTS, BUILT, GRAFANA, PROMETHEUS
+from countermand.metrics import Metrics
+from tools import ROOT
+
+
+@pytest.mark.parametrize("name", BUILT)
+def test_a_dashboard_is_what_the_tables_say_now(name: str) -> None:
+    written = json.loads((GRAFANA / "dashboards" / name).read_text())
+    assert written == BUILT[name], "run `make dashboards`"
+
+
+@pytest.mark.parametrize("name", BUILT)
+def test_panels_do_not_overlap_and_stay_on_the_board(name: str) -> None:
+    places = [panel["gridPos"] for panel in BUILT[name]["panels"]]
+    assert all(place["x"] + place["w"] <= 24 for place in places)
+    for one, other in combinations(places, 2):
+        beside = one["x"] + one["w"] <= other["x"] or other["x"] + other["w"] <= one["x"]
+        above = one["y"] + one["h"] <= other["y"] or other["y"] + other["h"] <= one["y"]
+        assert beside or above, (one, other)
+
+
+@pytest.mark.parametrize("name", BUILT)
+def test_every_panel_says_what_it_shows(name: str) -> None:
+    for panel in BUILT[name]["panels"]:
+        if panel["type"] != "row":
+            assert panel["description"].endswith("."), panel["title"]
+
+
+def test_every_alert_says_what_to_do_in_the_operations_guide() -> None:
+    guide = (ROOT / "docs/operations.md").read_text()
+    for alert in ALERTS:
+        assert alert["alert"] in guide
+
+
+def test_the_alert_rules_are_right_and_fire_when_they_should(prometheus: Path) -> None:
+    for command in (
+        ["check", "rules", "rules/countermand.yml"],
+        ["test", "rules", "rules.test.yml"],
+    ):
+        done = subprocess.run(
+            [prometheus / "promtool", *command],
+            cwd=PROMETHEUS,
+            capture_output=True,
+            text=True,
+            check=False,
+        )
+        assert done.returncode == 0, done.stdout + done.stderr
+
+
+def test_every_alert_has_a_test() -> None:
+    tests = yaml.safe_load((PROMETHEUS / "rules.test.yml").read_text())["tests"]
+    fired = {
+        case["alertname"]
+        for test in tests
+        for case in test["alert_rule_test"]
+        if case["exp_alerts"]
+    }
+    assert fired == {alert["alert"] for alert in ALERTS}
+
+
+def test_the_metrics_keep_to_prometheus_own_rules(prometheus: Path) -> None:
+    metrics = Metrics()
+    metrics.expect(["a_rule"], ["detach_user_policy"], ["sns"])
+    done = subprocess.run(
+        [prometheus / "promtool", "check", "metrics"],
+        input=metrics.render(),
+        capture_output=True,
+        check=False,
+    )
+    assert done.returncode == 0, done.stdout + done.stderr
