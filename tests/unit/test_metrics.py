@@ -5,7 +5,7 @@ import pytest
 from prometheus_client.parser import text_string_to_metric_families
 
 from countermand import __version__
-from countermand.core.model import Mode, StepStatus, Verdict
+from countermand.core.model import Mode, Severity, StepStatus, Verdict
 from countermand.metrics import CONTENT_TYPE, AlertStatus, Metrics, Settlement
 
 PROMISED_LABELS = {
