@@ -17,6 +17,7 @@ from countermand.core.model import Mode
 from countermand.core.parse import parse
 from countermand.core.pattern import exact_values
 from countermand.core.rule import Rule, RuleFile, RuleSet
+from countermand.leastprivilege import VARIABLES, Places, enforce_policy, worker_policy
 from countermand.rulebook import BUILT_IN, load_rules
 from countermand.settings import Settings
 
@@ -51,6 +52,20 @@ def rule_in(rule_id: str, folder: Path | None, environ: Mapping[str, str]) -> Ru
     if found is None:
         raise ConfigError(f"no rule {rule_id!r}; `countermand rules list` shows all")
     return found
+
+
+def iam_policy(
+    mode: Mode, places: Sequence[str], environ: Mapping[str, str], *, only_writes: bool
+) -> Mapping[str, Any]:
+    """The worker's policy, with `NAME=VALUE` in the place of `${NAME}`."""
+    named = dict(place.partition("=")[::2] for place in places)
+    if wrong := [name for name, value in named.items() if name not in VARIABLES or not value]:
+        known = ", ".join(VARIABLES)
+        raise ConfigError(f"--place {wrong[0]}: must be NAME=VALUE; the names are {known}")
+    where, rule_set = Places(**named), rules_in(None, environ)
+    if only_writes:
+        return enforce_policy(rule_set, ACTIONS, where)
+    return worker_policy(mode, rule_set, ACTIONS, where)
 
 
 def reaction(rule: Rule) -> str:

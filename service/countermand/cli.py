@@ -15,6 +15,7 @@ import typer
 
 from countermand import __version__
 from countermand.core.errors import ConfigError, CountermandError
+from countermand.core.model import Mode
 from countermand.settings import Settings
 
 app = typer.Typer(
@@ -285,6 +286,37 @@ def rules_coverage(folder: _FolderOption = None) -> None:
         from countermand.shows import show_coverage  # noqa: PLC0415
 
         show_coverage(calls_of(rules_in(folder, os.environ)))
+
+
+@rules_app.command("event-pattern")
+def rules_event_pattern(folder: _FolderOption = None) -> None:
+    """The EventBridge patterns that bring what the rules need; one bus rule for each."""
+    with _explained():
+        from countermand.catalogue import rules_in  # noqa: PLC0415
+        from countermand.leastprivilege import routing_patterns  # noqa: PLC0415
+
+        typer.echo(json.dumps(routing_patterns(rules_in(folder, os.environ)), indent=2))
+
+
+@app.command("iam-policy")
+def iam_policy(
+    mode: Annotated[Mode, typer.Option(help="The mode that the worker will run in.")],
+    *,
+    only_writes: Annotated[
+        bool, typer.Option("--only-writes", help="Only what enforce adds: a policy of its own.")
+    ] = False,
+    place: Annotated[
+        list[str] | None,
+        typer.Option(help="NAME=VALUE, such as account_id=111122223333; else ${NAME} stands."),
+    ] = None,
+) -> None:
+    """The least privilege of the worker's role for the enabled rules, as a policy document."""
+    with _explained():
+        from countermand.catalogue import iam_policy as document  # noqa: PLC0415
+
+        typer.echo(
+            json.dumps(document(mode, place or [], os.environ, only_writes=only_writes), indent=2)
+        )
 
 
 @actions_app.command("list")

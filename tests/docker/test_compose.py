@@ -128,10 +128,11 @@ def test_two_workers_decide_each_event_once_and_either_one_alone_goes_on(
 
 
 def test_mails_and_metrics_survive_a_restart_and_the_rest_is_made_anew(stack: Stack) -> None:
-    mails = len(stack.get("mail", 1080, "/email"))
+    # The relay may still bring one that was written before.
+    mails = {mail["text"] for mail in stack.get("mail", 1080, "/email")}
     stack.compose("down", "--timeout", "5")
     stack.up()
-    assert len(stack.get("mail", 1080, "/email")) == mails
+    assert mails <= {mail["text"] for mail in stack.get("mail", 1080, "/email")}
     query = 'max_over_time(countermand_decisions_total{verdict="remediate"}[1h])'
     assert eventually(lambda: _metric(stack, f"sum({query})") >= 2), _metric(stack, query)
     assert stack.get("worker", 8080, "/decisions")["decisions"] == []

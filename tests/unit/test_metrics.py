@@ -62,7 +62,7 @@ def test_every_name_ends_in_its_unit() -> None:
 
 def test_no_label_could_hold_a_user_an_arn_or_an_id() -> None:
     closed = {
-        "rule_id", "verdict", "mode", "action", "status", "channel", "result",
+        "rule_id", "severity", "verdict", "guard", "mode", "action", "status", "channel", "result",
         "service", "operation", "code", "version", "python",
     }  # fmt: skip
     assert {label for labels in PROMISED_LABELS.values() for label in labels} == closed

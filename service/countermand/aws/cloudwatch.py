@@ -11,6 +11,8 @@ from typing import Any
 
 from watchtower import CloudWatchLogHandler
 
+PERMISSIONS = ("logs:CreateLogStream", "logs:PutLogEvents")
+
 _SEND_SECONDS = 5
 _FLUSH_SECONDS = 3.0
 

@@ -39,6 +39,9 @@ _HEALTH_KEPT = timedelta(days=1)
 _INDEXED = ("rule_id", "verdict", "account_id")
 _FILTERED = (*_INDEXED, "severity", "target", "actor")
 _CONDITION_FAILED = "ConditionalCheckFailedException"
+PERMISSIONS = ("dynamodb:GetItem", "dynamodb:PutItem", "dynamodb:UpdateItem", "dynamodb:Query")
+"""Of a worker; the table itself is made by Terraform or `countermand provision`."""
+
 _MINE = "#owner = :owner AND fence = :fence"
 _OPEN = " AND done = :open"
 

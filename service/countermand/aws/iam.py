@@ -12,6 +12,12 @@ from botocore.exceptions import ClientError
 from countermand.aws.errors import error_code, translated
 from countermand.core.model import Principal, Subject, SubjectKind
 
+PERMISSIONS = {
+    SubjectKind.USER: ("iam:GetUser", "iam:ListUserTags", "iam:ListAttachedUserPolicies"),
+    SubjectKind.ROLE: ("iam:GetRole", "iam:ListRoleTags", "iam:ListAttachedRolePolicies"),
+    SubjectKind.GROUP: ("iam:GetGroup", "iam:ListAttachedGroupPolicies"),
+}
+
 _GONE = frozenset({"NoSuchEntity", "NoSuchEntityException"})
 
 

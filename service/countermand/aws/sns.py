@@ -8,6 +8,8 @@ from typing import Any
 
 from countermand.aws.errors import translated
 
+PERMISSIONS = ("sns:Publish",)
+
 
 class SnsTopic:
     """Publishes with one shared boto3 `sns` client."""

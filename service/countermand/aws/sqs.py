@@ -10,6 +10,9 @@ from typing import Any
 from countermand.aws.errors import translated
 from countermand.ports import Message
 
+PERMISSIONS = ("sqs:ReceiveMessage", "sqs:DeleteMessage", "sqs:ChangeMessageVisibility")
+"""The batch calls need the same."""
+
 _TWELVE_HOURS = 43_200
 
 
