@@ -93,6 +93,10 @@ def everything_happens(site: Site, ports: list[int], asked: Asked) -> None:
     site.lab.send(site.stack.queue_url, "no JSON")
     assert eventually(lambda: scraped(asked, "countermand_events_malformed_total > 0"))
     assert eventually(lambda: scraped(asked, "sum(countermand_decisions_total) >= 2"))
+    # A rate needs two samples of each series, and this worker stops now.
+    exception = 'increase(countermand_decisions_total{guard="exception"}[5m])'
+    applied = 'increase(countermand_decisions_total{guard="approved"}[5m])'
+    assert eventually(lambda: scraped(asked, exception) and scraped(asked, applied))
     first.stop()
     second = started(site, ports[1], topic_arn=f"{site.stack.topic_arn}-gone")
     site.attack(site.user("untold"))
