@@ -1,5 +1,6 @@
 """What several folders of tests share: a DynamoDB API server in a process of its own."""
 
+import os
 import socket
 import subprocess
 import sys
@@ -20,6 +21,7 @@ def dynamodb() -> Iterator[Any]:
         port = probe.getsockname()[1]
     server = subprocess.Popen(
         [sys.executable, "-m", "moto.server", "-H", "127.0.0.1", "-p", str(port)],
+        env=os.environ | {"MOTO_IAM_LOAD_MANAGED_POLICIES": "true"},
         stdout=subprocess.DEVNULL,
         stderr=subprocess.DEVNULL,
     )
