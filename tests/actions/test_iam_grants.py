@@ -3,8 +3,8 @@ look, apply, verify, undo, verify.
 """
 
 import json
-import urllib.request
-from collections.abc import Iterator, Mapping
+import uuid
+from collections.abc import Mapping
 from typing import Any, cast
 
 import botocore.session
@@ -56,12 +56,11 @@ class MotoClients:
 
 
 class Account:
-    """An AWS account with one user, role, group and policy, all called `iam-test-x`."""
-
-    name = "iam-test-x"
+    """An AWS account with a user, role, group and policy of one name, which no other test uses."""
 
     def __init__(self, endpoint: str) -> None:
         clients = MotoClients(endpoint)
+        self.name = f"iam-test-{uuid.uuid4().hex[:12]}"
         self.iam = clients.get("iam")
         self.cloud = AwsCloud(cast("Clients", clients))
         self.iam.create_user(UserName=self.name)
@@ -95,16 +94,8 @@ class Account:
 
 
 @pytest.fixture
-def account(dynamodb: Any) -> Iterator[Account]:
-    endpoint = dynamodb.meta.endpoint_url
-    _reset(dynamodb)
-    yield Account(endpoint)
-    _reset(dynamodb)
-
-
-def _reset(dynamodb: Any) -> None:
-    url = f"{dynamodb.meta.endpoint_url}/moto-api/reset"
-    urllib.request.urlopen(urllib.request.Request(url, method="POST"), timeout=30).close()
+def account(dynamodb: Any) -> Account:
+    return Account(dynamodb.meta.endpoint_url)
 
 
 @pytest.mark.parametrize("kind", KINDS)
@@ -173,7 +164,7 @@ def test_a_version_that_grants_admin_rights_too_is_never_put_back(account: Accou
 
 
 def test_a_policy_with_one_version_has_nothing_to_go_back_to(account: Account) -> None:
-    policy = account.iam.create_policy(PolicyName="iam-test-y", PolicyDocument=ADMIN)
+    policy = account.iam.create_policy(PolicyName=f"{account.name}-admin", PolicyDocument=ADMIN)
     subject = Subject(SubjectKind.POLICY, policy["Policy"]["Arn"])
     with pytest.raises(CannotRestore, match="no other version"):
         account.look("set_default_policy_version", subject, version_id="v1")
