@@ -1,0 +1,76 @@
+"""Make the version before it the default again of a customer-managed policy."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from countermand.core.checks import admin_claim
+from countermand.core.errors import CannotRestore
+from countermand.core.model import Finding, Principal
+from countermand.ports import Cloud
+
+
+@dataclass(frozen=True, slots=True)
+class SetDefaultPolicyVersion:
+    """iam:SetDefaultPolicyVersion to the newest other version; undone by the same call.
+
+    The version that is taken back stays, as evidence. The call could grant: so a version that
+    itself gives administrator rights is never chosen.
+    https://docs.aws.amazon.com/IAM/latest/APIReference/API_SetDefaultPolicyVersion.html
+    """
+
+    name = "set_default_policy_version"
+    description = (
+        "Make the newest other version of the policy its default, unless that grants administrator "
+        "rights too; undo makes the version of the event the default again."
+    )
+    needs = ("version_id",)
+    read_permissions = ("iam:GetPolicyVersion", "iam:ListPolicyVersions")
+    permissions = ("iam:SetDefaultPolicyVersion",)
+    undo_permissions = ("iam:SetDefaultPolicyVersion",)
+
+    def look(
+        self, cloud: Cloud, finding: Finding, _principal: Principal | None
+    ) -> Mapping[str, str] | None:
+        if finding.subject is None:
+            return None
+        arn, version_id = finding.subject.name, finding.evidence["version_id"]
+        versions = _versions(cloud, arn)
+        if _default(versions) != version_id or not _grants_admin(cloud, arn, version_id):
+            return None
+        others = [version for version in versions if version["VersionId"] != version_id]
+        if not others:
+            raise CannotRestore("the policy has no other version")
+        previous = max(others, key=lambda version: version["CreateDate"])["VersionId"]
+        if _grants_admin(cloud, arn, previous):
+            raise CannotRestore(f"the version before it ({previous}) grants admin rights too")
+        return {"policy_arn": arn, "version_id": version_id, "previous_version_id": previous}
+
+    def apply(self, cloud: Cloud, params: Mapping[str, str]) -> bool:
+        if not self.present(cloud, params):
+            return False
+        _set(cloud, params["policy_arn"], params["previous_version_id"])
+        return True
+
+    def present(self, cloud: Cloud, params: Mapping[str, str]) -> bool:
+        return _default(_versions(cloud, params["policy_arn"])) == params["version_id"]
+
+    def undo(self, cloud: Cloud, params: Mapping[str, str]) -> None:
+        _set(cloud, params["policy_arn"], params["version_id"])
+
+
+def _versions(cloud: Cloud, arn: str) -> list[Any]:
+    return list(cloud.items("iam:ListPolicyVersions", "Versions", PolicyArn=arn))
+
+
+def _default(versions: list[Any]) -> str | None:
+    return next((str(v["VersionId"]) for v in versions if v["IsDefaultVersion"]), None)
+
+
+def _grants_admin(cloud: Cloud, arn: str, version_id: str) -> bool:
+    answer = cloud.call("iam:GetPolicyVersion", PolicyArn=arn, VersionId=version_id)
+    return admin_claim(answer["PolicyVersion"]["Document"]) is not None
+
+
+def _set(cloud: Cloud, arn: str, version_id: str) -> None:
+    cloud.call("iam:SetDefaultPolicyVersion", PolicyArn=arn, VersionId=version_id)
