@@ -15,11 +15,35 @@ from dataclasses import dataclass, fields
 from typing import Any
 
 from countermand.aws import cloudwatch, dynamodb, iam, sns, sqs
-from countermand.core.checks import ADMIN_POLICY_ARNS
+from countermand.core.checks import ADMIN_POLICY_ARNS, DENY_ALL_ARNS, PROTECTED_DENY_ARNS
 from countermand.core.errors import ConfigError
 from countermand.core.model import Mode, SubjectKind
 from countermand.core.rule import Rule, RuleSet
 from countermand.ports import Action
+
+_ENTITIES = ("User", "Role", "Group")
+_ONLY = (
+    (
+        "Detach",
+        frozenset(f"iam:Detach{entity}Policy" for entity in _ENTITIES),
+        "iam:PolicyARN",
+        ADMIN_POLICY_ARNS,
+    ),
+    (
+        # The two calls that could grant: only what denies may be attached or put.
+        "PutBackDeny",
+        frozenset(f"iam:Attach{entity}Policy" for entity in _ENTITIES),
+        "iam:PolicyARN",
+        PROTECTED_DENY_ARNS,
+    ),
+    (
+        "Contain",
+        frozenset(f"iam:Put{entity}PermissionsBoundary" for entity in _ENTITIES),
+        "iam:PermissionsBoundary",
+        DENY_ALL_ARNS,
+    ),
+)
+"""Calls that are allowed for the listed policies alone: name, calls, condition key, ARNs."""
 
 LONGEST_PATTERN = 2048
 """Characters of an EventBridge event pattern.
@@ -85,15 +109,14 @@ def enforce_statements(
     statements: list[Statement] = []
     for kind in (SubjectKind.USER, SubjectKind.ROLE, SubjectKind.GROUP, SubjectKind.POLICY):
         writes = sorted({p for a in _actions(rules, actions, kind) for p in a.permissions})
-        detaches = [p for p in writes if p.startswith("iam:Detach")]
-        others = [p for p in writes if p not in detaches]
         scoped = places.principals(kind, places.scope(kind))
         name = f"{kind.capitalize()}s"
-        if detaches:
-            arns = sorted(arn for arn in ADMIN_POLICY_ARNS)
-            condition = {"ArnEquals": {"iam:PolicyARN": arns}}
-            statements.append(_allow(f"Detach{name}", detaches, scoped) | {"Condition": condition})
-        if others:
+        for sid, calls, key, arns in _ONLY:
+            if narrowed := [p for p in writes if p in calls]:
+                condition = {"ArnEquals": {key: sorted(arns)}}
+                statements.append(_allow(f"{sid}{name}", narrowed, scoped))
+                statements[-1]["Condition"] = condition
+        if others := [p for p in writes if not any(p in calls for _, calls, _, _ in _ONLY)]:
             statements.append(_allow(f"TakeBack{name}", others, scoped))
         if writes:
             statements.append(_deny(f"NoPaths{name}", writes, f"{scoped}/*"))

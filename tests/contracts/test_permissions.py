@@ -130,7 +130,16 @@ def test_the_writes_alone_are_what_enforce_adds() -> None:
 def test_no_action_is_a_wildcard_and_the_worker_cannot_grant(mode: Mode) -> None:
     for action in allowed(mode):
         assert "*" not in action
-        assert not action.startswith(("iam:Attach", "iam:Create", "iam:Pass", "sts:"))
+        assert not action.startswith(("iam:Create", "iam:Pass", "iam:Tag", "sts:"))
+
+
+@pytest.mark.parametrize("mode", Mode)
+def test_what_is_attached_or_put_can_only_deny(mode: Mode) -> None:
+    for statement in policy(mode)["Statement"]:
+        granting = [a for a in statement["Action"] if a.startswith(("iam:Attach", "iam:Put"))]
+        if granting and statement["Effect"] == "Allow":
+            ((arns,),) = [keys.values() for keys in statement["Condition"].values()]
+            assert all("Deny" in arn or "Quarantine" in arn for arn in arns)
 
 
 def test_a_rule_that_is_off_needs_no_write(tmp_path: Path) -> None:

@@ -39,6 +39,9 @@ PROTECTED_DENY_ARNS = frozenset(
 """Policies of AWS's that only deny, so that attaching one can never grant.
 https://docs.aws.amazon.com/aws-managed-policy/latest/reference/AWSCompromisedKeyQuarantineV3.html"""
 
+DENY_ALL_ARNS = frozenset(arn for arn in PROTECTED_DENY_ARNS if arn.endswith("/AWSDenyAll"))
+"""As a permissions boundary it leaves its bearer no right at all."""
+
 _ESCALATIONS = tuple(
     f"iam:{name}"
     for name in (
