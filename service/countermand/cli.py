@@ -143,15 +143,25 @@ def replay(
     as_json: Annotated[
         bool, typer.Option("--json", help="One JSON object a line, for machines.")
     ] = False,
+    report: Annotated[
+        bool, typer.Option("--report", help="For labelled events: what the rules see of each kind.")
+    ] = False,
 ) -> None:
     """Show what would be decided on recorded events; reads nothing from AWS, writes nothing.
 
     Takes EventBridge envelopes, CloudTrail records and trail files, as JSON lines or gzip. Live
     state is taken to be as the event left it: target there, path /, no tags, grant present.
     """
-    from countermand.shows import show_replay  # noqa: PLC0415
+    from countermand.shows import show_replay, show_report  # noqa: PLC0415
 
     with _explained():
+        if report:
+            try:
+                with Path(file).open("rb") as lines:
+                    show_report(lines)
+            except OSError as error:
+                raise ConfigError(f"{file}: {error.strerror}") from error
+            return
         if file == "-":
             show_replay(BufferedReader(FileIO(0)), None, as_json=as_json)
             return

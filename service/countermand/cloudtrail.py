@@ -62,8 +62,15 @@ def attach_event(
     return record
 
 
-def envelope(record: Mapping[str, Any], detail_type: str = CLOUDTRAIL_CALL) -> dict[str, Any]:
-    """The record as EventBridge delivers it to a queue."""
+_DETAIL_TYPES = {
+    "AwsConsoleSignIn": "AWS Console Sign In via CloudTrail",
+    "AwsServiceEvent": "AWS Service Event via CloudTrail",
+}
+
+
+def envelope(record: Mapping[str, Any], detail_type: str | None = None) -> dict[str, Any]:
+    """The record as EventBridge delivers it to a queue; the detail type follows from the record."""
+    detail_type = detail_type or _DETAIL_TYPES.get(str(record.get("eventType")), CLOUDTRAIL_CALL)
     source = str(record.get("eventSource", ""))
     return {
         "version": "0",

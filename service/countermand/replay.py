@@ -18,15 +18,11 @@ from countermand.core.detect import detect
 from countermand.core.errors import Malformed
 from countermand.core.govern import Policy, judge, screen
 from countermand.core.model import Decision, Event, Facts, Finding, Principal, Ruling
-from countermand.core.parse import CLOUDTRAIL_CALL, load_strictly, parse
+from countermand.core.parse import load_strictly, parse
 from countermand.core.rule import RuleSet
 
 _GZIP_MAGIC = b"\x1f\x8b"
 _OPENINGS = (b"{", b"[")
-_DETAIL_TYPES = {
-    "AwsConsoleSignIn": "AWS Console Sign In via CloudTrail",
-    "AwsServiceEvent": "AWS Service Event via CloudTrail",
-}
 
 
 @dataclass(frozen=True, slots=True)
@@ -95,9 +91,7 @@ def _event(document: object) -> Event:
     if isinstance(document, Malformed):
         raise document
     if isinstance(document, dict) and "detail" not in document:
-        document = envelope(
-            document, _DETAIL_TYPES.get(str(document.get("eventType")), CLOUDTRAIL_CALL)
-        )
+        document = envelope(document)
     return parse(json.dumps(document))
 
 

@@ -19,6 +19,7 @@ from countermand.catalogue import CaseResult, reaction
 from countermand.core.model import Record
 from countermand.core.report import plain
 from countermand.core.rule import Rule, RuleSet
+from countermand.coverage import measure, report
 from countermand.doctor import Finding
 from countermand.ports import Action
 from countermand.replay import Replayed, replay
@@ -53,6 +54,11 @@ def show_replay(stream: BufferedReader, size: int | None, *, as_json: bool) -> N
     if not as_json:
         summary = ", ".join(f"{number} {name}" for name, number in counts.most_common())
         console.print(f"{counts.total()} events: {summary or 'none'}", highlight=False)
+
+
+def show_report(lines: Iterable[bytes]) -> None:
+    """Print what the rules see of labelled events, as Markdown."""
+    print(report(measure(lines, rules())), end="")  # noqa: T201
 
 
 def show_decisions(records: Iterable[Record], *, as_json: bool) -> None:

@@ -168,7 +168,8 @@ def test_the_routing_pattern_lists_what_any_of_its_rules_lists() -> None:
 def test_the_routing_pattern_leaves_open_what_one_rule_leaves_open() -> None:
     open_rule = rule_file("any_iam_call", {"source": ["aws.iam"], "detail": {"errorCode": ["x"]}})
     pattern = RuleSet([*RULES.rules, open_rule]).routing_pattern()
-    assert pattern == {"source": ["aws.iam"]}
+    assert set(pattern) == {"source"}
+    assert "aws.iam" in pattern["source"]
 
 
 # --- the index

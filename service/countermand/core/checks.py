@@ -251,10 +251,27 @@ def _texts(value: object) -> list[str]:
     return [item for item in _as_list(value) if isinstance(item, str)]
 
 
+def done_to_another(event: Event, evidence: Evidence) -> Evidence | None:
+    """Whether `requestParameters.userName` is another user than the caller; absent means himself.
+
+    A role session has no user name: whomever it names is another one.
+    """
+    request, detail = event.request, event.body.get("detail")
+    if request is None or "omitted" in request:
+        return evidence if event.error_code is not None or request is not None else None
+    target = request.get("userName")
+    if type(target) is not str:
+        return None
+    identity = detail.get("userIdentity") if type(detail) is dict else None
+    own = identity.get("userName") if type(identity) is dict else None
+    return evidence if target != own else None
+
+
 CHECKS: Mapping[str, Check] = {
     "policy_grants_admin": policy_grants_admin,
     "document_grants_admin": document_grants_admin,
     "deny_policy_is_protected": deny_policy_is_protected,
     "trust_is_open": trust_is_open,
     "password_policy_is_weak": password_policy_is_weak,
+    "done_to_another": done_to_another,
 }
