@@ -122,8 +122,6 @@ resource "aws_iam_role_policy" "never" {
 }
 
 resource "aws_iam_role_policy" "alert_key" {
-  count = var.topic_key_arn == null ? 0 : 1
-
   name   = "alert-key"
   role   = aws_iam_role.worker.id
   policy = local.alert_key

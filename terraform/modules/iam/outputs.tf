@@ -11,8 +11,11 @@ output "execution_role_arn" {
 output "policies" {
   description = "The documents of the worker's role by name."
   value = merge(
-    { work = aws_iam_role_policy.work.policy, never = aws_iam_role_policy.never.policy },
-    { for policy in aws_iam_role_policy.alert_key : "alert-key" => policy.policy },
+    {
+      work      = aws_iam_role_policy.work.policy
+      never     = aws_iam_role_policy.never.policy
+      alert-key = aws_iam_role_policy.alert_key.policy
+    },
     { for policy in aws_iam_role_policy.enforce : "enforce" => policy.policy },
   )
 }

@@ -52,9 +52,8 @@ variable "topic_arn" {
 }
 
 variable "topic_key_arn" {
-  description = "Customer key of the alert topic; null where it has none."
+  description = "Customer key of the alert topic."
   type        = string
-  default     = null
 }
 
 variable "table_arn" {

@@ -72,7 +72,6 @@ resource "aws_sqs_queue" "this" {
   name                       = var.name
   message_retention_seconds  = 7 * 86400
   visibility_timeout_seconds = 60
-  receive_wait_time_seconds  = 20
   sqs_managed_sse_enabled    = true
 
   redrive_policy = jsonencode({
