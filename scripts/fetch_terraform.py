@@ -1,0 +1,145 @@
+"""Have Terraform and its AWS provider for the tests: `fetch_terraform.py`.
+
+Prints two lines: the program, and the CLI configuration to use it with. A Terraform on the PATH and
+a provider in a local mirror are used as they are; what is missing is downloaded into
+.countermand/tools/ and checked.
+"""
+
+import hashlib
+import io
+import json
+import os
+import platform
+import shutil
+import subprocess
+import sys
+import tempfile
+import urllib.error
+import urllib.request
+import zipfile
+from collections.abc import Iterator
+from pathlib import Path
+from typing import NoReturn
+
+ROOT = Path(__file__).parents[1]
+TOOLS = ROOT / ".countermand" / "tools"
+VERSION = "1.11.4"
+SHA256 = "268000fca5c61021c6396893d9483007ba589ad9d0aaccbd7dfa8c78bf7dbe23"
+"""Of the program itself, for Linux on x86-64."""
+PROVIDER = "5.100.0"
+OLDEST = (1, 10)
+NOT_TO_BE_HAD = 3
+"""How it ends where these programs cannot be had; 1 means that something went wrong."""
+
+_ROOTS = ("/opt", "/usr/local/share", "/usr/share", "~/.terraform.d", "~/.local/share/terraform")
+_DEPTH = 3
+_SOURCE = Path("registry.terraform.io/hashicorp/aws")
+
+
+def program() -> str:
+    """The Terraform on the PATH if it is new enough, else a downloaded one."""
+    found = shutil.which("terraform")
+    if found is not None and _version(found) >= OLDEST:
+        return found
+    target = TOOLS / f"terraform-{VERSION}"
+    if not target.exists():
+        _download(target)
+    return str(target)
+
+
+def configuration(terraform: str) -> Path:
+    """A CLI configuration that takes the provider from a folder, so that each init takes seconds
+    and nothing is downloaded twice.
+    """
+    mirror = next(_mirrors(), None) or _fetched(terraform)
+    text = (
+        "disable_checkpoint = true\n"
+        "provider_installation {\n"
+        f"  filesystem_mirror {{\n    path = {json.dumps(str(mirror))}\n  }}\n"
+        "}\n"
+    )
+    file = TOOLS / "terraform.rc"
+    TOOLS.mkdir(parents=True, exist_ok=True)
+    _place(text.encode(), file, 0o644)
+    return file
+
+
+def _version(terraform: str) -> tuple[int, ...]:
+    told = subprocess.run([terraform, "version", "-json"], capture_output=True, check=False)
+    try:
+        text = json.loads(told.stdout)["terraform_version"]
+    except (ValueError, KeyError):
+        return (0,)
+    return tuple(int(part) for part in text.split("-")[0].split("."))
+
+
+def _download(target: Path) -> None:
+    if (sys.platform, platform.machine()) != ("linux", "x86_64"):
+        _give_up(f"install Terraform {VERSION}: it is fetched for Linux on x86-64 only")
+    archive = f"terraform_{VERSION}_linux_amd64.zip"
+    url = f"https://releases.hashicorp.com/terraform/{VERSION}/{archive}"
+    try:
+        with urllib.request.urlopen(url, timeout=60) as answer:
+            data = zipfile.ZipFile(io.BytesIO(answer.read())).read("terraform")
+    except urllib.error.URLError as error:
+        _give_up(f"no Terraform on the PATH, and {url}: {error.reason}")
+    if hashlib.sha256(data).hexdigest() != SHA256:
+        sys.exit(f"{url}: the program in it is not the one that was checked")
+    target.parent.mkdir(parents=True, exist_ok=True)
+    _place(data, target, 0o755)
+
+
+def _mirrors() -> Iterator[Path]:
+    """Folders that hold the provider, unpacked or packed, in the usual places."""
+    for root in (TOOLS, *(Path(name).expanduser() for name in _ROOTS)):
+        for folder in _folders(root, _DEPTH):
+            if list((folder / _SOURCE).glob(f"*{PROVIDER}*")):
+                yield folder
+
+
+def _folders(root: Path, depth: int) -> Iterator[Path]:
+    yield root
+    if depth == 0:
+        return
+    try:
+        below = [Path(entry) for entry in os.scandir(root) if entry.is_dir(follow_symlinks=False)]
+    except OSError:
+        return
+    for folder in below:
+        yield from _folders(folder, depth - 1)
+
+
+def _fetched(terraform: str) -> Path:
+    """The provider from Terraform's registry, whose signature Terraform checks."""
+    mirror = TOOLS / "terraform-providers"
+    with tempfile.TemporaryDirectory() as folder:
+        wanted = {"aws": {"source": "hashicorp/aws", "version": PROVIDER}}
+        (Path(folder) / "main.tf.json").write_text(
+            json.dumps({"terraform": {"required_providers": wanted}})
+        )
+        command = [terraform, "providers", "mirror", str(mirror)]
+        environment = {k: v for k, v in os.environ.items() if k != "TF_CLI_CONFIG_FILE"}
+        done = subprocess.run(
+            command, cwd=folder, env=environment, capture_output=True, text=True, check=False
+        )
+    if done.returncode:
+        _give_up(f"provider hashicorp/aws {PROVIDER}: {done.stderr.strip()[-500:]}")
+    return mirror
+
+
+def _place(data: bytes, target: Path, mode: int) -> None:
+    """Written aside and renamed, so that an interrupted run leaves no half of a file."""
+    aside = target.with_name(f"{target.name}.{os.getpid()}")
+    aside.write_bytes(data)
+    aside.chmod(mode)
+    aside.replace(target)
+
+
+def _give_up(why: str) -> NoReturn:
+    sys.stderr.write(f"{why}\n")
+    sys.exit(NOT_TO_BE_HAD)
+
+
+if __name__ == "__main__":
+    chosen = program()
+    sys.stdout.write(f"{chosen}\n{configuration(chosen)}\n")

@@ -1,0 +1,21 @@
+# An account to try it in: one task, everything can be destroyed.
+
+module "guardrail" {
+  source = "../../modules/guardrail"
+
+  image            = var.image
+  emails           = var.emails
+  mode             = var.mode
+  scopes           = { user = var.user_scope }
+  break_glass_arns = var.break_glass_arns
+  operator_arns    = var.operator_arns
+  repository_arn   = var.repository_arn
+  replicas         = { least = 1, most = 2 }
+  deaf_hours       = null # in here nobody changes IAM for days
+  throw_away       = true
+
+  providers = {
+    aws        = aws
+    aws.global = aws.global
+  }
+}

@@ -1,0 +1,39 @@
+provider "aws" {
+  region = var.region
+
+  dynamic "assume_role" {
+    for_each = var.execution_role_arn == null ? [] : [var.execution_role_arn]
+
+    content {
+      role_arn     = assume_role.value
+      session_name = "countermand-dev"
+    }
+  }
+
+  default_tags {
+    tags = local.tags
+  }
+}
+
+# IAM is global, and its events appear here only. GovCloud and China have regions of their own.
+provider "aws" {
+  alias  = "global"
+  region = var.event_region
+
+  dynamic "assume_role" {
+    for_each = var.execution_role_arn == null ? [] : [var.execution_role_arn]
+
+    content {
+      role_arn     = assume_role.value
+      session_name = "countermand-dev"
+    }
+  }
+
+  default_tags {
+    tags = local.tags
+  }
+}
+
+locals {
+  tags = { Project = "countermand", Environment = "dev" }
+}

@@ -1,0 +1,67 @@
+variable "region" {
+  description = "Where the worker, its queue, topic and ledger are."
+  type        = string
+  default     = "us-east-1"
+
+  validation {
+    condition     = can(regex("^[a-z]{2,}(-[a-z]+)+-[0-9]+$", var.region))
+    error_message = "region: a region such as us-east-1."
+  }
+}
+
+variable "event_region" {
+  description = "Where IAM's events appear: us-east-1, but us-gov-west-1 in GovCloud and cn-north-1 in China."
+  type        = string
+  default     = "us-east-1"
+
+  validation {
+    condition     = can(regex("^[a-z]{2,}(-[a-z]+)+-[0-9]+$", var.event_region))
+    error_message = "event_region: a region such as us-east-1."
+  }
+}
+
+variable "execution_role_arn" {
+  description = "TerraformExecutionRole of bootstrap/, taken for this run; null uses the caller's own rights."
+  type        = string
+  default     = null
+}
+
+variable "image" {
+  description = "The worker's image, by digest."
+  type        = string
+}
+
+variable "emails" {
+  description = "Who gets alerts and alarms."
+  type        = list(string)
+}
+
+variable "mode" {
+  description = "observe, dry-run or enforce."
+  type        = string
+  default     = "dry-run"
+}
+
+variable "user_scope" {
+  description = "Glob of the names of users at path / whose grants may be taken back."
+  type        = string
+  default     = "iam-test-*"
+}
+
+variable "break_glass_arns" {
+  description = "Principals that are never touched."
+  type        = list(string)
+  default     = []
+}
+
+variable "operator_arns" {
+  description = "Roles of people who may read the queue and bring messages back from the dead-letter queue."
+  type        = list(string)
+  default     = []
+}
+
+variable "repository_arn" {
+  description = "ECR repository of the image; null for an image from elsewhere."
+  type        = string
+  default     = null
+}

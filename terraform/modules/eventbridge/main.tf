@@ -1,0 +1,165 @@
+# Bus rules that bring what the worker's rules need to its queue. patterns.json is what
+# `countermand rules event-pattern` prints for the built-in rules; `make terraform-files` writes it.
+#
+# IAM's events appear in us-east-1 only. Where the worker lives elsewhere, rules of the same name
+# over there send them on to the default bus over here; an event keeps its source and region.
+
+data "aws_partition" "this" {}
+data "aws_caller_identity" "this" {}
+data "aws_region" "this" {}
+data "aws_region" "global" {
+  provider = aws.global
+}
+
+locals {
+  partition  = data.aws_partition.this.partition
+  account_id = data.aws_caller_identity.this.account_id
+  region     = data.aws_region.this.name
+  global     = data.aws_region.global.name
+  forward    = local.region != local.global
+  bus_arn    = "arn:${local.partition}:events:${local.region}:${local.account_id}:event-bus/default"
+
+  # One rule for each source of events: "countermand-iam" for aws.iam.
+  patterns = {
+    for pattern in jsondecode(file("${path.module}/patterns.json")) :
+    "${var.name}-${trimprefix(one(pattern.source), "aws.")}" => jsonencode(pattern)
+  }
+  forwarded  = local.forward ? local.patterns : {}
+  rule_arns  = { for name, _ in local.patterns : name => "arn:${local.partition}:events:${local.region}:${local.account_id}:rule/${name}" }
+  origin_arn = { for name, _ in local.forwarded : name => "arn:${local.partition}:events:${local.global}:${local.account_id}:rule/${name}" }
+
+  # A day and 185 attempts, written out: the default of new buses is less.
+  retry = { age_seconds = 86400, attempts = 185 }
+}
+
+resource "aws_cloudwatch_event_rule" "this" {
+  for_each = local.patterns
+
+  name          = each.key
+  description   = "What Countermand's rules need of ${each.key}"
+  event_pattern = each.value
+
+  lifecycle {
+    precondition {
+      condition     = length(each.value) <= 2048
+      error_message = "The pattern of ${each.key} is longer than EventBridge's 2,048 characters: switch off rules, and run make terraform-files."
+    }
+  }
+}
+
+resource "aws_cloudwatch_event_target" "queue" {
+  for_each = local.patterns
+
+  rule      = aws_cloudwatch_event_rule.this[each.key].name
+  target_id = "countermand-queue"
+  arn       = var.queue_arn
+
+  retry_policy {
+    maximum_event_age_in_seconds = local.retry.age_seconds
+    maximum_retry_attempts       = local.retry.attempts
+  }
+
+  dynamic "dead_letter_config" {
+    for_each = aws_sqs_queue.undelivered
+
+    content {
+      arn = dead_letter_config.value.arn
+    }
+  }
+}
+
+# What EventBridge could not bring to the queue, with the reason as attributes.
+resource "aws_sqs_queue" "undelivered" {
+  count = var.keep_undelivered ? 1 : 0
+
+  name                      = "${var.name}-undelivered"
+  message_retention_seconds = 14 * 86400
+  sqs_managed_sse_enabled   = true
+
+  policy = templatefile("${path.module}/undelivered.json.tftpl", {
+    queue_arn = "arn:${local.partition}:sqs:${local.region}:${local.account_id}:${var.name}-undelivered"
+    rule_arns = jsonencode(values(local.rule_arns))
+  })
+}
+
+# --- across regions
+
+resource "aws_cloudwatch_event_rule" "origin" {
+  for_each = local.forwarded
+  provider = aws.global
+
+  name          = each.key
+  description   = "Sends what Countermand's rules need of ${each.key} on to ${local.region}"
+  event_pattern = each.value
+}
+
+resource "aws_cloudwatch_event_target" "bus" {
+  for_each = local.forwarded
+  provider = aws.global
+
+  rule      = aws_cloudwatch_event_rule.origin[each.key].name
+  target_id = "countermand-bus"
+  arn       = local.bus_arn
+  role_arn  = aws_iam_role.forward[0].arn
+
+  retry_policy {
+    maximum_event_age_in_seconds = local.retry.age_seconds
+    maximum_retry_attempts       = local.retry.attempts
+  }
+
+  dynamic "dead_letter_config" {
+    for_each = aws_sqs_queue.undelivered_origin
+
+    content {
+      arn = dead_letter_config.value.arn
+    }
+  }
+}
+
+resource "aws_sqs_queue" "undelivered_origin" {
+  count    = var.keep_undelivered && local.forward ? 1 : 0
+  provider = aws.global
+
+  name                      = "${var.name}-undelivered"
+  message_retention_seconds = 14 * 86400
+  sqs_managed_sse_enabled   = true
+
+  policy = templatefile("${path.module}/undelivered.json.tftpl", {
+    queue_arn = "arn:${local.partition}:sqs:${local.global}:${local.account_id}:${var.name}-undelivered"
+    rule_arns = jsonencode(values(local.origin_arn))
+  })
+}
+
+resource "aws_iam_role" "forward" {
+  count = local.forward ? 1 : 0
+
+  name        = "${var.name}-forward"
+  description = "EventBridge sends IAM's events from ${local.global} to ${local.region}"
+  assume_role_policy = jsonencode({
+    Version = "2012-10-17"
+    Statement = [{
+      Effect    = "Allow"
+      Principal = { Service = "events.amazonaws.com" }
+      Action    = "sts:AssumeRole"
+      Condition = {
+        StringEquals = { "aws:SourceAccount" = local.account_id }
+        ArnEquals    = { "aws:SourceArn" = values(local.origin_arn) }
+      }
+    }]
+  })
+}
+
+resource "aws_iam_role_policy" "forward" {
+  count = local.forward ? 1 : 0
+
+  name = "put-events"
+  role = aws_iam_role.forward[0].id
+  policy = jsonencode({
+    Version = "2012-10-17"
+    Statement = [{
+      Effect   = "Allow"
+      Action   = "events:PutEvents"
+      Resource = local.bus_arn
+    }]
+  })
+}

@@ -1,0 +1,12 @@
+terraform {
+  required_version = ">= 1.10"
+
+  required_providers {
+    aws = {
+      source  = "hashicorp/aws"
+      version = ">= 5.80, < 6.0"
+      # aws.global is us-east-1, where IAM's events appear; aws is where the worker lives.
+      configuration_aliases = [aws, aws.global]
+    }
+  }
+}

@@ -1,0 +1,21 @@
+output "worker_role_arn" {
+  description = "ARN of the worker's role: COUNTERMAND_OWN_ROLE_ARN."
+  value       = aws_iam_role.worker.arn
+}
+
+output "execution_role_arn" {
+  description = "ARN of the role that starts the task; null without ECS."
+  value       = one(aws_iam_role.execution[*].arn)
+}
+
+output "policies" {
+  description = "The documents of the worker's role by name."
+  value = merge(
+    {
+      work      = aws_iam_role_policy.work.policy
+      never     = aws_iam_role_policy.never.policy
+      alert-key = aws_iam_role_policy.alert_key.policy
+    },
+    { for policy in aws_iam_role_policy.enforce : "enforce" => policy.policy },
+  )
+}

@@ -1,0 +1,30 @@
+"""moto's server with the call that the provider makes of application autoscaling and moto lacks:
+`moto_server.py -H HOST -p PORT`.
+"""
+
+import json
+from typing import Any
+
+from moto.applicationautoscaling.responses import ApplicationAutoScalingResponse as Responses
+from moto.server import main
+
+_register = Responses.register_scalable_target
+_tags: dict[str, Any] = {}
+
+
+def register_scalable_target(self: Any) -> Any:
+    answer = _register(self)
+    if given := self._get_param("Tags"):
+        _tags[json.loads(answer)["ScalableTargetARN"]] = given
+    return answer
+
+
+def list_tags_for_resource(self: Any) -> str:
+    return json.dumps({"Tags": _tags.get(self._get_param("ResourceARN"), {})})
+
+
+Responses.register_scalable_target = register_scalable_target
+Responses.list_tags_for_resource = list_tags_for_resource
+
+if __name__ == "__main__":
+    main()

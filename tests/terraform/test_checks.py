@@ -1,0 +1,114 @@
+"""What can be said about the code without applying it."""
+
+import json
+import re
+import sys
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+
+import pytest
+
+import tools as processes
+from countermand.settings import Settings, variable
+from terraforming import CODE, ROOT, Terraform, Tools, copied
+
+MODULES = sorted(file.parent.name for file in CODE.glob("modules/*/main.tf"))
+ROOTS = ("bootstrap", "environments/dev", "environments/local", "environments/prod")
+TESTED = sorted(str(file.parent.parent.relative_to(CODE)) for file in CODE.rglob("*.tftest.hcl"))
+NAMED = (
+    "alarms", "cloudtrail", "eventbridge", "guardrail", "iam", "ledger", "queue", "s3", "sns",
+    "worker-ecs",
+)  # fmt: skip
+
+
+@pytest.fixture(scope="session")
+def code(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return copied(tmp_path_factory.mktemp("checks") / "terraform")
+
+
+@pytest.fixture(scope="session")
+def everywhere(tools: Tools, code: Path) -> dict[str, Terraform]:
+    """Each module and root, ready to be asked."""
+    folders = [*(f"modules/{name}" for name in MODULES), *ROOTS]
+    found = {folder: Terraform(tools, code, folder, AWS_REGION="us-east-1") for folder in folders}
+    with ThreadPoolExecutor(2) as pool:
+        for done in [pool.submit(terraform.init) for terraform in found.values()]:
+            done.result()
+    return found
+
+
+def test_the_modules_are_those_that_the_documentation_names() -> None:
+    assert tuple(MODULES) == NAMED
+    text = (ROOT / "docs" / "deploy-ecs.md").read_text()
+    assert [name for name in NAMED if f"`{name}`" not in text] == []
+
+
+def test_the_code_is_formatted(tools: Tools) -> None:
+    asked = Terraform(tools, CODE, ".").attempt("fmt", "-check", "-recursive", "-diff")
+    assert asked.returncode == 0, asked.stdout + asked.stderr
+
+
+def test_what_is_written_from_the_code_is_fresh() -> None:
+    processes.run([sys.executable, "scripts/terraform_files.py", "--check"], ROOT)
+
+
+def test_every_module_and_environment_is_valid(everywhere: dict[str, Terraform]) -> None:
+    # `terraform test` validates what it tests.
+    untested = [folder for folder in everywhere if folder not in TESTED]
+    with ThreadPoolExecutor(2) as pool:
+        told = pool.map(lambda folder: everywhere[folder].attempt("validate"), untested)
+    wrong = {f: t.stdout + t.stderr for f, t in zip(untested, told, strict=True) if t.returncode}
+    assert wrong == {}
+
+
+@pytest.mark.parametrize("folder", TESTED)
+def test_the_logic_holds(everywhere: dict[str, Terraform], folder: str) -> None:
+    told = everywhere[folder].run("test")
+    assert re.search(r"Success! [1-9]\d* passed, 0 failed", told), told
+
+
+@pytest.mark.parametrize("name", MODULES)
+def test_every_variable_and_output_is_described(name: str) -> None:
+    for kind in ("variables", "outputs"):
+        file = CODE / "modules" / name / f"{kind}.tf"
+        blocks = re.split(r'^(?=(?:variable|output) ")', file.read_text(), flags=re.MULTILINE)[1:]
+        assert blocks
+        assert [block.split('"')[1] for block in blocks if "\n  description = " not in block] == []
+
+
+def test_the_task_is_given_only_settings_that_exist() -> None:
+    known = {variable(field) for field in Settings.model_fields}
+    given = {
+        name
+        for folder in ("modules/guardrail", "modules/worker-ecs", "environments/local")
+        for file in (CODE / folder).glob("*.tf")
+        for name in re.findall(r"COUNTERMAND_[A-Z_]+[A-Z]", file.read_text())
+    }
+    assert given - known == set()
+
+
+def test_each_state_has_a_key_of_its_own() -> None:
+    files = [*CODE.glob("environments/*/backend.tf"), CODE / "bootstrap/backend.tf.example"]
+    keys = [re.search(r'key\s*= "(.*)"', file.read_text()) for file in files]
+    assert sorted(key[1] for key in keys if key) == [
+        "countermand/bootstrap/terraform.tfstate",
+        "countermand/dev/terraform.tfstate",
+        "countermand/prod/terraform.tfstate",
+    ]
+
+
+def test_every_exception_of_checkov_has_a_reason() -> None:
+    skips = [
+        line.strip()
+        for file in CODE.rglob("*.tf")
+        for line in file.read_text().splitlines()
+        if "checkov:skip" in line
+    ]
+    assert skips
+    assert [skip for skip in skips if len(skip.partition("=")[2].partition(":")[2]) < 10] == []
+
+
+def test_the_ledger_is_the_table_that_the_code_makes() -> None:
+    table = json.loads((CODE / "modules/ledger/table.json").read_text())
+    source = (ROOT / "service/countermand/aws/dynamodb.py").read_text()
+    assert f'"AttributeName": "{table["TimeToLive"]}"' in source

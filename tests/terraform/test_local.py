@@ -1,0 +1,147 @@
+"""environments/local on LocalStack: applied, compared with `countermand provision`, attacked."""
+
+import json
+import os
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from countermand.app import rules
+from countermand.aws.clients import Clients
+from countermand.aws.lab import Lab
+from countermand.aws.provision import Names, provision
+from countermand.cloudtrail import ADMIN_POLICY, attach_event
+from countermand.core.parse import CLOUDTRAIL_CALL
+from countermand.localstack import LocalStack, emails
+from running import Worker, aws_environment, decision, eventually
+from terraforming import EMAIL, Terraform
+
+OTHER_ACCOUNT = "111111111111"
+SAME_ATTRIBUTES = ("MessageRetentionPeriod", "VisibilityTimeout", "RedrivePolicy")
+
+
+@pytest.fixture
+def aws(emulator: LocalStack, local_applied: Terraform) -> Iterator[Clients]:
+    with aws_environment(emulator.url):
+        yield Clients("us-east-1")
+
+
+def test_a_second_plan_is_empty(local_applied: Terraform) -> None:
+    assert local_applied.changes() == {}
+
+
+def test_it_creates_what_provision_creates(
+    aws: Clients, local_applied: Terraform, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    by_terraform = _seen(aws)
+    # LocalStack takes a key of 12 digits for the account: the same names, and nothing in common.
+    monkeypatch.setenv("AWS_ACCESS_KEY_ID", OTHER_ACCOUNT)
+    clients = Clients("us-east-1")
+    stack = provision(clients, rules().routing_pattern(), Names())
+    assert by_terraform == _seen(clients)
+    printed = json.dumps(local_applied.outputs()["environment"])
+    assert json.loads(printed.replace("000000000000", OTHER_ACCOUNT)) == stack.environment()
+
+
+def test_an_attack_is_seen_judged_and_told(
+    aws: Clients, emulator: LocalStack, local_applied: Terraform, tmp_path: Path
+) -> None:
+    lab, user = Lab(aws), "iam-test-terraform"
+    settings = {
+        **local_applied.outputs()["environment"],
+        "COUNTERMAND_MODE": "enforce",
+        "COUNTERMAND_POLL_SECONDS": "1",
+        "COUNTERMAND_LEDGER_URL": f"sqlite:{tmp_path / 'ledger.sqlite3'}",
+        "COUNTERMAND_OWN_ROLE_ARN": "arn:aws:iam::000000000000:role/countermand-worker",
+    }
+    others = {k: v for k, v in os.environ.items() if not k.startswith("COUNTERMAND_")}
+    worker = Worker(others | settings, tmp_path)
+    try:
+        assert eventually(worker.ready), worker.log_file.read_text()
+        lab.create_user(user, {})
+        lab.attach(user, ADMIN_POLICY)
+        record = attach_event("000000000000", user)
+        lab.put_event(record, CLOUDTRAIL_CALL)
+        decided = decision(worker, str(record["eventID"]))
+        assert decided["verdict"] == "remediate"
+        assert eventually(lambda: not lab.has_policy(user, ADMIN_POLICY))
+        assert eventually(lambda: emails(emulator.url, EMAIL))
+    finally:
+        worker.stop()
+
+
+def _seen(clients: Clients) -> dict[str, Any]:
+    """What there is by the names of an installation, told apart from the account that it is in."""
+    account = clients.caller().account_id
+    names = Names()
+    found = {
+        "queues": {name: _queue(clients, name) for name in (names.queue, names.dlq)},
+        "machine": _queue(clients, names.machine_queue),
+        "routed": sorted(_routed(clients, names.rule)),
+        "targets": _targets(clients, names.rule),
+        "subscriptions": _subscriptions(clients, names.topic, account),
+        "log groups": _log_groups(clients, names.log_group),
+    }
+    text = json.dumps(found, sort_keys=True)
+    seen: dict[str, Any] = json.loads(text.replace(account, "ACCOUNT"))
+    return seen
+
+
+def _queue(clients: Clients, name: str) -> dict[str, Any]:
+    sqs = clients.get("sqs")
+    url = sqs.get_queue_url(QueueName=name)["QueueUrl"]
+    attributes = sqs.get_queue_attributes(QueueUrl=url, AttributeNames=["All"])["Attributes"]
+    statements = json.loads(attributes.get("Policy", '{"Statement": []}'))["Statement"]
+    return {
+        **{key: attributes.get(key) for key in SAME_ATTRIBUTES if key != "RedrivePolicy"},
+        "redrive": json.loads(attributes.get("RedrivePolicy", "null")),
+        # Terraform's policies refuse more; they may not allow more.
+        "senders": [
+            (s["Principal"], s["Action"], s["Resource"], s["Condition"]["ArnEquals"])
+            for s in _unlisted(statements)
+            if s["Effect"] == "Allow"
+        ],
+    }
+
+
+def _unlisted(value: Any) -> Any:
+    """AWS takes a list of one and its element for the same."""
+    if isinstance(value, dict):
+        return {key: _unlisted(below) for key, below in value.items()}
+    if isinstance(value, list) and len(value) == 1 and not isinstance(value[0], dict):
+        return value[0]
+    return [_unlisted(below) for below in value] if isinstance(value, list) else value
+
+
+def _routed(clients: Clients, rule: str) -> set[str]:
+    """Calls that reach the target of any of our rules."""
+    events = clients.get("events")
+    found = events.list_rules(NamePrefix=rule.rpartition("-")[0])["Rules"]
+    assert rule in {each["Name"] for each in found}
+    assert {each["State"] for each in found} == {"ENABLED"}
+    patterns = [json.loads(each["EventPattern"]) for each in found]
+    return {
+        f"{source}:{name}"
+        for pattern in patterns
+        for source in pattern["detail"]["eventSource"]
+        for name in pattern["detail"]["eventName"]
+    }
+
+
+def _targets(clients: Clients, rule: str) -> list[tuple[str, str]]:
+    targets = clients.get("events").list_targets_by_rule(Rule=rule)["Targets"]
+    return [(target["Id"], target["Arn"]) for target in targets]
+
+
+def _subscriptions(clients: Clients, topic: str, account: str) -> list[tuple[str, str]]:
+    answer = clients.get("sns").list_subscriptions_by_topic(
+        TopicArn=f"arn:aws:sns:us-east-1:{account}:{topic}"
+    )
+    return sorted((each["Protocol"], each["Endpoint"]) for each in answer["Subscriptions"])
+
+
+def _log_groups(clients: Clients, name: str) -> list[str]:
+    answer = clients.get("logs").describe_log_groups(logGroupNamePrefix=name)
+    return [group["logGroupName"] for group in answer["logGroups"]]
