@@ -2,6 +2,7 @@
 
 import json
 from datetime import timedelta
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -53,7 +54,7 @@ class Stage:
         ledger = self.open_ledger(owner) if owner else self.ledger
         own_role = f"arn:aws:iam::{ACCOUNT}:role/countermand"
         return Pipeline(
-            rules=load_rules(BUILT_IN, ALL),
+            rules=partial(load_rules, ALL, BUILT_IN),
             policy=Policy(
                 ACCOUNT,
                 "us-east-1",

@@ -22,6 +22,12 @@ from countermand.core.rule import Rule, RuleSet
 from countermand.ports import Action
 
 _ENTITIES = ("User", "Role", "Group")
+_PLURAL = {
+    SubjectKind.USER: "Users",
+    SubjectKind.ROLE: "Roles",
+    SubjectKind.GROUP: "Groups",
+    SubjectKind.POLICY: "Policies",
+}
 _ONLY = (
     (
         "Detach",
@@ -110,7 +116,7 @@ def enforce_statements(
     for kind in (SubjectKind.USER, SubjectKind.ROLE, SubjectKind.GROUP, SubjectKind.POLICY):
         writes = sorted({p for a in _actions(rules, actions, kind) for p in a.permissions})
         scoped = places.principals(kind, places.scope(kind))
-        name = f"{kind.capitalize()}s"
+        name = _PLURAL[kind]
         for sid, calls, key, arns in _ONLY:
             if narrowed := [p for p in writes if p in calls]:
                 condition = {"ArnEquals": {key: sorted(arns)}}
@@ -152,7 +158,7 @@ def _reads(rules: RuleSet, actions: Mapping[str, Action], places: Places) -> lis
         needed |= {p for a in _actions(rules, actions, kind) for p in a.read_permissions}
         if needed:
             resource = places.principals(kind, "*")
-            statements.append(_allow(f"Look{kind.capitalize()}s", sorted(needed), resource))
+            statements.append(_allow(f"Look{_PLURAL[kind]}", sorted(needed), resource))
     others = {
         permission
         for kind in (SubjectKind.POLICY, SubjectKind.RESOURCE, SubjectKind.ACCOUNT)

@@ -14,7 +14,7 @@ other: either may fail alone.
 
 import hashlib
 import json
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from enum import StrEnum
@@ -82,7 +82,8 @@ class Recheck:
 class Pipeline:
     """The stages with what they need; built once by `app.py`, used by all threads at once."""
 
-    rules: RuleSet
+    rules: Callable[[], RuleSet]
+    """The rules in force: they may change between two messages."""
     policy: Policy
     facts: FactReader
     remediator: Remediator
@@ -100,7 +101,7 @@ class Pipeline:
         received_at = self.clock.now()
         event = parse(body)
         self.metrics.event_to_receipt.observe(_seconds(event.time, received_at))
-        findings = detect(event, self.rules)
+        findings = detect(event, self.rules())
         if not findings:
             self.metrics.events_ignored.inc()
             return Result.IGNORED
@@ -131,7 +132,7 @@ class Pipeline:
         What cannot be read raises `Transient`; when `blind`, it counts as there.
         """
         found = []
-        for finding in detect(event, self.rules):
+        for finding in detect(event, self.rules()):
             if finding.subject is None:
                 continue
             facts = self.facts.read(event, finding)

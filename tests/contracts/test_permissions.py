@@ -145,7 +145,7 @@ def test_what_is_attached_or_put_can_only_deny(mode: Mode) -> None:
 def test_a_rule_that_is_off_needs_no_write(tmp_path: Path) -> None:
     off = tmp_path / "overrides.yaml"
     off.write_text("admin_policy_attached_to_user: {enabled: false}")
-    rule_set = load_rules(BUILT_IN, ALL, overrides=off)
+    rule_set = load_rules(ALL, BUILT_IN, overrides=off)
     document = enforce_policy(rule_set, ALL, PLACES)
     assert "iam:DetachUserPolicy" not in str(document)
 
@@ -276,4 +276,4 @@ def test_a_pattern_that_eventbridge_would_refuse_is_refused_here(tmp_path: Path)
     text = template.replace("[AttachUserPolicy]", f"[{names}]")
     (tmp_path / "admin_policy_attached_to_user.yaml").write_text(text)
     with pytest.raises(ConfigError, match=f"more than the {LONGEST_PATTERN}"):
-        routing_patterns(load_rules(tmp_path, ALL))
+        routing_patterns(load_rules(ALL, tmp_path))

@@ -152,6 +152,8 @@ class Finding:
     """The rule's own limit; None follows the service."""
     failure: str | None = None
     """Why the rule's check broke. A check that broke never approves: see `govern`."""
+    scope: str | None = None
+    """The rule's own limit on the target's name, a glob; None follows the service."""
 
 
 @value

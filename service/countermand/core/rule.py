@@ -4,11 +4,11 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Annotated, Any
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, field_validator
 
 from countermand.core.checks import CHECKS, Check, pattern_says_all
 from countermand.core.model import Event, Mode, Severity, SubjectKind
-from countermand.core.pattern import Matcher, PatternError, compile_pattern, exact_values
+from countermand.core.pattern import Matcher, compile_pattern, exact_values
 
 type Path = tuple[str, ...]
 
@@ -66,6 +66,19 @@ class RuleFile(BaseModel):
     mode: Mode | None = Field(
         default=None, description="Limits this rule; absent: as the service's mode."
     )
+    scope: str | None = Field(
+        default=None,
+        min_length=1,
+        max_length=200,
+        description="Glob that the target's name must match too, beside the service's scope.",
+    )
+
+    @field_validator("check")
+    @classmethod
+    def _known(cls, check: str | None) -> str | None:
+        if check is not None and check not in CHECKS:
+            raise ValueError(f"unknown {check!r}; known: {', '.join(CHECKS)}")
+        return check
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,6 +91,7 @@ class Rule:
     severity: Severity
     remediation: str | None
     mode: Mode | None
+    scope: str | None
     matches: Matcher
     check: Check
     subject_kind: SubjectKind
@@ -87,9 +101,7 @@ class Rule:
 
 
 def compile_rule(file: RuleFile) -> Rule:
-    """Check what the schema cannot: pattern and name of the check. Raises `PatternError`."""
-    if file.check is not None and file.check not in CHECKS:
-        raise PatternError(f"check: unknown {file.check!r}; known: {', '.join(CHECKS)}")
+    """Compile the pattern and bind the check. Raises `PatternError`, which says where."""
     ((kind, paths),) = file.subject.items()
     return Rule(
         file=file,
@@ -98,6 +110,7 @@ def compile_rule(file: RuleFile) -> Rule:
         severity=file.severity,
         remediation=file.remediate,
         mode=file.mode,
+        scope=file.scope,
         matches=compile_pattern(file.when),
         check=CHECKS[file.check] if file.check is not None else pattern_says_all,
         subject_kind=kind,
