@@ -33,6 +33,7 @@ from countermand.core.model import Record, Undo
 from countermand.core.rule import RuleSet
 from countermand.facts import FactReader
 from countermand.health import WorkerHealth
+from countermand.history import History
 from countermand.ledger import SqliteLedger
 from countermand.metrics import Metrics
 from countermand.notifiers.sns import SnsNotifier
@@ -52,7 +53,8 @@ _CANNOT_START = 1
 _MISCONFIGURED = 2
 _THREAD_DIED = 1
 _SECOND_SIGNAL = 1
-_RULES_SECONDS = 10.0
+_LOOK_SECONDS = 10.0
+"""How often it is looked whether rule files changed, or a snapshot is due."""
 _STOP_RESERVE_SECONDS = 5
 """Of the drain: for the API's last answers and the last lines to CloudWatch Logs."""
 
@@ -163,7 +165,11 @@ def build(settings: Settings) -> Service:
         settings, clients, policy(settings, caller), ledger, rulebook, (clock, metrics)
     )
     upkeep = Upkeep(
-        clock, [Chore("rules", _RULES_SECONDS, lambda asked: rulebook.refresh(asked=asked))]
+        clock,
+        [
+            Chore("rules", _LOOK_SECONDS, lambda asked: rulebook.refresh(asked=asked)),
+            Chore("snapshot", _LOOK_SECONDS, lambda asked: pipeline.history.refresh(asked=asked)),
+        ],
     )
     worker = Worker(_queue(settings, clients), pipeline, clock, metrics, _timing(settings))
     health = WorkerHealth(worker, ledger, clock, clients.caller)
@@ -244,10 +250,11 @@ def _pipeline(
     identities, cloud = IamIdentities(clients.get("iam")), AwsCloud(clients)
     notifiers = (SnsNotifier(SnsTopic(clients.get("sns"), settings.topic_arn)),)
     metrics.expect(ACTIONS, [n.channel for n in notifiers])
+    history = History(cloud, ledger, clock, guardrails, lambda: rulebook.rules)
     return Pipeline(
         rules=lambda: rulebook.rules,
         policy=guardrails,
-        facts=FactReader(identities, cloud, ACTIONS, ledger, clock),
+        facts=FactReader(identities, cloud, ACTIONS, ledger, history, clock),
         remediator=Remediator(ACTIONS, cloud, clock, metrics),
         announcer=Announcer(notifiers, settings.api_base_url, metrics),
         ledger=ledger,
@@ -259,6 +266,7 @@ def _pipeline(
             timedelta(seconds=settings.lease_seconds),
             timedelta(seconds=settings.message_deadline_seconds),
         ),
+        history=history,
         rechecks=Schedule(clock),
         recheck_seconds=settings.recheck_seconds,
     )

@@ -43,6 +43,7 @@ from countermand.core.model import (
 from countermand.core.parse import parse
 from countermand.core.rule import RuleSet
 from countermand.facts import FactReader
+from countermand.history import History
 from countermand.logs import bound, get_logger
 from countermand.metrics import Metrics
 from countermand.notify import Announcer
@@ -92,6 +93,7 @@ class Pipeline:
     clock: Clock
     metrics: Metrics
     claims: Claims
+    history: History
     rechecks: Schedule[Recheck]
     recheck_seconds: tuple[float, ...] = (5, 15)
     """When to look again after a write."""
@@ -103,6 +105,7 @@ class Pipeline:
         self.metrics.event_to_receipt.observe(_seconds(event.time, received_at))
         findings = detect(event, self.rules())
         if not findings:
+            self.history.note(event)
             self.metrics.events_ignored.inc()
             return Result.IGNORED
         with bound(event_id=event.event_id, account_id=event.account_id):
@@ -194,6 +197,7 @@ class Pipeline:
         record = self._remediate(claim, record, steps)
         record, unreached = self._tell(claim, record)
         self._retry_if_unfinished(claim, record, unreached)
+        self._note_what_stays(claim, record)
         self.ledger.finish(claim, record)
         self._count(record)
         return Result.DECIDED
@@ -338,6 +342,15 @@ class Pipeline:
         if failed or unreached:
             self.ledger.release(claim)
             raise Transient(f"to be tried again: {', '.join([*failed, *unreached])}")
+
+    def _note_what_stays(self, claim: Claim, record: Record) -> None:
+        if record.decision.verdict is Verdict.REMEDIATE:
+            return
+        try:
+            self.history.note(record.decision.event)
+        except Transient:
+            self.ledger.release(claim)
+            raise
 
     def _count(self, record: Record) -> None:
         decision = record.decision

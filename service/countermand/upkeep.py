@@ -22,14 +22,14 @@ class Chore:
 
 
 class Upkeep:
-    """One daemon thread for all chores. What breaks in one is logged, and it is done again when
-    it is next due.
+    """One daemon thread for all chores, each done at the start and then when it is due. What breaks
+    in one is logged.
     """
 
     def __init__(self, clock: Clock, chores: Sequence[Chore]) -> None:
         self._clock = clock
         self._chores = chores
-        self._due = {chore.name: clock.monotonic() + chore.seconds for chore in chores}
+        self._due = {chore.name: clock.monotonic() for chore in chores}
         self._asked = False
         self._stopping = threading.Event()
 

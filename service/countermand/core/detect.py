@@ -59,6 +59,7 @@ def _apply(rule: Rule, event: Event) -> Finding | None:
         rule.mode,
         failure,
         rule.scope,
+        rule.restores,
     )
 
 
