@@ -190,7 +190,7 @@ def _own_boundaries(key: str, enabled: Iterable[Action], places: Places) -> list
 def _actions(rules: RuleSet, actions: Mapping[str, Action], kind: SubjectKind) -> list[Action]:
     names = {
         rule.remediation
-        for rule in rules.rules
+        for rule in rules.every
         if rule.subject_kind is kind and rule.mode is not Mode.OBSERVE
     }
     return [actions[name] for name in sorted(names - {None}, key=str) if name is not None]

@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping
 
-from countermand.actions.deny_role_by_boundary import DenyRoleByBoundary
+from countermand.actions.deny_by_boundary import DenyByBoundary
 from countermand.actions.detach_policy import DetachPolicy
 from countermand.actions.reattach_deny_policy import ReattachDenyPolicy
 from countermand.actions.remove_user_from_group import RemoveUserFromGroup
@@ -25,7 +25,8 @@ _ACTIONS: tuple[Action, ...] = (
     RestoreTrustPolicy(),
     SetDefaultPolicyVersion(),
     RemoveUserFromGroup(),
-    DenyRoleByBoundary(),
+    DenyByBoundary(SubjectKind.USER),
+    DenyByBoundary(SubjectKind.ROLE),
     ReattachDenyPolicy(SubjectKind.USER),
     ReattachDenyPolicy(SubjectKind.ROLE),
 )
