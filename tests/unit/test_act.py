@@ -174,6 +174,8 @@ def test_an_undo_that_iam_refuses_raises() -> None:
 
 # --- every action
 
+SERVICES = {"iam", "cloudtrail", "eks", "events", "lambda", "rolesanywhere", "sso"}
+
 
 @pytest.mark.parametrize("name", ALL)
 def test_an_action_is_found_by_its_own_name_and_says_what_it_needs(name: str) -> None:
@@ -181,7 +183,7 @@ def test_an_action_is_found_by_its_own_name_and_says_what_it_needs(name: str) ->
     assert action.name == name
     assert action.description.endswith(".")
     for permission in (*action.read_permissions, *action.permissions, *action.undo_permissions):
-        assert permission.startswith("iam:")
+        assert permission.partition(":")[0] in SERVICES
         assert "*" not in permission
 
 
@@ -196,6 +198,23 @@ def test_no_right_to_grant_is_among_what_the_worker_needs_but_to_put_denials() -
         "deny_role_by_boundary": {"iam:PutRolePermissionsBoundary"},
         "reattach_role_deny_policy": {"iam:AttachRolePolicy"},
         "reattach_user_deny_policy": {"iam:AttachUserPolicy"},
+    }
+
+
+def test_what_the_worker_sets_in_other_services_only_watches_limits_or_ends() -> None:
+    takes = ("Delete", "Detach", "Disable", "Disassociate", "Remove")
+    needed = {
+        p
+        for action in ALL.values()
+        for p in action.permissions
+        if not p.startswith("iam:") and not p.partition(":")[2].startswith(takes)
+    }
+    assert needed == {
+        "cloudtrail:PutEventSelectors",
+        "cloudtrail:StartLogging",
+        "events:EnableRule",
+        "lambda:PutFunctionConcurrency",
+        "sso:ProvisionPermissionSet",
     }
 
 
