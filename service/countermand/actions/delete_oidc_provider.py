@@ -41,12 +41,11 @@ class DeleteOidcProvider:
         return {"provider_arn": arn, "request": json.dumps(request)}
 
     def apply(self, cloud: Cloud, params: Mapping[str, str]) -> bool:
-        try:
-            cloud.call(
-                "iam:DeleteOpenIDConnectProvider", OpenIDConnectProviderArn=params["provider_arn"]
-            )
-        except Gone:
+        # To delete what is not there is no error to IAM.
+        if not self.present(cloud, params):
             return False
+        arn = params["provider_arn"]
+        cloud.call("iam:DeleteOpenIDConnectProvider", OpenIDConnectProviderArn=arn)
         return True
 
     def present(self, cloud: Cloud, params: Mapping[str, str]) -> bool:

@@ -5,7 +5,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
 from countermand.core.checks import ADMIN_POLICY_ARNS
-from countermand.core.errors import Gone, Permanent
+from countermand.core.errors import Denied, Gone, Permanent, Transient
 from countermand.core.model import Finding, Principal
 from countermand.ports import Cloud
 
@@ -61,6 +61,9 @@ class DetachPermissionSetPolicy:
             self._provision(cloud, params)
         except Gone:
             return False
+        except (Denied, Permanent) as error:
+            # The half that was done is to be undone, so this is no refusal.
+            raise Transient(f"detached, but not provisioned: {error}") from error
         return changed
 
     def present(self, cloud: Cloud, params: Mapping[str, str]) -> bool:

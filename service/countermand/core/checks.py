@@ -280,7 +280,7 @@ def function_is_open(event: Event, evidence: Evidence) -> Evidence | None:
     principal = request.get("principal")
     if type(principal) is not str:
         raise Malformed("detail.requestParameters.principal must be a string")
-    if principal.endswith((".amazonaws.com", ".amazonaws.com.cn")):
+    if principal.endswith((".amazonaws.com", ".amazonaws.com.cn", ".amazon.com")):
         return None
     if not _is_foreign(principal, event.account_id):
         return None
@@ -320,7 +320,8 @@ _NOISY_SOURCES = frozenset({"kms.amazonaws.com", "rdsdata.amazonaws.com"})
 
 def _basic_records_changes(selector: Mapping[str, Any]) -> bool:
     included = _get(selector, "IncludeManagementEvents") is not False
-    kept = _get(selector, "ReadWriteType") in {None, "All", "WriteOnly"}
+    # A list in the place of the text has no hash.
+    kept = _get(selector, "ReadWriteType") in (None, "All", "WriteOnly")
     excluded = _get(selector, "ExcludeManagementEventSources")
     return included and kept and set(_texts(excluded)) <= _NOISY_SOURCES
 
