@@ -2,6 +2,12 @@
 
 from collections.abc import Mapping
 
+from countermand.actions.deactivate_access_key import DeactivateAccessKey
+from countermand.actions.deactivate_service_specific_credential import (
+    DeactivateServiceSpecificCredential,
+)
+from countermand.actions.deactivate_signing_certificate import DeactivateSigningCertificate
+from countermand.actions.deactivate_ssh_public_key import DeactivateSshPublicKey
 from countermand.actions.delete_inline_policy import DeleteInlinePolicy
 from countermand.actions.deny_role_by_boundary import DenyRoleByBoundary
 from countermand.actions.detach_policy import DetachPolicy
@@ -12,6 +18,10 @@ from countermand.core.model import SubjectKind
 from countermand.ports import Action
 
 _ACTIONS: tuple[Action, ...] = (
+    DeactivateAccessKey(),
+    DeactivateServiceSpecificCredential(),
+    DeactivateSigningCertificate(),
+    DeactivateSshPublicKey(),
     DetachPolicy(SubjectKind.USER),
     DetachPolicy(SubjectKind.ROLE),
     DetachPolicy(SubjectKind.GROUP),
