@@ -1,8 +1,9 @@
 """The least privilege of a worker, and the events that must reach it, from what is enabled.
 
 Adapters and actions name the calls that they make; this puts them into policy statements. The
-worker may grant nothing, and may write to IAM only in enforce mode, only what the actions of the
-enabled rules call, and only within the scope.
+worker may write to IAM only in enforce mode, only what the actions of the enabled rules call, and
+only within the scope. It may grant nothing, unless an override enables a rule whose action needs a
+call that IAM cannot narrow to denials: that call then stands under a Sid that begins `CanGrant`.
 
 `user/iam-test-*` in a policy also means the user `evil` at path `/iam-test-/`, because `*` crosses
 a slash there. Hence the explicit Deny on everything below a path.
@@ -15,7 +16,12 @@ from dataclasses import dataclass, fields
 from typing import Any
 
 from countermand.aws import cloudwatch, dynamodb, iam, sns, sqs
-from countermand.core.checks import ADMIN_POLICY_ARNS, DENY_ALL_ARNS, PROTECTED_DENY_ARNS
+from countermand.core.checks import (
+    ADMIN_POLICY_ARNS,
+    DENY_ALL_ARNS,
+    EXCEPTION_TAG_KEY,
+    PROTECTED_DENY_ARNS,
+)
 from countermand.core.errors import ConfigError
 from countermand.core.model import Mode, SubjectKind
 from countermand.core.rule import Rule, RuleSet
@@ -26,24 +32,34 @@ _ONLY = (
     (
         "Detach",
         frozenset(f"iam:Detach{entity}Policy" for entity in _ENTITIES),
-        "iam:PolicyARN",
-        ADMIN_POLICY_ARNS,
+        {"ArnEquals": {"iam:PolicyARN": sorted(ADMIN_POLICY_ARNS)}},
     ),
     (
-        # The two calls that could grant: only what denies may be attached or put.
+        # Calls that could grant: only what denies may be attached or put.
         "PutBackDeny",
         frozenset(f"iam:Attach{entity}Policy" for entity in _ENTITIES),
-        "iam:PolicyARN",
-        PROTECTED_DENY_ARNS,
+        {"ArnEquals": {"iam:PolicyARN": sorted(PROTECTED_DENY_ARNS)}},
     ),
     (
         "Contain",
         frozenset(f"iam:Put{entity}PermissionsBoundary" for entity in _ENTITIES),
-        "iam:PermissionsBoundary",
-        DENY_ALL_ARNS,
+        {"ArnEquals": {"iam:PermissionsBoundary": sorted(DENY_ALL_ARNS)}},
+    ),
+    (
+        # Other tags may decide about rights.
+        "EndException",
+        frozenset({"iam:UntagUser", "iam:UntagRole"}),
+        {"ForAllValues:StringEquals": {"aws:TagKeys": [EXCEPTION_TAG_KEY]}},
+    ),
+    (
+        # IAM has no condition on name or content of an inline policy, nor on a password. No
+        # built-in rule needs these calls before an override takes it out of observe.
+        "CanGrant",
+        frozenset({"iam:PutUserPolicy", "iam:PutRolePolicy", "iam:UpdateLoginProfile"}),
+        None,
     ),
 )
-"""Calls that are allowed for the listed policies alone: name, calls, condition key, ARNs."""
+"""Calls in a statement of their own: its name, the calls, and the condition, if IAM has one."""
 
 LONGEST_PATTERN = 2048
 """Characters of an EventBridge event pattern.
@@ -108,15 +124,15 @@ def enforce_statements(
     """The writes by kind of target, each with its Deny below a path."""
     statements: list[Statement] = []
     for kind in (SubjectKind.USER, SubjectKind.ROLE, SubjectKind.GROUP, SubjectKind.POLICY):
-        writes = sorted({p for a in _actions(rules, actions, kind) for p in a.permissions})
+        writes = sorted({p for a in _writing(rules, actions, kind) for p in a.permissions})
         scoped = places.principals(kind, places.scope(kind))
         name = f"{kind.capitalize()}s"
-        for sid, calls, key, arns in _ONLY:
+        for sid, calls, condition in _ONLY:
             if narrowed := [p for p in writes if p in calls]:
-                condition = {"ArnEquals": {key: sorted(arns)}}
                 statements.append(_allow(f"{sid}{name}", narrowed, scoped))
-                statements[-1]["Condition"] = condition
-        if others := [p for p in writes if not any(p in calls for _, calls, _, _ in _ONLY)]:
+                if condition is not None:
+                    statements[-1]["Condition"] = condition
+        if others := [p for p in writes if not any(p in calls for _, calls, _ in _ONLY)]:
             statements.append(_allow(f"TakeBack{name}", others, scoped))
         if writes:
             statements.append(_deny(f"NoPaths{name}", writes, f"{scoped}/*"))
@@ -163,12 +179,16 @@ def _reads(rules: RuleSet, actions: Mapping[str, Action], places: Places) -> lis
 
 
 def _actions(rules: RuleSet, actions: Mapping[str, Action], kind: SubjectKind) -> Iterable[Action]:
-    names = {
-        rule.remediation
-        for rule in rules.rules
-        if rule.subject_kind is kind and rule.mode is not Mode.OBSERVE
-    }
-    return [actions[name] for name in sorted(names - {None}, key=str) if name is not None]
+    """Of the rules about one kind. A rule that only observes looks all the same."""
+    about = [rule for rule in rules.rules if rule.subject_kind is kind]
+    names = {rule.remediation for rule in about if rule.remediation is not None}
+    return [actions[name] for name in sorted(names)]
+
+
+def _writing(rules: RuleSet, actions: Mapping[str, Action], kind: SubjectKind) -> Iterable[Action]:
+    """Those that may be applied."""
+    allowed = RuleSet(rule for rule in rules.rules if rule.mode is not Mode.OBSERVE)
+    return _actions(allowed, actions, kind)
 
 
 def _allow(sid: str, actions: Sequence[str], *resources: str) -> Statement:

@@ -2,6 +2,7 @@
 
 import ast
 import inspect
+import json
 import re
 import sys
 from fnmatch import fnmatchcase
@@ -15,6 +16,7 @@ from countermand.app import rules
 from countermand.aws import dynamodb, iam, sns, sqs
 from countermand.core.errors import ConfigError
 from countermand.core.model import Mode
+from countermand.core.rule import RuleSet
 from countermand.leastprivilege import (
     LONGEST_PATTERN,
     Places,
@@ -84,7 +86,8 @@ def test_the_reads_of_principals_are_those_that_the_adapter_names() -> None:
 def test_an_action_calls_only_what_it_names(name: str) -> None:
     action = ALL[name]
     source = inspect.getsource(sys.modules[type(action).__module__])
-    literal = set(re.findall(r'"([a-z-]+:[A-Z]\w+)"', source))
+    # `aws:` begins a condition key, never a call.
+    literal = set(re.findall(r'"((?!aws:)[a-z-]+:[A-Z]\w+)"', source))
     named = {*action.read_permissions, *action.permissions, *action.undo_permissions}
     others = {
         permission
@@ -142,10 +145,68 @@ def test_what_is_attached_or_put_can_only_deny(mode: Mode) -> None:
             assert all("Deny" in arn or "Quarantine" in arn for arn in arns)
 
 
+def with_overrides(folder: Path, text: str) -> RuleSet:
+    path = folder / "overrides.yaml"
+    path.write_text(text)
+    return load_rules(BUILT_IN, ALL, overrides=path)
+
+
+def test_a_rule_that_only_observes_may_look_but_not_write(tmp_path: Path) -> None:
+    off = {
+        rule.id: {"enabled": rule.id == "login_profile_created_for_another_user"}
+        for rule in RULES.rules
+    }
+    rule_set = with_overrides(tmp_path, json.dumps(off))
+    text = str(worker_policy(Mode.ENFORCE, rule_set, ALL, PLACES))
+    assert "iam:GetLoginProfile" in text
+    assert "iam:DeleteLoginProfile" not in text
+
+
+COULD_GRANT = {
+    "console_login_without_mfa": ("CanGrantUsers", "iam:PutUserPolicy"),
+    "federation_token_issued": ("CanGrantUsers", "iam:PutUserPolicy"),
+    "login_profile_changed_for_another_user": ("CanGrantUsers", "iam:UpdateLoginProfile"),
+    "mfa_device_removed_from_another_user": ("CanGrantUsers", "iam:PutUserPolicy"),
+}
+
+
+def test_no_built_in_rule_needs_a_call_that_could_grant_before_it_is_asked_for() -> None:
+    unlimited = {"iam:PutUserPolicy", "iam:PutRolePolicy", "iam:UpdateLoginProfile"}
+    assert not allowed(Mode.ENFORCE) & unlimited
+    asking = {
+        r.id for r in RULES.rules if r.remediation and {*ALL[r.remediation].permissions} & unlimited
+    }
+    assert asking == set(COULD_GRANT)
+
+
+@pytest.mark.parametrize("rule_id", COULD_GRANT)
+def test_a_call_that_could_grant_stands_under_a_sid_that_says_so(
+    tmp_path: Path, rule_id: str
+) -> None:
+    sid, call = COULD_GRANT[rule_id]
+    document = enforce_policy(
+        with_overrides(tmp_path, f"{rule_id}: {{mode: enforce}}"), ALL, PLACES
+    )
+    assert [s["Sid"] for s in document["Statement"] if call in s["Action"]] == [sid, "NoPathsUsers"]
+    assert authorised(document, call, user("iam-test-user"))
+    assert not authorised(document, call, user("iam-test-/evil"))
+    assert not authorised(document, call, user("alice"))
+    assert not authorised(document, "iam:PutRolePolicy", role("iam-test-r"))
+
+
+def test_only_the_exception_tag_may_be_taken_away() -> None:
+    document = policy(Mode.ENFORCE)
+    tag = {"aws_TagKeys": "SecurityApproved"}
+    for call, arn in (("iam:UntagUser", user), ("iam:UntagRole", role)):
+        assert authorised(document, call, arn("iam-test-x"), **tag)
+        assert not authorised(document, call, arn("iam-test-x"), aws_TagKeys="department")
+        assert not authorised(document, call, arn("somebody"), **tag)
+        assert not authorised(document, call, arn("iam-test-/x"), **tag)
+        assert not authorised(policy(Mode.DRY_RUN), call, arn("iam-test-x"), **tag)
+
+
 def test_a_rule_that_is_off_needs_no_write(tmp_path: Path) -> None:
-    off = tmp_path / "overrides.yaml"
-    off.write_text("admin_policy_attached_to_user: {enabled: false}")
-    rule_set = load_rules(BUILT_IN, ALL, overrides=off)
+    rule_set = with_overrides(tmp_path, "admin_policy_attached_to_user: {enabled: false}")
     document = enforce_policy(rule_set, ALL, PLACES)
     assert "iam:DetachUserPolicy" not in str(document)
 
@@ -172,7 +233,7 @@ def authorised(document: Policy, action: str, resource: str, **context: str) -> 
 def _met(condition: dict[str, dict[str, list[str]]], context: dict[str, str]) -> bool:
     present = {name.replace("_", ":"): value for name, value in context.items()}
     return all(
-        operator == "ArnEquals" and present.get(key) in values
+        operator in {"ArnEquals", "ForAllValues:StringEquals"} and present.get(key) in values
         for operator, keys in condition.items()
         for key, values in keys.items()
     )
@@ -223,6 +284,26 @@ DETACH = "iam:DetachUserPolicy"
         ("enforce", "iam:DetachRolePolicy", role("aws-reserved/iam-test-r"), ADMIN, False),
         ("enforce", "iam:DetachGroupPolicy", group("iam-test-g"), ADMIN, True),
         ("enforce", "iam:DetachGroupPolicy", group("admins"), ADMIN, False),
+        # credentials: to set inactive, only in scope
+        ("enforce", "iam:UpdateAccessKey", user("iam-test-user"), None, True),
+        ("enforce", "iam:UpdateAccessKey", user("alice"), None, False),
+        ("enforce", "iam:UpdateAccessKey", user("iam-test-/evil"), None, False),
+        ("dry-run", "iam:UpdateAccessKey", user("iam-test-user"), None, False),
+        ("enforce", "iam:UpdateServiceSpecificCredential", user("iam-test-user"), None, True),
+        ("enforce", "iam:UpdateServiceSpecificCredential", user("alice"), None, False),
+        ("enforce", "iam:UpdateSSHPublicKey", user("iam-test-user"), None, True),
+        ("enforce", "iam:UpdateSSHPublicKey", user("alice"), None, False),
+        ("enforce", "iam:UpdateSigningCertificate", user("iam-test-user"), None, True),
+        ("enforce", "iam:UpdateSigningCertificate", user("alice"), None, False),
+        ("enforce", "iam:CreateAccessKey", user("iam-test-user"), None, False),
+        ("enforce", "iam:CreateLoginProfile", user("iam-test-user"), None, False),
+        ("enforce", "iam:UpdateLoginProfile", user("iam-test-user"), None, False),
+        ("enforce", "iam:DeleteLoginProfile", user("iam-test-user"), None, False),
+        ("enforce", "iam:PutUserPolicy", user("iam-test-user"), None, False),
+        ("enforce", "iam:PutRolePolicy", role("iam-test-r"), None, False),
+        ("enforce", "iam:DeactivateMFADevice", user("iam-test-user"), None, False),
+        ("observe", "iam:GetLoginProfile", user("anybody"), None, True),
+        ("observe", "iam:ListAccessKeys", user("anybody"), None, True),
         # no way to grant, to take over, to hide
         ("enforce", "iam:AttachUserPolicy", user("iam-test-user"), ADMIN, False),
         ("enforce", "iam:TagUser", user("iam-test-user"), None, False),

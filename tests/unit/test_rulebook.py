@@ -114,7 +114,7 @@ def test_a_key_that_stands_twice_deep_inside_is_refused_too(tmp_path: Path) -> N
         (
             "remediate: detach_user_policy",
             "remediate: delete_account",
-            "remediate: unknown 'delete_account'; known: delete_group_inline_policy",
+            "remediate: unknown 'delete_account'; known: deactivate_access_key",
         ),
         ("id: something_happened", "id: another_name", "id: is 'another_name', must be the name"),
     ],

@@ -9,11 +9,16 @@ from countermand.actions.deactivate_service_specific_credential import (
 from countermand.actions.deactivate_signing_certificate import DeactivateSigningCertificate
 from countermand.actions.deactivate_ssh_public_key import DeactivateSshPublicKey
 from countermand.actions.delete_inline_policy import DeleteInlinePolicy
+from countermand.actions.delete_login_profile import DeleteLoginProfile
 from countermand.actions.deny_role_by_boundary import DenyRoleByBoundary
+from countermand.actions.deny_without_mfa import DenyWithoutMfa
 from countermand.actions.detach_policy import DetachPolicy
 from countermand.actions.reattach_deny_policy import ReattachDenyPolicy
 from countermand.actions.remove_user_from_group import RemoveUserFromGroup
+from countermand.actions.revoke_sessions import RevokeSessions
+from countermand.actions.scramble_login_profile import ScrambleLoginProfile
 from countermand.actions.set_default_policy_version import SetDefaultPolicyVersion
+from countermand.actions.untag_principal import UntagPrincipal
 from countermand.core.model import SubjectKind
 from countermand.ports import Action
 
@@ -22,6 +27,8 @@ _ACTIONS: tuple[Action, ...] = (
     DeactivateServiceSpecificCredential(),
     DeactivateSigningCertificate(),
     DeactivateSshPublicKey(),
+    DeleteLoginProfile(),
+    DenyWithoutMfa(),
     DetachPolicy(SubjectKind.USER),
     DetachPolicy(SubjectKind.ROLE),
     DetachPolicy(SubjectKind.GROUP),
@@ -33,6 +40,18 @@ _ACTIONS: tuple[Action, ...] = (
     DenyRoleByBoundary(),
     ReattachDenyPolicy(SubjectKind.USER),
     ReattachDenyPolicy(SubjectKind.ROLE),
+    RevokeSessions(SubjectKind.USER),
+    RevokeSessions(SubjectKind.ROLE),
+    ScrambleLoginProfile(),
+    UntagPrincipal(SubjectKind.USER),
+    UntagPrincipal(SubjectKind.ROLE),
 )
 
 ALL: Mapping[str, Action] = {action.name: action for action in _ACTIONS}
+
+_NEVER_A_FINDING = frozenset({"iam:PutUserPolicy", "iam:PutRolePolicy", "iam:UpdateAccessKey"})
+"""Ours only deny, or set inactive; the rules about them fire on what grants, or sets active."""
+
+OWN_CALLS = frozenset(call for action in _ACTIONS for call in action.permissions) - _NEVER_A_FINDING
+"""The calls of our own role that nobody need hear of when a rule fires on one; any other says that
+its credentials are in other hands."""

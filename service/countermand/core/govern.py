@@ -21,7 +21,8 @@
     never_touch      AWS's own role, our own, or a break-glass principal   alert_only  yes
     irreversible     nobody knows what the change replaced                 alert_only  yes
     scope            target not at path / or name outside the pattern      alert_only  yes
-    exception        the principal has exactly the exception tag           skip        yes
+    exception        the principal has exactly the exception tag, unless   skip        yes
+                     it is this tag that would be taken back
     undone           a human took this very remediation back               alert_only  yes
     age              event older than the limit, or from the future        alert_only  yes
     mode             the mode, or the rule's own limit, is observe         alert_only  yes
@@ -298,6 +299,8 @@ def _glob(policy: Policy, kind: SubjectKind) -> str:
 def _exception(case: _Case) -> Objection | None:
     principal, (key, value) = case.principal, case.policy.exception_tag
     if principal is None or principal.tags.get(key) != value:
+        return None
+    if case.facts.params.get("tag_key") == key:
         return None
     text = f"{principal.kind.capitalize()} has approved exception tag: {key}={value}"
     return Objection(Verdict.SKIP, text)
