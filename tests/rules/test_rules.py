@@ -86,6 +86,14 @@ def test_a_rule_ignores(rule_id: str, record: CloudTrailRecord) -> None:
 
 
 @pytest.mark.parametrize(("rule_id", "record"), all_cases("matches"))
+def test_a_denied_call_is_no_malformed_event(rule_id: str, record: CloudTrailRecord) -> None:
+    """AWS hides its target and answer; a rule that breaks on it would fill the dead letters."""
+    assert rule_id
+    hidden = {"requestParameters": None, "responseElements": None, "errorCode": "AccessDenied"}
+    assert isinstance(findings(record | hidden), tuple)
+
+
+@pytest.mark.parametrize(("rule_id", "record"), all_cases("matches"))
 def test_a_finding_names_the_target_unless_cloudtrail_left_it_out(
     rule_id: str, record: CloudTrailRecord
 ) -> None:
