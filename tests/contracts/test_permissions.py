@@ -163,6 +163,7 @@ def test_a_rule_that_only_observes_may_look_but_not_write(tmp_path: Path) -> Non
 
 
 COULD_GRANT = {
+    "role_assumed_from_another_account": ("CanGrantRoles", "iam:PutRolePolicy"),
     "console_login_without_mfa": ("CanGrantUsers", "iam:PutUserPolicy"),
     "federation_token_issued": ("CanGrantUsers", "iam:PutUserPolicy"),
     "login_profile_changed_for_another_user": ("CanGrantUsers", "iam:UpdateLoginProfile"),
@@ -184,14 +185,16 @@ def test_a_call_that_could_grant_stands_under_a_sid_that_says_so(
     tmp_path: Path, rule_id: str
 ) -> None:
     sid, call = COULD_GRANT[rule_id]
-    document = enforce_policy(
-        with_overrides(tmp_path, f"{rule_id}: {{mode: enforce}}"), ALL, PLACES
-    )
-    assert [s["Sid"] for s in document["Statement"] if call in s["Action"]] == [sid, "NoPathsUsers"]
-    assert authorised(document, call, user("iam-test-user"))
-    assert not authorised(document, call, user("iam-test-/evil"))
-    assert not authorised(document, call, user("alice"))
-    assert not authorised(document, "iam:PutRolePolicy", role("iam-test-r"))
+    kind, arn = ("Roles", role) if sid.endswith("Roles") else ("Users", user)
+    overrides = f"{rule_id}: {{mode: enforce}}"
+    document = enforce_policy(with_overrides(tmp_path, overrides), ALL, PLACES)
+    asked = [s["Sid"] for s in document["Statement"] if call in s["Action"]]
+    assert asked == [sid, f"NoPaths{kind}"]
+    assert authorised(document, call, arn("iam-test-x"))
+    assert not authorised(document, call, arn("iam-test-/evil"))
+    assert not authorised(document, call, arn("alice"))
+    for _, other in {*COULD_GRANT.values()} - {(sid, call)}:
+        assert not authorised(document, other, arn("iam-test-x"))
 
 
 def test_only_the_exception_tag_may_be_taken_away() -> None:

@@ -11,7 +11,8 @@ import yaml
 from countermand.actions import ALL
 from countermand.cloudtrail import attach_event, envelope
 from countermand.core.detect import detect
-from countermand.core.model import Finding
+from countermand.core.errors import Malformed
+from countermand.core.model import Finding, Subject, SubjectKind
 from countermand.core.parse import parse
 from countermand.core.pattern import compile_pattern
 from countermand.core.rule import Rule, RuleFile, RuleSet, compile_rule
@@ -105,7 +106,8 @@ def test_a_finding_names_the_target_unless_cloudtrail_left_it_out(
         assert finding.evidence == {}
     else:
         values = set(leaves(record))
-        assert finding.subject.name in values
+        names = {value.rpartition("/")[2] for value in values if str(value).startswith("arn:")}
+        assert finding.subject.name in values | names
         assert {name for name, _ in rule.evidence} >= finding.evidence.keys() - {
             "claim",
             "policy_arn",
@@ -141,6 +143,37 @@ def test_a_rule_says_what_a_reader_of_its_alert_needs(rule: Rule) -> None:
 def test_no_two_rules_share_a_title() -> None:
     titles = [rule.file.title for rule in RULES.rules]
     assert sorted(titles) == sorted(set(titles))
+
+
+# --- a principal that the event names by its ARN
+
+
+ROLE = f"arn:aws:iam::{ACCOUNT}:role/"
+
+
+@pytest.mark.parametrize(
+    ("arn", "name"),
+    [
+        (f"{ROLE}iam-test-role", "iam-test-role"),
+        (f"{ROLE}team/a/iam-test-role", "iam-test-role"),
+        ("iam-test-role", "iam-test-role"),
+        ("arn:aws:iam::444455556666:role/iam-test-role", None),
+        ("arn:aws:iam:::role/iam-test-role", None),
+        ("arn:", None),
+        (ROLE, None),
+        (f"{ROLE}{'x' * 129}", None),
+        ([f"{ROLE}iam-test-role"], None),
+    ],
+)
+def test_a_role_may_be_named_by_its_arn_in_this_account(arn: object, name: str | None) -> None:
+    record = cases_of("role_assumed_from_another_account", "matches")[0]
+    record |= {"requestParameters": {"roleArn": arn}}
+    if name is None:
+        with pytest.raises(Malformed, match="roleArn must name the role"):
+            findings(record)
+    else:
+        (finding,) = findings(record)
+        assert finding.subject == Subject(SubjectKind.ROLE, name)
 
 
 # --- what EventBridge is told to send us
