@@ -106,7 +106,7 @@ def test_a_finding_names_the_target_unless_cloudtrail_left_it_out(
         assert finding.evidence == {}
     else:
         values = set(leaves(record))
-        names = {value.rpartition("/")[2] for value in values if str(value).startswith("arn:")}
+        names = {text.rpartition("/")[2] for text in map(str, values) if text.startswith("arn:")}
         assert finding.subject.name in values | names
         assert {name for name, _ in rule.evidence} >= finding.evidence.keys() - {
             "claim",
