@@ -1,4 +1,4 @@
-"""An account on moto's IAM for the tests of actions, and the life of a step in it."""
+"""An account in an emulator, for the tests of actions: look, apply, verify, undo, verify."""
 
 import json
 import uuid
@@ -14,6 +14,10 @@ from countermand.aws.cloud import AwsCloud
 from countermand.aws.iam import IamIdentities
 from countermand.core.model import Finding, Principal, Severity, Subject, SubjectKind
 
+ADMIN_ARN = "arn:aws:iam::aws:policy/AdministratorAccess"
+DENY_ALL = "arn:aws:iam::aws:policy/AWSDenyAll"
+KINDS = (SubjectKind.USER, SubjectKind.ROLE, SubjectKind.GROUP)
+
 
 def document(action: str, resource: str = "*") -> str:
     statement = {"Effect": "Allow", "Action": action, "Resource": resource}
@@ -25,12 +29,14 @@ def trust(principal: object) -> str:
     return json.dumps({"Version": "2012-10-17", "Statement": [statement]})
 
 
+ADMIN = document("*")
 READ = document("s3:GetObject")
 OWN = trust({"AWS": "arn:aws:iam::123456789012:root"})
+FOREIGN = trust({"AWS": "arn:aws:iam::444455556666:root"})
 
 
-class MotoClients:
-    """Clients of moto's server, as `AwsCloud` asks for them."""
+class EmulatedClients:
+    """Clients of an emulator, as `AwsCloud` asks for them."""
 
     def __init__(self, endpoint: str) -> None:
         self._endpoint = endpoint
@@ -54,7 +60,7 @@ class Account:
     """An AWS account with a user, role, group and policy of one name, which no other test uses."""
 
     def __init__(self, endpoint: str) -> None:
-        clients = MotoClients(endpoint)
+        clients = EmulatedClients(endpoint)
         self.name = f"iam-test-{uuid.uuid4().hex[:12]}"
         self.iam = clients.get("iam")
         self.cloud = AwsCloud(cast("Clients", clients))
@@ -86,3 +92,9 @@ class Account:
         assert not done.present(self.cloud, params)
         done.undo(self.cloud, params)
         assert done.present(self.cloud, params)
+
+    def set_boundary(self, kind: SubjectKind, arn: str) -> None:
+        """Set the permissions boundary; '' sets none."""
+        name = {f"{kind.capitalize()}Name": self.name}
+        if arn:
+            getattr(self.iam, f"put_{kind}_permissions_boundary")(**name, PermissionsBoundary=arn)

@@ -41,7 +41,7 @@ def rules_in(folder: Path | None, environ: Mapping[str, str]) -> RuleSet:
     else the built-in ones. Raises `ConfigError`.
     """
     if folder is not None:
-        return load_rules(folder, ACTIONS)
+        return load_rules(ACTIONS, folder)
     return rules(Settings.load(environ)) if "COUNTERMAND_QUEUE_URL" in environ else rules()
 
 
@@ -90,7 +90,7 @@ def calls_of(rule_set: RuleSet) -> Mapping[str, Sequence[str]]:
 
 def run_cases(folder: Path) -> list[CaseResult]:
     """Each rule of the folder on its cases; a rule without cases of both kinds is a failure."""
-    every = load_rules(folder, ACTIONS).rules
+    every = load_rules(ACTIONS, folder).rules
     return [result for rule in every for result in _cases_of(rule, folder / "cases")]
 
 
@@ -133,7 +133,7 @@ def _fires(rule: Rule, record: object) -> tuple[bool, str]:
 
 def rules_page() -> str:
     """`docs/rules.md`."""
-    every = load_rules(BUILT_IN, ACTIONS).rules
+    every = load_rules(ACTIONS, BUILT_IN).rules
     lines = [
         "# Rules",
         "",

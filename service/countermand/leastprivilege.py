@@ -2,8 +2,9 @@
 
 Adapters and actions name the calls that they make; this puts them into policy statements. The
 worker may write to IAM only in enforce mode, only what the actions of the enabled rules call, and
-only within the scope. It may grant nothing, unless an override enables a rule whose action needs a
-call that IAM cannot narrow to denials: that call then stands under a Sid that begins `CanGrant`.
+only within the scope. Where IAM can say so, a call that could grant may only put what denies; where
+it cannot (iam:PutUserPolicy, iam:UpdateLoginProfile), the Sid begins `CanGrant`, the scope is the
+limit, and switching off the rule takes the permission away.
 
 `user/iam-test-*` in a policy also means the user `evil` at path `/iam-test-/`, because `*` crosses
 a slash there. Hence the explicit Deny on everything below a path.
@@ -15,6 +16,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, fields
 from typing import Any
 
+from countermand import history
 from countermand.aws import cloudwatch, dynamodb, iam, sns, sqs
 from countermand.core.checks import (
     ADMIN_POLICY_ARNS,
@@ -28,38 +30,59 @@ from countermand.core.rule import Rule, RuleSet
 from countermand.ports import Action
 
 _ENTITIES = ("User", "Role", "Group")
+_PLURAL = {
+    SubjectKind.USER: "Users",
+    SubjectKind.ROLE: "Roles",
+    SubjectKind.GROUP: "Groups",
+    SubjectKind.POLICY: "Policies",
+}
+_BOUNDARY = "iam:PermissionsBoundary"
+_RESTORE_BOUNDARY = frozenset(
+    f"restore_{kind}_permissions_boundary" for kind in (SubjectKind.USER, SubjectKind.ROLE)
+)
 _ONLY = (
     (
         "Detach",
         frozenset(f"iam:Detach{entity}Policy" for entity in _ENTITIES),
-        {"ArnEquals": {"iam:PolicyARN": sorted(ADMIN_POLICY_ARNS)}},
+        "ArnEquals",
+        "iam:PolicyARN",
+        ADMIN_POLICY_ARNS,
     ),
     (
         # Calls that could grant: only what denies may be attached or put.
         "PutBackDeny",
         frozenset(f"iam:Attach{entity}Policy" for entity in _ENTITIES),
-        {"ArnEquals": {"iam:PolicyARN": sorted(PROTECTED_DENY_ARNS)}},
+        "ArnEquals",
+        "iam:PolicyARN",
+        PROTECTED_DENY_ARNS,
     ),
     (
         "Contain",
         frozenset(f"iam:Put{entity}PermissionsBoundary" for entity in _ENTITIES),
-        {"ArnEquals": {"iam:PermissionsBoundary": sorted(DENY_ALL_ARNS)}},
+        "ArnEquals",
+        _BOUNDARY,
+        DENY_ALL_ARNS,
     ),
     (
         # Other tags may decide about rights.
         "EndException",
         frozenset({"iam:UntagUser", "iam:UntagRole"}),
-        {"ForAllValues:StringEquals": {"aws:TagKeys": [EXCEPTION_TAG_KEY]}},
-    ),
-    (
-        # IAM has no condition on name or content of an inline policy, nor on a password. No
-        # built-in rule needs these calls before an override takes it out of observe.
-        "CanGrant",
-        frozenset({"iam:PutUserPolicy", "iam:PutRolePolicy", "iam:UpdateLoginProfile"}),
-        None,
+        "ForAllValues:StringEquals",
+        "aws:TagKeys",
+        frozenset({EXCEPTION_TAG_KEY}),
     ),
 )
-"""Calls in a statement of their own: its name, the calls, and the condition, if IAM has one."""
+"""Calls that are allowed for the listed values alone: name, calls; operator, key and values of the
+condition."""
+
+_CAN_GRANT = frozenset(
+    {
+        *(f"iam:Put{entity}Policy" for entity in _ENTITIES),
+        "iam:UpdateAssumeRolePolicy",
+        "iam:UpdateLoginProfile",
+    }
+)
+"""Calls that IAM has no condition for: not on the name or text of a policy, nor on a password."""
 
 LONGEST_PATTERN = 2048
 """Characters of an EventBridge event pattern.
@@ -124,22 +147,25 @@ def enforce_statements(
     """The writes by kind of target, each with its Deny below a path."""
     statements: list[Statement] = []
     for kind in (SubjectKind.USER, SubjectKind.ROLE, SubjectKind.GROUP, SubjectKind.POLICY):
-        writes = sorted({p for a in _writing(rules, actions, kind) for p in a.permissions})
+        enabled = _writing(rules, actions, kind)
+        writes = sorted({p for a in enabled for p in a.permissions})
         scoped = places.principals(kind, places.scope(kind))
-        name = f"{kind.capitalize()}s"
-        for sid, calls, condition in _ONLY:
+        name = _PLURAL[kind]
+        for sid, calls, operator, key, values in _ONLY:
             if narrowed := [p for p in writes if p in calls]:
+                listed = {*values, *_own_boundaries(key, enabled, places)}
                 statements.append(_allow(f"{sid}{name}", narrowed, scoped))
-                if condition is not None:
-                    statements[-1]["Condition"] = condition
-        if others := [p for p in writes if not any(p in calls for _, calls, _ in _ONLY)]:
-            statements.append(_allow(f"TakeBack{name}", others, scoped))
+                statements[-1]["Condition"] = {operator: {key: sorted(listed)}}
+        others = {p for p in writes if not any(p in calls for _, calls, *_ in _ONLY)}
+        for sid, rest in (("CanGrant", others & _CAN_GRANT), ("TakeBack", others - _CAN_GRANT)):
+            if rest:
+                statements.append(_allow(f"{sid}{name}", sorted(rest), scoped))
         if writes:
             statements.append(_deny(f"NoPaths{name}", writes, f"{scoped}/*"))
     return statements
 
 
-def routing_patterns(rules: RuleSet) -> list[Mapping[str, Any]]:
+def routing_patterns(rules: RuleSet) -> list[dict[str, Any]]:
     """The EventBridge patterns, one for each bus rule, that let through what the rules need.
 
     Raises `ConfigError` for one that EventBridge would refuse.
@@ -148,7 +174,7 @@ def routing_patterns(rules: RuleSet) -> list[Mapping[str, Any]]:
     for rule in rules.rules:
         for source in rule.file.when.get("source", ("",)):
             by_source.setdefault(str(source), []).append(rule)
-    patterns: list[Mapping[str, Any]] = [
+    patterns: list[dict[str, Any]] = [
         RuleSet(of).routing_pattern() for _, of in sorted(by_source.items())
     ]
     for pattern in patterns:
@@ -166,26 +192,36 @@ def _reads(rules: RuleSet, actions: Mapping[str, Action], places: Places) -> lis
         about = [rule for rule in rules.rules if rule.subject_kind is kind]
         needed = set(identity_reads if about else ())
         needed |= {p for a in _actions(rules, actions, kind) for p in a.read_permissions}
+        needed |= set(history.NOTE_PERMISSIONS[kind] if rules.restored else ())
         if needed:
             resource = places.principals(kind, "*")
-            statements.append(_allow(f"Look{kind.capitalize()}s", sorted(needed), resource))
+            statements.append(_allow(f"Look{_PLURAL[kind]}", sorted(needed), resource))
     others = {
         permission
         for kind in (SubjectKind.POLICY, SubjectKind.RESOURCE, SubjectKind.ACCOUNT)
         for action in _actions(rules, actions, kind)
         for permission in action.read_permissions
     }
+    if rules.restored:
+        others.add(history.SNAPSHOT_PERMISSION)
     return [*statements, *([_allow("Look", sorted(others), "*")] if others else [])]
 
 
-def _actions(rules: RuleSet, actions: Mapping[str, Action], kind: SubjectKind) -> Iterable[Action]:
+def _own_boundaries(key: str, enabled: Iterable[Action], places: Places) -> list[str]:
+    """Any policy of the account's own may have been the boundary that is put back."""
+    if key != _BOUNDARY or not any(action.name in _RESTORE_BOUNDARY for action in enabled):
+        return []
+    return [places.principals(SubjectKind.POLICY, "*")]
+
+
+def _actions(rules: RuleSet, actions: Mapping[str, Action], kind: SubjectKind) -> list[Action]:
     """Of the rules about one kind. A rule that only observes looks all the same."""
     about = [rule for rule in rules.rules if rule.subject_kind is kind]
     names = {rule.remediation for rule in about if rule.remediation is not None}
     return [actions[name] for name in sorted(names)]
 
 
-def _writing(rules: RuleSet, actions: Mapping[str, Action], kind: SubjectKind) -> Iterable[Action]:
+def _writing(rules: RuleSet, actions: Mapping[str, Action], kind: SubjectKind) -> list[Action]:
     """Those that may be applied."""
     allowed = RuleSet(rule for rule in rules.rules if rule.mode is not Mode.OBSERVE)
     return _actions(allowed, actions, kind)

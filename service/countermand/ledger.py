@@ -40,7 +40,7 @@ from pydantic import TypeAdapter, ValidationError
 from pydantic_core import PydanticSerializationError
 
 from countermand.core.errors import ConfigError, LostClaim, Permanent, Transient
-from countermand.core.model import Record, Undo
+from countermand.core.model import Noted, Record, Undo
 from countermand.logs import get_logger
 from countermand.ports import Busy, Claim, Clock, Conflict, DecisionQuery, Done, Page
 
@@ -76,6 +76,11 @@ _MIGRATIONS = (
         ) STRICT""",
     ),
     ("ALTER TABLE events ADD COLUMN undo BLOB",),
+    (
+        """CREATE TABLE notes (
+            name TEXT PRIMARY KEY, value TEXT, at TEXT NOT NULL, touched REAL NOT NULL
+        ) STRICT""",
+    ),
 )
 """Version n of the file is what the first n leave behind; `PRAGMA user_version` remembers n."""
 
@@ -272,7 +277,7 @@ class SqliteLedger:
     def _forget(self) -> None:
         oldest = self._clock.now().timestamp() - self._retention
         with self._write() as db:
-            for table, key in (("events", "key"), ("undos", "grant_key")):
+            for table, key in (("events", "key"), ("undos", "grant_key"), ("notes", "name")):
                 db.execute(
                     f"DELETE FROM {table} WHERE {key} IN "  # noqa: S608
                     f"(SELECT {key} FROM {table} WHERE touched < ? LIMIT ?)",
@@ -325,6 +330,25 @@ class SqliteLedger:
                 "SELECT undo FROM undos WHERE grant_key = ?", (storable(grant),)
             ).fetchone()
         return load_undo(row[0]) if row else None
+
+    def note(self, name: str, noted: Noted) -> None:
+        """Keep the latest."""
+        value = storable(noted.value) if noted.value is not None else None
+        with self._write() as db:
+            db.execute(
+                "INSERT INTO notes (name, value, at, touched) VALUES (?, ?, ?, ?) "
+                "ON CONFLICT (name) DO UPDATE SET value = excluded.value, at = excluded.at, "
+                "touched = excluded.touched WHERE excluded.at >= notes.at",
+                (storable(name), value, timestamp(noted.at), self._clock.now().timestamp()),
+            )
+
+    def noted(self, name: str) -> Noted | None:
+        """The latest."""
+        with self._read() as db:
+            row = db.execute(
+                "SELECT value, at FROM notes WHERE name = ?", (storable(name),)
+            ).fetchone()
+        return Noted(row[0], datetime.fromisoformat(row[1])) if row else None
 
     def check(self) -> None:
         """Really write, and take it back."""

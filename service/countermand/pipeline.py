@@ -14,7 +14,7 @@ other: either may fail alone.
 
 import hashlib
 import json
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from enum import StrEnum
@@ -43,6 +43,7 @@ from countermand.core.model import (
 from countermand.core.parse import parse
 from countermand.core.rule import RuleSet
 from countermand.facts import FactReader
+from countermand.history import History
 from countermand.logs import bound, get_logger
 from countermand.metrics import Metrics
 from countermand.notify import Announcer
@@ -82,7 +83,8 @@ class Recheck:
 class Pipeline:
     """The stages with what they need; built once by `app.py`, used by all threads at once."""
 
-    rules: RuleSet
+    rules: Callable[[], RuleSet]
+    """The rules in force: they may change between two messages."""
     policy: Policy
     facts: FactReader
     remediator: Remediator
@@ -91,6 +93,7 @@ class Pipeline:
     clock: Clock
     metrics: Metrics
     claims: Claims
+    history: History
     rechecks: Schedule[Recheck]
     recheck_seconds: tuple[float, ...] = (5, 15)
     """When to look again after a write."""
@@ -100,8 +103,9 @@ class Pipeline:
         received_at = self.clock.now()
         event = parse(body)
         self.metrics.event_to_receipt.observe(_seconds(event.time, received_at))
-        findings = detect(event, self.rules)
+        findings = detect(event, self.rules())
         if not findings:
+            self.history.note(event)
             self.metrics.events_ignored.inc()
             return Result.IGNORED
         with bound(event_id=event.event_id, account_id=event.account_id):
@@ -131,7 +135,7 @@ class Pipeline:
         What cannot be read raises `Transient`; when `blind`, it counts as there.
         """
         found = []
-        for finding in detect(event, self.rules):
+        for finding in detect(event, self.rules()):
             if finding.subject is None:
                 continue
             facts = self.facts.read(event, finding)
@@ -193,6 +197,7 @@ class Pipeline:
         record = self._remediate(claim, record, steps)
         record, unreached = self._tell(claim, record)
         self._retry_if_unfinished(claim, record, unreached)
+        self._note_what_stays(claim, record)
         self.ledger.finish(claim, record)
         self._count(record)
         return Result.DECIDED
@@ -337,6 +342,15 @@ class Pipeline:
         if failed or unreached:
             self.ledger.release(claim)
             raise Transient(f"to be tried again: {', '.join([*failed, *unreached])}")
+
+    def _note_what_stays(self, claim: Claim, record: Record) -> None:
+        if record.decision.verdict is Verdict.REMEDIATE:
+            return
+        try:
+            self.history.note(record.decision.event)
+        except Transient:
+            self.ledger.release(claim)
+            raise
 
     def _count(self, record: Record) -> None:
         decision = record.decision

@@ -14,6 +14,7 @@ from typing import Any, Protocol
 from countermand.core.model import (
     Alert,
     Finding,
+    Noted,
     Principal,
     Record,
     Severity,
@@ -275,6 +276,14 @@ class Ledger(Protocol):
 
     def undo_of(self, grant: str) -> Undo | None:
         """The latest undo noted for this grant (see `facts.grant_key`), if it is still kept."""
+        ...
+
+    def note(self, name: str, noted: Noted) -> None:
+        """Keep what an aspect is (see `history.py`), unless something later is known of it."""
+        ...
+
+    def noted(self, name: str) -> Noted | None:
+        """The latest that was noted, if it is still kept."""
         ...
 
     def check(self) -> None:

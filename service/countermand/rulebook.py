@@ -1,10 +1,11 @@
-"""Reads rule files; a bad one stops start-up with its name, line and key.
+"""Reads rule files; a bad one stops start-up with its name, line and key, and later is left out.
 
 The YAML is read as data only (no tags, no duplicate keys), checked by the schema of `core.rule`,
 compiled, and its remediation looked up among the actions.
 """
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -16,7 +17,11 @@ from countermand.core.errors import ConfigError
 from countermand.core.model import Mode, Severity
 from countermand.core.pattern import PatternError
 from countermand.core.rule import Rule, RuleFile, RuleSet, compile_rule
+from countermand.logs import get_logger
+from countermand.metrics import Metrics
 from countermand.ports import Action
+
+log = get_logger(__name__)
 
 BUILT_IN = Path(__file__).parent / "rules"
 _LARGEST_FOLDER_BYTES = 10_000_000
@@ -33,17 +38,84 @@ class Override(BaseModel):
     mode: Mode | None = Field(
         default=None, description="Replaces the rule's own limit; the service's mode still caps it."
     )
+    scope: str | None = Field(
+        default=None,
+        min_length=1,
+        max_length=200,
+        description="Replaces the rule's own scope; the service's still counts too.",
+    )
+
+
+class Rulebook:
+    """The rules in force while the worker runs: `rules` is always a whole, checked set."""
+
+    def __init__(
+        self,
+        actions: Mapping[str, Action],
+        *folders: Path,
+        overrides: Path | None = None,
+        metrics: Metrics,
+    ) -> None:
+        """Raises `ConfigError` with every error of every file."""
+        self._actions = actions
+        self._folders = folders
+        self._overrides = overrides
+        self._metrics = metrics
+        self._seen = self._look()
+        self._wrong: str | None = None
+        self.rules = self._load()
+        self._show()
+
+    def refresh(self, *, asked: bool = False) -> None:
+        """Read the files anew if one changed, or if asked. When one is bad, the set in force stays
+        until they are mended.
+        """
+        seen = self._look()
+        if seen == self._seen and self._wrong is None and not asked:
+            return
+        self._seen = seen
+        try:
+            self.rules = self._load()
+        except ConfigError as error:
+            if str(error) != self._wrong:
+                log.error("Rules not read anew", error=str(error), kept=len(self.rules))
+            self._wrong = str(error)
+        else:
+            self._wrong = None
+            log.info("Rules read anew", rules=len(self.rules))
+        self._show()
+
+    def _load(self) -> RuleSet:
+        return load_rules(self._actions, *self._folders, overrides=self._overrides)
+
+    def _look(self) -> Sequence[tuple[str, int, int, int]]:
+        """Each file with what changes when it does; the inode, for a mounted ConfigMap is swapped
+        as a whole.
+        """
+        files = [path for folder in self._folders for path in sorted(folder.glob("*.yaml"))]
+        if self._overrides is not None:
+            files.append(self._overrides)
+        found = []
+        for path in files:
+            with suppress(OSError):
+                stat = path.stat()
+                found.append((str(path), stat.st_ino, stat.st_mtime_ns, stat.st_size))
+        return found
+
+    def _show(self) -> None:
+        ids = [rule.id for rule in self.rules.rules]
+        self._metrics.rules_in_force(ids, stale=self._wrong is not None)
 
 
 def load_rules(
-    folder: Path, actions: Mapping[str, Action], *more: Path, overrides: Path | None = None
+    actions: Mapping[str, Action], *folders: Path, overrides: Path | None = None
 ) -> RuleSet:
     """All `*.yaml` of the folders, by name, changed by the overrides. Raises `ConfigError` with
     every error of every file.
     """
     found: dict[str, tuple[Path, Rule]] = {}
     errors: list[str] = []
-    for path in (path for place in (folder, *more) for path in _files(place, errors)):
+    for path in (path for folder in folders for path in _files(folder, errors)):
         try:
             rule = load_rule(path, actions)
         except ConfigError as error:
@@ -94,7 +166,10 @@ def _overridden(rules: dict[str, Rule], path: Path, errors: list[str]) -> dict[s
 
 def _changed(rule: Rule, override: Override) -> Rule:
     return replace(
-        rule, severity=override.severity or rule.severity, mode=override.mode or rule.mode
+        rule,
+        severity=override.severity or rule.severity,
+        mode=override.mode or rule.mode,
+        scope=override.scope or rule.scope,
     )
 
 
@@ -107,12 +182,15 @@ def load_rule(path: Path, actions: Mapping[str, Action]) -> Rule:
     except ValidationError as error:
         raise ConfigError("\n".join(_lines(path, node, error))) from error
     except PatternError as error:
-        raise ConfigError(f"{path}: {error}") from error
+        where = str(error).partition(":")[0]
+        line = _line(node, tuple(where.split(".")))
+        raise ConfigError(f"{path}:{line}: {error}") from error
     if file.id != path.stem:
-        raise ConfigError(f"{path}: id: is {file.id!r}, must be the name of the file")
+        line = _line(node, ("id",))
+        raise ConfigError(f"{path}:{line}: id: is {file.id!r}, must be the name of the file")
     if file.remediate is not None and file.remediate not in actions:
-        known = ", ".join(sorted(actions))
-        raise ConfigError(f"{path}: remediate: unknown {file.remediate!r}; known: {known}")
+        line, known = _line(node, ("remediate",)), ", ".join(sorted(actions))
+        raise ConfigError(f"{path}:{line}: remediate: unknown {file.remediate!r}; known: {known}")
     return rule
 
 

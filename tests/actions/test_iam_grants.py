@@ -7,19 +7,11 @@ from typing import Any
 
 import pytest
 
-from accounts import READ, Account, document, trust
+from accounts import ADMIN, ADMIN_ARN, DENY_ALL, FOREIGN, KINDS, OWN, READ, Account, document, trust
 from countermand.actions import ALL
 from countermand.core.checks import PROTECTED_DENY_ARNS
 from countermand.core.errors import CannotRestore
 from countermand.core.model import Subject, SubjectKind
-
-ADMIN_ARN = "arn:aws:iam::aws:policy/AdministratorAccess"
-DENY_ALL = "arn:aws:iam::aws:policy/AWSDenyAll"
-KINDS = (SubjectKind.USER, SubjectKind.ROLE, SubjectKind.GROUP)
-
-
-ADMIN = document("*")
-FOREIGN = trust({"AWS": "arn:aws:iam::444455556666:root"})
 
 
 @pytest.fixture
@@ -28,13 +20,21 @@ def account(dynamodb: Any) -> Account:
 
 
 @pytest.mark.parametrize("kind", KINDS)
-def test_an_inline_policy_is_deleted_and_comes_back_as_it_was(
-    account: Account, kind: SubjectKind
+@pytest.mark.parametrize("previous", ["", READ])
+def test_an_inline_policy_becomes_what_it_was_and_comes_back(
+    account: Account, kind: SubjectKind, previous: str
 ) -> None:
     account.put_inline(kind, ADMIN)
-    action = f"delete_{kind}_inline_policy"
-    params = account.look(action, Subject(kind, account.name), policy_name="inline")
+    action, subject = f"restore_{kind}_inline_policy", Subject(kind, account.name)
+    params = account.look(action, subject, policy_name="inline", previous=previous)
+    assert params is not None
     account.take_back_and_undo(action, params)
+    ALL[action].apply(account.cloud, params)
+    names = getattr(account.iam, f"list_{kind}_policies")(
+        **{f"{kind.capitalize()}Name": account.name}
+    )
+    assert names["PolicyNames"] == (["inline"] if previous else [])
+    ALL[action].undo(account.cloud, params)
     get = getattr(account.iam, f"get_{kind}_policy")
     answer = get(**{f"{kind.capitalize()}Name": account.name}, PolicyName="inline")
     assert answer["PolicyDocument"] == json.loads(ADMIN)
@@ -45,14 +45,25 @@ def test_an_inline_policy_that_was_made_harmless_since_is_left_alone(
     account: Account, kind: SubjectKind
 ) -> None:
     account.put_inline(kind, READ)
-    action = f"delete_{kind}_inline_policy"
-    assert account.look(action, Subject(kind, account.name), policy_name="inline") is None
+    action, subject = f"restore_{kind}_inline_policy", Subject(kind, account.name)
+    assert account.look(action, subject, policy_name="inline", previous="") is None
+
+
+def test_an_inline_policy_that_granted_admin_rights_before_is_never_put_back(
+    account: Account,
+) -> None:
+    account.put_inline(SubjectKind.USER, ADMIN)
+    subject = Subject(SubjectKind.USER, account.name)
+    with pytest.raises(CannotRestore, match="before it granted"):
+        account.look(
+            "restore_user_inline_policy", subject, policy_name="inline", previous=document("iam:*")
+        )
 
 
 def test_an_inline_policy_that_is_gone_needs_no_deletion(account: Account) -> None:
     account.put_inline(SubjectKind.USER, ADMIN)
-    action = "delete_user_inline_policy"
-    params = account.look(action, Subject(SubjectKind.USER, account.name), policy_name="inline")
+    action, subject = "restore_user_inline_policy", Subject(SubjectKind.USER, account.name)
+    params = account.look(action, subject, policy_name="inline", previous="")
     assert params is not None
     account.iam.delete_user_policy(UserName=account.name, PolicyName="inline")
     assert not ALL[action].present(account.cloud, params)
@@ -134,6 +145,56 @@ def test_a_role_with_open_trust_is_denied_all_and_gets_its_boundary_back(
 
 def test_a_role_that_trusts_only_its_own_account_is_left_alone(account: Account) -> None:
     assert account.look("deny_role_by_boundary", Subject(SubjectKind.ROLE, account.name)) is None
+
+
+def test_a_role_s_trust_policy_becomes_what_it_was_and_comes_back(account: Account) -> None:
+    account.iam.update_assume_role_policy(RoleName=account.name, PolicyDocument=FOREIGN)
+    subject = Subject(SubjectKind.ROLE, account.name)
+    params = account.look("restore_role_trust_policy", subject, previous=OWN)
+    account.take_back_and_undo("restore_role_trust_policy", params)
+
+
+def test_a_trust_policy_that_was_open_before_is_never_put_back(account: Account) -> None:
+    account.iam.update_assume_role_policy(RoleName=account.name, PolicyDocument=FOREIGN)
+    subject = Subject(SubjectKind.ROLE, account.name)
+    with pytest.raises(CannotRestore, match="open too"):
+        account.look("restore_role_trust_policy", subject, previous=trust({"AWS": "*"}))
+
+
+def test_a_trust_policy_that_was_closed_since_is_left_alone(account: Account) -> None:
+    subject = Subject(SubjectKind.ROLE, account.name)
+    assert account.look("restore_role_trust_policy", subject, previous=OWN) is None
+
+
+@pytest.mark.parametrize("now", ["", ADMIN_ARN])
+def test_a_role_s_boundary_becomes_what_it_was_and_the_change_comes_back(
+    account: Account, now: str
+) -> None:
+    account.set_boundary(SubjectKind.ROLE, now)
+    subject, action = Subject(SubjectKind.ROLE, account.name), "restore_role_permissions_boundary"
+    account.take_back_and_undo(action, account.look(action, subject, previous=account.policy_arn))
+    role = account.iam.get_role(RoleName=account.name)["Role"]
+    assert role.get("PermissionsBoundary", {}).get("PermissionsBoundaryArn", "") == now
+
+
+@pytest.mark.parametrize(
+    ("previous", "why"),
+    [("", "only taken away"), (ADMIN_ARN, "AWS's policy/AdministratorAccess")],
+)
+def test_a_boundary_that_may_not_be_put_back_is_said_to_be_so(
+    account: Account, previous: str, why: str
+) -> None:
+    account.set_boundary(SubjectKind.ROLE, DENY_ALL)
+    subject = Subject(SubjectKind.ROLE, account.name)
+    with pytest.raises(CannotRestore, match=why):
+        account.look("restore_role_permissions_boundary", subject, previous=previous)
+
+
+def test_a_boundary_that_is_there_again_is_left_alone(account: Account) -> None:
+    account.set_boundary(SubjectKind.ROLE, account.policy_arn)
+    subject = Subject(SubjectKind.ROLE, account.name)
+    action = "restore_role_permissions_boundary"
+    assert account.look(action, subject, previous=account.policy_arn) is None
 
 
 @pytest.mark.parametrize("kind", [SubjectKind.USER, SubjectKind.ROLE])

@@ -136,19 +136,49 @@ def test_no_action_is_a_wildcard_and_the_worker_cannot_grant(mode: Mode) -> None
         assert not action.startswith(("iam:Create", "iam:Pass", "iam:Tag", "sts:"))
 
 
+UNLIMITED = {
+    "iam:PutGroupPolicy": "admin_inline_policy_put_on_group",
+    "iam:PutRolePolicy": "admin_inline_policy_put_on_role",
+    "iam:PutUserPolicy": "admin_inline_policy_put_on_user",
+    "iam:UpdateAssumeRolePolicy": "role_trust_opened",
+}
+"""Calls that could grant and that IAM cannot limit, and the rule that each goes away with."""
+
+
 @pytest.mark.parametrize("mode", Mode)
-def test_what_is_attached_or_put_can_only_deny(mode: Mode) -> None:
+def test_what_is_attached_can_only_deny_and_what_is_put_is_listed_or_known(mode: Mode) -> None:
+    own_policies = f"arn:aws:iam::{ACCOUNT}:policy/*"
     for statement in policy(mode)["Statement"]:
-        granting = [a for a in statement["Action"] if a.startswith(("iam:Attach", "iam:Put"))]
-        if granting and statement["Effect"] == "Allow":
-            ((arns,),) = [keys.values() for keys in statement["Condition"].values()]
-            assert all("Deny" in arn or "Quarantine" in arn for arn in arns)
+        granting = {
+            a
+            for a in statement["Action"]
+            if a.startswith(("iam:Attach", "iam:Put", "iam:UpdateAssume"))
+        }
+        if statement["Effect"] == "Deny" or granting <= UNLIMITED.keys():
+            continue
+        ((key, arns),) = [pair for keys in statement["Condition"].values() for pair in keys.items()]
+        own_boundary = {own_policies} if key == "iam:PermissionsBoundary" else set()
+        assert all("Deny" in arn or "Quarantine" in arn for arn in set(arns) - own_boundary)
+
+
+@pytest.mark.parametrize("call", UNLIMITED)
+def test_a_call_that_could_grant_is_limited_to_the_scope_and_goes_away_with_its_rule(
+    call: str, tmp_path: Path
+) -> None:
+    for statement in policy(Mode.ENFORCE)["Statement"]:
+        if call in statement["Action"]:
+            (arn,) = statement["Resource"]
+            assert re.fullmatch(r"arn:aws:iam::\d+:(user|role|group)/iam-test-\*(/\*)?", arn)
+    off = tmp_path / "overrides.yaml"
+    off.write_text(f"{UNLIMITED[call]}: {{mode: observe}}")
+    rule_set = load_rules(ALL, BUILT_IN, overrides=off)
+    assert call not in str(enforce_policy(rule_set, ALL, PLACES))
 
 
 def with_overrides(folder: Path, text: str) -> RuleSet:
     path = folder / "overrides.yaml"
     path.write_text(text)
-    return load_rules(BUILT_IN, ALL, overrides=path)
+    return load_rules(ALL, BUILT_IN, overrides=path)
 
 
 def test_a_rule_that_only_observes_may_look_but_not_write(tmp_path: Path) -> None:
@@ -171,13 +201,16 @@ COULD_GRANT = {
 }
 
 
-def test_no_built_in_rule_needs_a_call_that_could_grant_before_it_is_asked_for() -> None:
-    unlimited = {"iam:PutUserPolicy", "iam:PutRolePolicy", "iam:UpdateLoginProfile"}
-    assert not allowed(Mode.ENFORCE) & unlimited
+def test_no_rule_that_is_off_needs_a_call_that_could_grant_before_it_is_asked_for() -> None:
+    could_grant = {*UNLIMITED, "iam:UpdateLoginProfile"}
     asking = {
-        r.id for r in RULES.rules if r.remediation and {*ALL[r.remediation].permissions} & unlimited
+        rule.id
+        for rule in RULES.rules
+        if rule.remediation and {*ALL[rule.remediation].permissions} & could_grant
     }
-    assert asking == set(COULD_GRANT)
+    assert asking == {*COULD_GRANT, *UNLIMITED.values()}
+    assert all(rule.mode is Mode.OBSERVE for rule in RULES.rules if rule.id in COULD_GRANT)
+    assert "iam:UpdateLoginProfile" not in allowed(Mode.ENFORCE)
 
 
 @pytest.mark.parametrize("rule_id", COULD_GRANT)
@@ -186,8 +219,9 @@ def test_a_call_that_could_grant_stands_under_a_sid_that_says_so(
 ) -> None:
     sid, call = COULD_GRANT[rule_id]
     kind, arn = ("Roles", role) if sid.endswith("Roles") else ("Users", user)
-    overrides = f"{rule_id}: {{mode: enforce}}"
-    document = enforce_policy(with_overrides(tmp_path, overrides), ALL, PLACES)
+    modes = {other: {"mode": "observe"} for other in UNLIMITED.values()}
+    rule_set = with_overrides(tmp_path, json.dumps(modes | {rule_id: {"mode": "enforce"}}))
+    document = enforce_policy(rule_set, ALL, PLACES)
     asked = [s["Sid"] for s in document["Statement"] if call in s["Action"]]
     assert asked == [sid, f"NoPaths{kind}"]
     assert authorised(document, call, arn("iam-test-x"))
@@ -302,8 +336,6 @@ DETACH = "iam:DetachUserPolicy"
         ("enforce", "iam:CreateLoginProfile", user("iam-test-user"), None, False),
         ("enforce", "iam:UpdateLoginProfile", user("iam-test-user"), None, False),
         ("enforce", "iam:DeleteLoginProfile", user("iam-test-user"), None, False),
-        ("enforce", "iam:PutUserPolicy", user("iam-test-user"), None, False),
-        ("enforce", "iam:PutRolePolicy", role("iam-test-r"), None, False),
         ("enforce", "iam:DeactivateMFADevice", user("iam-test-user"), None, False),
         ("observe", "iam:GetLoginProfile", user("anybody"), None, True),
         ("observe", "iam:ListAccessKeys", user("anybody"), None, True),
@@ -360,4 +392,4 @@ def test_a_pattern_that_eventbridge_would_refuse_is_refused_here(tmp_path: Path)
     text = template.replace("[AttachUserPolicy]", f"[{names}]")
     (tmp_path / "admin_policy_attached_to_user.yaml").write_text(text)
     with pytest.raises(ConfigError, match=f"more than the {LONGEST_PATTERN}"):
-        routing_patterns(load_rules(tmp_path, ALL))
+        routing_patterns(load_rules(ALL, tmp_path))

@@ -20,7 +20,7 @@ from countermand.rulebook import BUILT_IN, load_rules
 from fakes import ACCOUNT
 
 CASES = Path(__file__).parent / "cases"
-RULES = load_rules(BUILT_IN, ALL)
+RULES = load_rules(ALL, BUILT_IN)
 RULE_IDS = [rule.file.id for rule in RULES.rules]
 EVENTBRIDGE_PATTERN_CHARACTERS = 2048
 

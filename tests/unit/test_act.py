@@ -185,8 +185,14 @@ def test_an_action_is_found_by_its_own_name_and_says_what_it_needs(name: str) ->
         assert "*" not in permission
 
 
-def test_no_right_to_grant_is_among_what_the_worker_needs_but_to_put_denials() -> None:
-    could_grant = ("iam:Attach", "iam:Put", "iam:Create", "iam:UpdateLoginProfile")
+def test_the_rights_to_grant_among_what_the_worker_needs_are_known() -> None:
+    could_grant = (
+        "iam:Attach",
+        "iam:Put",
+        "iam:Create",
+        "iam:UpdateAssume",
+        "iam:UpdateLoginProfile",
+    )
     needed = {
         name: {p for p in action.permissions if p.startswith(could_grant)}
         for name, action in ALL.items()
@@ -196,6 +202,12 @@ def test_no_right_to_grant_is_among_what_the_worker_needs_but_to_put_denials() -
         "deny_without_mfa": {"iam:PutUserPolicy"},
         "reattach_role_deny_policy": {"iam:AttachRolePolicy"},
         "reattach_user_deny_policy": {"iam:AttachUserPolicy"},
+        "restore_group_inline_policy": {"iam:PutGroupPolicy"},
+        "restore_role_inline_policy": {"iam:PutRolePolicy"},
+        "restore_role_permissions_boundary": {"iam:PutRolePermissionsBoundary"},
+        "restore_role_trust_policy": {"iam:UpdateAssumeRolePolicy"},
+        "restore_user_inline_policy": {"iam:PutUserPolicy"},
+        "restore_user_permissions_boundary": {"iam:PutUserPermissionsBoundary"},
         "revoke_role_sessions": {"iam:PutRolePolicy"},
         "revoke_user_sessions": {"iam:PutUserPolicy"},
         "scramble_login_profile": {"iam:UpdateLoginProfile"},

@@ -8,13 +8,15 @@ from countermand.actions.deactivate_service_specific_credential import (
 )
 from countermand.actions.deactivate_signing_certificate import DeactivateSigningCertificate
 from countermand.actions.deactivate_ssh_public_key import DeactivateSshPublicKey
-from countermand.actions.delete_inline_policy import DeleteInlinePolicy
 from countermand.actions.delete_login_profile import DeleteLoginProfile
 from countermand.actions.deny_role_by_boundary import DenyRoleByBoundary
 from countermand.actions.deny_without_mfa import DenyWithoutMfa
 from countermand.actions.detach_policy import DetachPolicy
 from countermand.actions.reattach_deny_policy import ReattachDenyPolicy
 from countermand.actions.remove_user_from_group import RemoveUserFromGroup
+from countermand.actions.restore_inline_policy import RestoreInlinePolicy
+from countermand.actions.restore_permissions_boundary import RestorePermissionsBoundary
+from countermand.actions.restore_trust_policy import RestoreTrustPolicy
 from countermand.actions.revoke_sessions import RevokeSessions
 from countermand.actions.scramble_login_profile import ScrambleLoginProfile
 from countermand.actions.set_default_policy_version import SetDefaultPolicyVersion
@@ -32,9 +34,12 @@ _ACTIONS: tuple[Action, ...] = (
     DetachPolicy(SubjectKind.USER),
     DetachPolicy(SubjectKind.ROLE),
     DetachPolicy(SubjectKind.GROUP),
-    DeleteInlinePolicy(SubjectKind.USER),
-    DeleteInlinePolicy(SubjectKind.ROLE),
-    DeleteInlinePolicy(SubjectKind.GROUP),
+    RestoreInlinePolicy(SubjectKind.USER),
+    RestoreInlinePolicy(SubjectKind.ROLE),
+    RestoreInlinePolicy(SubjectKind.GROUP),
+    RestorePermissionsBoundary(SubjectKind.USER),
+    RestorePermissionsBoundary(SubjectKind.ROLE),
+    RestoreTrustPolicy(),
     SetDefaultPolicyVersion(),
     RemoveUserFromGroup(),
     DenyRoleByBoundary(),
@@ -50,7 +55,7 @@ _ACTIONS: tuple[Action, ...] = (
 ALL: Mapping[str, Action] = {action.name: action for action in _ACTIONS}
 
 _NEVER_A_FINDING = frozenset({"iam:PutUserPolicy", "iam:PutRolePolicy", "iam:UpdateAccessKey"})
-"""Ours only deny, or set inactive; the rules about them fire on what grants, or sets active."""
+"""Ours deny, set inactive, or put back what no rule objects to; a rule fires on the opposite."""
 
 OWN_CALLS = frozenset(call for action in _ACTIONS for call in action.permissions) - _NEVER_A_FINDING
 """The calls of our own role that nobody need hear of when a rule fires on one; any other says that

@@ -18,7 +18,7 @@ from botocore.exceptions import ClientError
 
 from countermand.aws.errors import error_code, translated
 from countermand.core.errors import LostClaim, Permanent, Transient
-from countermand.core.model import Record, Undo
+from countermand.core.model import Noted, Record, Undo
 from countermand.ledger import (
     decode_cursor,
     dump_record,
@@ -161,6 +161,31 @@ class DynamoDbLedger:
         """The latest undo of a grant."""
         item = self._get(_undo_key(grant))
         return load_undo(item["undo"]["S"]) if item else None
+
+    def note(self, name: str, noted: Noted) -> None:
+        """Keep the latest."""
+        item: dict[str, Any] = {
+            "key": {"S": _note_key(name)},
+            "at": {"S": timestamp(noted.at)},
+            "expires_at": self._expiry(self._retention),
+        }
+        if noted.value is not None:
+            item["value"] = {"S": storable(noted.value)}
+        with _condition(), translated("dynamodb", "PutItem"):
+            self._client.put_item(
+                TableName=self._table,
+                Item=item,
+                ConditionExpression="attribute_not_exists(#at) OR #at <= :at",
+                ExpressionAttributeNames={"#at": "at"},
+                ExpressionAttributeValues={":at": item["at"]},
+            )
+
+    def noted(self, name: str) -> Noted | None:
+        """The latest."""
+        item = self._get(_note_key(name))
+        if item is None:
+            return None
+        return Noted(item.get("value", {}).get("S"), datetime.fromisoformat(item["at"]["S"]))
 
     def check(self) -> None:
         """Really write: an item of our own."""
@@ -404,6 +429,10 @@ def _record(item: Item) -> Record:
 
 def _undo_key(grant: str) -> str:
     return f"undo#{storable(grant)}"
+
+
+def _note_key(name: str) -> str:
+    return f"note#{storable(name)}"
 
 
 class _Condition:

@@ -4,13 +4,17 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Annotated, Any
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, field_validator
 
+from countermand.core import aspects
 from countermand.core.checks import CHECKS, Check, pattern_says_all
-from countermand.core.model import Event, Mode, Severity, SubjectKind
-from countermand.core.pattern import Matcher, PatternError, compile_pattern, exact_values
+from countermand.core.model import Aspect, Event, Mode, Severity, SubjectKind
+from countermand.core.pattern import Matcher, compile_pattern, exact_values
 
 type Path = tuple[str, ...]
+
+PREVIOUS = "previous"
+"""The evidence that `restores` gives: an attacker must not choose what is put back."""
 
 _ROUTED = (("source",), ("detail-type",), ("detail", "eventSource"), ("detail", "eventName"))
 _PATH = r"^detail(\.[A-Za-z0-9]+)+$"
@@ -63,9 +67,34 @@ class RuleFile(BaseModel):
     remediate: str | None = Field(
         default=None, description="Name of the action that takes it back; absent: alert only."
     )
+    restores: Aspect | None = Field(
+        default=None,
+        description="What the change replaced. Its earlier value, from the history that is kept of "
+        "it, is evidence for the action: `previous`.",
+    )
     mode: Mode | None = Field(
         default=None, description="Limits this rule; absent: as the service's mode."
     )
+    scope: str | None = Field(
+        default=None,
+        min_length=1,
+        max_length=200,
+        description="Glob that the target's name must match too, beside the service's scope.",
+    )
+
+    @field_validator("evidence")
+    @classmethod
+    def _not_reserved(cls, evidence: dict[str, str]) -> dict[str, str]:
+        if PREVIOUS in evidence:
+            raise ValueError(f"{PREVIOUS!r} comes from `restores`, never from an event")
+        return evidence
+
+    @field_validator("check")
+    @classmethod
+    def _known(cls, check: str | None) -> str | None:
+        if check is not None and check not in CHECKS:
+            raise ValueError(f"unknown {check!r}; known: {', '.join(CHECKS)}")
+        return check
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,6 +107,8 @@ class Rule:
     severity: Severity
     remediation: str | None
     mode: Mode | None
+    scope: str | None
+    restores: Aspect | None
     matches: Matcher
     check: Check
     subject_kind: SubjectKind
@@ -87,9 +118,7 @@ class Rule:
 
 
 def compile_rule(file: RuleFile) -> Rule:
-    """Check what the schema cannot: pattern and name of the check. Raises `PatternError`."""
-    if file.check is not None and file.check not in CHECKS:
-        raise PatternError(f"check: unknown {file.check!r}; known: {', '.join(CHECKS)}")
+    """Compile the pattern and bind the check. Raises `PatternError`, which says where."""
     ((kind, paths),) = file.subject.items()
     return Rule(
         file=file,
@@ -98,6 +127,8 @@ def compile_rule(file: RuleFile) -> Rule:
         severity=file.severity,
         remediation=file.remediate,
         mode=file.mode,
+        scope=file.scope,
+        restores=file.restores,
         matches=compile_pattern(file.when),
         check=CHECKS[file.check] if file.check is not None else pattern_says_all,
         subject_kind=kind,
@@ -115,6 +146,12 @@ class RuleSet:
 
     def __init__(self, rules: Iterable[Rule]) -> None:
         self.rules = tuple(rules)
+        self.restored = frozenset(
+            rule.restores
+            for rule in self.rules
+            if rule.restores is not None and rule.mode is not Mode.OBSERVE
+        )
+        """What must be known of before it changes."""
         self._open: list[Rule] = []
         self._indexed: dict[tuple[str, str], tuple[Rule, ...]] = {}
         for rule in self.rules:
@@ -142,6 +179,10 @@ class RuleSet:
             if all(values):
                 place = pattern.setdefault(path[0], {}) if len(path) > 1 else pattern
                 place[path[-1]] = sorted({v for found in values for v in found or ()})
+        if self.restored and "eventName" in pattern.get("detail", {}):
+            # What a change replaces must be known, also when no rule wants the event that made it.
+            names = pattern["detail"]["eventName"]
+            pattern["detail"]["eventName"] = sorted({*names, *aspects.EVENT_NAMES})
         return pattern
 
     def __len__(self) -> int:
