@@ -45,6 +45,15 @@ def test_a_key_made_for_another_user_is_set_inactive_and_active_again(site: Site
     assert done.returncode == 0, done.stdout + done.stderr
     assert status() == "Active"
 
+    # The undo is itself such a change: it must not be taken back in turn.
+    operator = {"type": "Root", "arn": site.clients.caller().arn, "accountId": site.account}
+    request = {"userName": user, "accessKeyId": key_id, "status": "Active"}
+    event_id = happened(site, "UpdateAccessKey", request, userIdentity=operator)
+    found = decision(worker, event_id)
+    assert found["verdict"] == "alert_only", found
+    assert "took this remediation back with undo" in json.dumps(found)
+    assert status() == "Active"
+
 
 def test_who_sets_the_exception_tag_on_himself_loses_it(site: Site) -> None:
     worker, iam, user = site.start(mode="enforce"), site.clients.get("iam"), site.user("tag")
