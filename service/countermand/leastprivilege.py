@@ -216,15 +216,22 @@ def _own_boundaries(key: str, enabled: Iterable[Action], places: Places) -> list
 
 def _actions(rules: RuleSet, actions: Mapping[str, Action], kind: SubjectKind) -> list[Action]:
     """Of the rules about one kind. A rule that only observes looks all the same."""
-    about = [rule for rule in rules.rules if rule.subject_kind is kind]
-    names = {rule.remediation for rule in about if rule.remediation is not None}
-    return [actions[name] for name in sorted(names)]
+    return [actions[name] for name in sorted(_remediations(rules, kind, observing=True))]
 
 
 def _writing(rules: RuleSet, actions: Mapping[str, Action], kind: SubjectKind) -> list[Action]:
     """Those that may be applied."""
-    allowed = RuleSet(rule for rule in rules.rules if rule.mode is not Mode.OBSERVE)
-    return _actions(allowed, actions, kind)
+    return [actions[name] for name in sorted(_remediations(rules, kind, observing=False))]
+
+
+def _remediations(rules: RuleSet, kind: SubjectKind, *, observing: bool) -> set[str]:
+    return {
+        rule.remediation
+        for rule in rules.every
+        if rule.subject_kind is kind
+        and rule.remediation is not None
+        and (observing or rule.mode is not Mode.OBSERVE)
+    }
 
 
 def _allow(sid: str, actions: Sequence[str], *resources: str) -> Statement:

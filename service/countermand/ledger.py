@@ -52,6 +52,14 @@ _NOT_STORED = {"decision": {"event": {"body", "request"}}}
 _POSITION = re.compile(r"([0-9]{4}-[0-9]{2}-[0-9]{2})(T[0-9:.+]{1,22})?")
 _DECISION_ID = re.compile(r"[0-9a-z-]{0,64}")
 _PURGE_BATCH = 50
+_FORGOTTEN = (
+    ("events", "key"),
+    ("undos", "grant_key"),
+    ("notes", "name"),
+    ("members", "rowid"),
+)
+MOST_MEMBERS = 1000
+"""Of a gathered set: an attacker chooses how many events there are."""
 _BUSY_SECONDS = 5.0
 
 _MIGRATIONS = (
@@ -79,6 +87,10 @@ _MIGRATIONS = (
     (
         """CREATE TABLE notes (
             name TEXT PRIMARY KEY, value TEXT, at TEXT NOT NULL, touched REAL NOT NULL
+        ) STRICT""",
+        """CREATE TABLE members (
+            name TEXT NOT NULL, member TEXT NOT NULL, touched REAL NOT NULL,
+            PRIMARY KEY (name, member)
         ) STRICT""",
     ),
 )
@@ -277,7 +289,7 @@ class SqliteLedger:
     def _forget(self) -> None:
         oldest = self._clock.now().timestamp() - self._retention
         with self._write() as db:
-            for table, key in (("events", "key"), ("undos", "grant_key"), ("notes", "name")):
+            for table, key in _FORGOTTEN:
                 db.execute(
                     f"DELETE FROM {table} WHERE {key} IN "  # noqa: S608
                     f"(SELECT {key} FROM {table} WHERE touched < ? LIMIT ?)",
@@ -349,6 +361,33 @@ class SqliteLedger:
                 "SELECT value, at FROM notes WHERE name = ?", (storable(name),)
             ).fetchone()
         return Noted(row[0], datetime.fromisoformat(row[1])) if row else None
+
+    def gather(self, name: str, member: str) -> None:
+        """Into the set, unless it is full."""
+        with self._write() as db:
+            db.execute(
+                "INSERT OR IGNORE INTO members (name, member, touched) SELECT ?, ?, ? "
+                "WHERE (SELECT count(*) FROM members WHERE name = ?) < ?",
+                (
+                    storable(name),
+                    storable(member),
+                    self._clock.now().timestamp(),
+                    storable(name),
+                    MOST_MEMBERS,
+                ),
+            )
+
+    def gathered(self, names: Sequence[str]) -> frozenset[str]:
+        """All of all sets."""
+        with self._read() as db:
+            rows = [
+                row
+                for name in names
+                for row in db.execute(
+                    "SELECT member FROM members WHERE name = ?", (storable(name),)
+                ).fetchall()
+            ]
+        return frozenset(member for (member,) in rows)
 
     def check(self) -> None:
         """Really write, and take it back."""

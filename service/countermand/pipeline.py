@@ -22,6 +22,7 @@ from typing import NoReturn, assert_never
 
 from countermand.act import Remediator
 from countermand.claims import Claims
+from countermand.core.correlate import completed, story, traces
 from countermand.core.decide import decide
 from countermand.core.detect import detect
 from countermand.core.errors import Transient
@@ -110,7 +111,22 @@ class Pipeline:
             return Result.IGNORED
         with bound(event_id=event.event_id, account_id=event.account_id):
             log.info("Parsed event", event_name=event.name, event_time=event.time.isoformat())
-            return self._claimed(event, findings, received_at)
+            result = self._claimed(event, findings, received_at)
+            self._correlate(event, findings)
+            return result
+
+    def _correlate(self, event: Event, findings: Sequence[Finding]) -> None:
+        """Decide on what this event makes whole, as an event of its own. Also for a duplicate: a
+        worker may have died in between.
+        """
+        if (event.account_id, event.region) != (self.policy.account_id, self.policy.region):
+            return
+        for trace in traces(event, findings, self.rules()):
+            self.ledger.gather(trace.sets[0], trace.member)
+            began = completed(trace, self.ledger.gathered(trace.sets))
+            if began is not None:
+                whole, finding = story(event, trace, began)
+                self._claimed(whole, (finding,), self.clock.now())
 
     def recheck(self, look: Recheck) -> None:
         """See whether a grant that was taken back is there again; if so, judge it anew.

@@ -286,6 +286,14 @@ class Ledger(Protocol):
         """The latest that was noted, if it is still kept."""
         ...
 
+    def gather(self, name: str, member: str) -> None:
+        """Put a member into a set that all replicas share. A set keeps its first 1,000 or so."""
+        ...
+
+    def gathered(self, names: Sequence[str]) -> frozenset[str]:
+        """The members of all these sets, with everything that was put in before the call."""
+        ...
+
     def check(self) -> None:
         """Raise `Transient` unless the ledger can be written to now."""
         ...

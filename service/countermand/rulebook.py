@@ -16,7 +16,15 @@ from pydantic import BaseModel, ConfigDict, Field, TypeAdapter, ValidationError
 from countermand.core.errors import ConfigError
 from countermand.core.model import Mode, Severity
 from countermand.core.pattern import PatternError
-from countermand.core.rule import Rule, RuleFile, RuleSet, compile_rule
+from countermand.core.rule import (
+    Correlation,
+    CorrelationFile,
+    Rule,
+    RuleFile,
+    RuleSet,
+    compile_correlation,
+    compile_rule,
+)
 from countermand.logs import get_logger
 from countermand.metrics import Metrics
 from countermand.ports import Action
@@ -103,7 +111,7 @@ class Rulebook:
         return found
 
     def _show(self) -> None:
-        ids = [rule.id for rule in self.rules.rules]
+        ids = [rule.id for rule in self.rules.every]
         self._metrics.rules_in_force(ids, stale=self._wrong is not None)
 
 
@@ -113,7 +121,7 @@ def load_rules(
     """All `*.yaml` of the folders, by name, changed by the overrides. Raises `ConfigError` with
     every error of every file.
     """
-    found: dict[str, tuple[Path, Rule]] = {}
+    found: dict[str, tuple[Path, Rule | Correlation]] = {}
     errors: list[str] = []
     for path in (path for folder in folders for path in _files(folder, errors)):
         try:
@@ -125,11 +133,23 @@ def load_rules(
             errors.append(f"{path}: id: {rule.id!r} is the id of {found[rule.id][0]} too")
         found[rule.id] = path, rule
     rules = {rule_id: rule for rule_id, (_, rule) in found.items()}
+    errors.extend(_unknown_steps(found))
     if overrides is not None:
         rules = _overridden(rules, overrides, errors)
     if errors:
         raise ConfigError("\n".join(errors))
-    return RuleSet(rules.values())
+    return RuleSet(
+        (rule for rule in rules.values() if isinstance(rule, Rule)),
+        (rule for rule in rules.values() if isinstance(rule, Correlation)),
+    )
+
+
+def _unknown_steps(found: Mapping[str, tuple[Path, Rule | Correlation]]) -> Iterator[str]:
+    known = {rule_id for rule_id, (_, rule) in found.items() if isinstance(rule, Rule)}
+    for path, rule in found.values():
+        steps = rule.file.correlate.steps if isinstance(rule, Correlation) else ()
+        for rule_id in sorted({rule_id for step in steps for rule_id in step} - known):
+            yield f"{path}: correlate.steps: {rule_id}: no such rule"
 
 
 def _files(folder: Path, errors: list[str]) -> list[Path]:
@@ -143,7 +163,9 @@ def _files(folder: Path, errors: list[str]) -> list[Path]:
     return files
 
 
-def _overridden(rules: dict[str, Rule], path: Path, errors: list[str]) -> dict[str, Rule]:
+def _overridden[R: (Rule | Correlation)](
+    rules: dict[str, R], path: Path, errors: list[str]
+) -> dict[str, R]:
     changed = dict(rules)
     try:
         node, document = _read(path)
@@ -164,7 +186,7 @@ def _overridden(rules: dict[str, Rule], path: Path, errors: list[str]) -> dict[s
     return changed
 
 
-def _changed(rule: Rule, override: Override) -> Rule:
+def _changed[R: (Rule | Correlation)](rule: R, override: Override) -> R:
     return replace(
         rule,
         severity=override.severity or rule.severity,
@@ -173,24 +195,28 @@ def _changed(rule: Rule, override: Override) -> Rule:
     )
 
 
-def load_rule(path: Path, actions: Mapping[str, Action]) -> Rule:
+def load_rule(path: Path, actions: Mapping[str, Action]) -> Rule | Correlation:
     """One rule file, checked and compiled."""
     node, document = _read(path)
+    rule: Rule | Correlation
     try:
-        file = RuleFile.model_validate(document)
-        rule = compile_rule(file)
+        if isinstance(document, dict) and "correlate" in document:
+            rule = compile_correlation(CorrelationFile.model_validate(document))
+        else:
+            rule = compile_rule(RuleFile.model_validate(document))
     except ValidationError as error:
         raise ConfigError("\n".join(_lines(path, node, error))) from error
     except PatternError as error:
         where = str(error).partition(":")[0]
         line = _line(node, tuple(where.split(".")))
         raise ConfigError(f"{path}:{line}: {error}") from error
-    if file.id != path.stem:
+    if rule.id != path.stem:
         line = _line(node, ("id",))
-        raise ConfigError(f"{path}:{line}: id: is {file.id!r}, must be the name of the file")
-    if file.remediate is not None and file.remediate not in actions:
+        raise ConfigError(f"{path}:{line}: id: is {rule.id!r}, must be the name of the file")
+    if rule.remediation is not None and rule.remediation not in actions:
         line, known = _line(node, ("remediate",)), ", ".join(sorted(actions))
-        raise ConfigError(f"{path}:{line}: remediate: unknown {file.remediate!r}; known: {known}")
+        what = f"unknown {rule.remediation!r}; known: {known}"
+        raise ConfigError(f"{path}:{line}: remediate: {what}")
     return rule
 
 

@@ -199,6 +199,7 @@ def test_the_rights_to_grant_among_what_the_worker_needs_are_known() -> None:
     }
     assert {name: granting for name, granting in needed.items() if granting} == {
         "deny_role_by_boundary": {"iam:PutRolePermissionsBoundary"},
+        "deny_user_by_boundary": {"iam:PutUserPermissionsBoundary"},
         "deny_without_mfa": {"iam:PutUserPolicy"},
         "reattach_role_deny_policy": {"iam:AttachRolePolicy"},
         "reattach_user_deny_policy": {"iam:AttachUserPolicy"},

@@ -9,6 +9,7 @@ from structlog.testing import capture_logs
 from countermand.actions import ALL
 from countermand.core.errors import ConfigError
 from countermand.core.model import Mode, Severity
+from countermand.core.rule import Rule
 from countermand.metrics import Metrics
 from countermand.rulebook import BUILT_IN, Rulebook, load_rule, load_rules
 
@@ -44,6 +45,7 @@ def refusal(path: Path) -> str:
 
 def test_a_good_file_becomes_a_rule(tmp_path: Path) -> None:
     rule = load_rule(written(tmp_path, GOOD), ALL)
+    assert isinstance(rule, Rule)
     assert rule.file.id == "something_happened"
     assert rule.file.remediate == "detach_user_policy"
     assert rule.subject_paths == (("requestParameters", "userName"),)
@@ -345,3 +347,68 @@ def test_unchanged_files_are_read_anew_only_when_asked(tmp_path: Path) -> None:
     assert rulebook.rules is before
     rulebook.refresh(asked=True)
     assert rulebook.rules is not before
+
+
+# --- rules about several events
+
+STORY = """\
+id: story_happened
+title: Several things happened
+description: Several things happened that mean more together.
+severity: high
+mitre: [T1098.003]
+false_positives: Somebody does it on purpose.
+runbook: Ask the caller, then look what followed.
+correlate:
+  by: user
+  within_minutes: 10
+  steps:
+    - [something_happened]
+"""
+
+
+def story(folder: Path, text: str = STORY) -> Path:
+    written(folder, GOOD)
+    return written(folder, text, "story_happened.yaml")
+
+
+def test_a_rule_about_several_events_stands_beside_the_others(tmp_path: Path) -> None:
+    story(tmp_path)
+    rules = load_rules(ALL, tmp_path)
+    assert [rule.id for rule in rules.every] == ["something_happened", "story_happened"]
+    assert [rule.id for rule in rules.correlations] == ["story_happened"]
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "line", "key"),
+    [
+        ("by: user", "by: policy", 9, "correlate.by"),
+        ("within_minutes: 10", "within_minutes: 61", 10, "correlate.within_minutes"),
+        ("  steps:\n    - [something_happened]\n", "", 8, "correlate"),
+        ("    - [something_happened]", "    - []", 12, "correlate.steps.0"),
+        ("  steps:", "  denied_calls: 5\n  steps:", 8, "correlate"),
+        ("correlate:", "when: {}\ncorrelate:", 8, "when"),
+        ("  steps:", "  denied_calls: 1\n  steps:", 11, "correlate.denied_calls"),
+    ],
+)
+def test_what_is_wrong_in_it_is_named_with_file_and_line(
+    tmp_path: Path, old: str, new: str, line: int, key: str
+) -> None:
+    path = story(tmp_path, STORY.replace(old, new))
+    assert f"{path}:{line}: {key}: " in refusal(path)
+
+
+def test_a_step_that_is_no_rule_is_refused(tmp_path: Path) -> None:
+    path = story(tmp_path, STORY.replace("- [something_happened]", "- [nobody, story_happened]"))
+    with pytest.raises(ConfigError) as error:
+        load_rules(ALL, tmp_path)
+    for rule_id in ("nobody", "story_happened"):
+        assert f"{path}: correlate.steps: {rule_id}: no such rule" in str(error.value)
+
+
+def test_an_override_changes_it_like_any_other(tmp_path: Path) -> None:
+    story(tmp_path)
+    overrides = tmp_path / "overrides"
+    overrides.write_text("story_happened: {mode: observe, severity: low}")
+    (rule,) = load_rules(ALL, tmp_path, overrides=overrides).correlations
+    assert (rule.mode, rule.severity) == (Mode.OBSERVE, Severity.LOW)

@@ -9,7 +9,7 @@ from countermand.actions.deactivate_service_specific_credential import (
 from countermand.actions.deactivate_signing_certificate import DeactivateSigningCertificate
 from countermand.actions.deactivate_ssh_public_key import DeactivateSshPublicKey
 from countermand.actions.delete_login_profile import DeleteLoginProfile
-from countermand.actions.deny_role_by_boundary import DenyRoleByBoundary
+from countermand.actions.deny_by_boundary import DenyByBoundary
 from countermand.actions.deny_without_mfa import DenyWithoutMfa
 from countermand.actions.detach_policy import DetachPolicy
 from countermand.actions.reattach_deny_policy import ReattachDenyPolicy
@@ -42,7 +42,8 @@ _ACTIONS: tuple[Action, ...] = (
     RestoreTrustPolicy(),
     SetDefaultPolicyVersion(),
     RemoveUserFromGroup(),
-    DenyRoleByBoundary(),
+    DenyByBoundary(SubjectKind.USER),
+    DenyByBoundary(SubjectKind.ROLE),
     ReattachDenyPolicy(SubjectKind.USER),
     ReattachDenyPolicy(SubjectKind.ROLE),
     RevokeSessions(SubjectKind.USER),

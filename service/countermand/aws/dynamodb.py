@@ -20,6 +20,7 @@ from countermand.aws.errors import error_code, translated
 from countermand.core.errors import LostClaim, Permanent, Transient
 from countermand.core.model import Noted, Record, Undo
 from countermand.ledger import (
+    MOST_MEMBERS,
     decode_cursor,
     dump_record,
     dump_undo,
@@ -36,6 +37,8 @@ from countermand.ports import Busy, Claim, Clock, Conflict, DecisionQuery, Done,
 _LARGEST_ITEM = 390_000  # DynamoDB refuses more than 400 KB, names and numbers included
 _QUERIES_PER_PAGE = 40
 _HEALTH_KEPT = timedelta(days=1)
+_SETS_KEPT = timedelta(days=3)
+"""A correlation spans at most a day, and an event may come a day late."""
 _INDEXED = ("rule_id", "verdict", "account_id")
 _FILTERED = (*_INDEXED, "severity", "target", "actor")
 _CONDITION_FAILED = "ConditionalCheckFailedException"
@@ -186,6 +189,26 @@ class DynamoDbLedger:
         if item is None:
             return None
         return Noted(item.get("value", {}).get("S"), datetime.fromisoformat(item["at"]["S"]))
+
+    def gather(self, name: str, member: str) -> None:
+        """Into the set, unless it is full."""
+        with _condition(), translated("dynamodb", "UpdateItem"):
+            self._client.update_item(
+                TableName=self._table,
+                Key={"key": {"S": _set_key(name)}},
+                UpdateExpression="ADD members :member SET expires_at = :expiry",
+                ConditionExpression="attribute_not_exists(members) OR size(members) < :most",
+                ExpressionAttributeValues={
+                    ":member": {"SS": [storable(member)]},
+                    ":expiry": self._expiry(_SETS_KEPT),
+                    ":most": {"N": str(MOST_MEMBERS)},
+                },
+            )
+
+    def gathered(self, names: Sequence[str]) -> frozenset[str]:
+        """All of all sets."""
+        items = [self._get(_set_key(name)) for name in names]
+        return frozenset(member for item in items if item for member in item["members"]["SS"])
 
     def check(self) -> None:
         """Really write: an item of our own."""
@@ -433,6 +456,10 @@ def _undo_key(grant: str) -> str:
 
 def _note_key(name: str) -> str:
     return f"note#{storable(name)}"
+
+
+def _set_key(name: str) -> str:
+    return f"set#{storable(name)}"
 
 
 class _Condition:

@@ -60,6 +60,7 @@ def _apply(rule: Rule, event: Event) -> Finding | None:
         failure,
         rule.scope,
         rule.restores,
+        rule.runbook,
     )
 
 

@@ -166,6 +166,8 @@ class Finding:
     """The rule's own limit on the target's name, a glob; None follows the service."""
     restores: Aspect | None = None
     """What the change replaced; the action finds its earlier value as evidence `previous`."""
+    runbook: str = ""
+    """What the reader of the alert does now, in the words of the rule."""
 
 
 @value
