@@ -84,6 +84,69 @@ _CAN_GRANT = frozenset(
 )
 """Calls that IAM has no condition for: not on the name or text of a policy, nor on a password."""
 
+_TARGETS: tuple[tuple[str, frozenset[str], tuple[str, ...]], ...] = (
+    (
+        "Trails",
+        frozenset({"cloudtrail:PutEventSelectors", "cloudtrail:StartLogging"}),
+        ("cloudtrail:*:{account}:trail/{scope}",),
+    ),
+    (
+        "Clusters",
+        frozenset({"eks:DisassociateAccessPolicy"}),
+        ("eks:*:{account}:access-entry/{scope}/*",),
+    ),
+    ("EventRules", frozenset({"events:EnableRule"}), ("events:*:{account}:rule/{scope}",)),
+    (
+        "OidcProviders",
+        frozenset(
+            {
+                "iam:DeleteOpenIDConnectProvider",
+                "iam:RemoveClientIDFromOpenIDConnectProvider",
+            }
+        ),
+        ("iam::{account}:oidc-provider/{scope}",),
+    ),
+    (
+        "SamlProviders",
+        frozenset({"iam:DeleteSAMLProvider"}),
+        ("iam::{account}:saml-provider/{scope}",),
+    ),
+    (
+        "InstanceProfiles",
+        frozenset({"iam:RemoveRoleFromInstanceProfile"}),
+        ("iam::{account}:instance-profile/{scope}",),
+    ),
+    (
+        "Functions",
+        frozenset({"lambda:PutFunctionConcurrency", "lambda:RemovePermission"}),
+        ("lambda:*:{account}:function:{scope}",),
+    ),
+    (
+        "TrustAnchors",
+        frozenset({"rolesanywhere:DisableTrustAnchor"}),
+        ("rolesanywhere:*:{account}:trust-anchor/{scope}",),
+    ),
+    (
+        "Profiles",
+        frozenset({"rolesanywhere:DisableProfile"}),
+        ("rolesanywhere:*:{account}:profile/{scope}",),
+    ),
+    (
+        "PermissionSets",
+        frozenset(
+            {
+                "sso:DeleteAccountAssignment",
+                "sso:DetachManagedPolicyFromPermissionSet",
+                "sso:ProvisionPermissionSet",
+            }
+        ),
+        # AWS asks for the right on each of the three. The permission set is what narrows it.
+        ("sso:::account/*", "sso:::instance/*", "sso:::permissionSet/{scope}"),
+    ),
+)
+"""The resources of writes to what is no principal: name, calls, and ARNs after the partition.
+https://docs.aws.amazon.com/service-authorization/latest/reference/reference_policies_actions-resources-contextkeys.html"""
+
 LONGEST_PATTERN = 2048
 """Characters of an EventBridge event pattern.
 https://docs.aws.amazon.com/eventbridge/latest/userguide/eb-quota.html
@@ -107,10 +170,18 @@ class Places:
     role_scope: str = "${role_scope}"
     group_scope: str = "${group_scope}"
     policy_scope: str = "${policy_scope}"
+    resource_scope: str = "${resource_scope}"
 
     def principals(self, kind: SubjectKind, names: str) -> str:
         """The ARN of principals or policies of one kind."""
         return f"arn:{self.partition}:iam::{self.account_id}:{kind}/{names}"
+
+    def resource(self, pattern: str) -> str:
+        """The ARN of resources in scope, from a pattern of `_TARGETS`."""
+        if "{scope}" in pattern and self.resource_scope.startswith("arn:"):
+            return self.resource_scope
+        named = pattern.format(account=self.account_id, scope=self.resource_scope)
+        return f"arn:{self.partition}:{named}"
 
     def scope(self, kind: SubjectKind) -> str:
         """The glob of the kind's names."""
@@ -144,7 +215,7 @@ def enforce_policy(rules: RuleSet, actions: Mapping[str, Action], places: Places
 def enforce_statements(
     rules: RuleSet, actions: Mapping[str, Action], places: Places
 ) -> list[Statement]:
-    """The writes by kind of target, each with its Deny below a path."""
+    """The writes by kind of target, each with its Deny below a path if it can have one."""
     statements: list[Statement] = []
     for kind in (SubjectKind.USER, SubjectKind.ROLE, SubjectKind.GROUP, SubjectKind.POLICY):
         enabled = _writing(rules, actions, kind)
@@ -162,7 +233,22 @@ def enforce_statements(
                 statements.append(_allow(f"{sid}{name}", sorted(rest), scoped))
         if writes:
             statements.append(_deny(f"NoPaths{name}", writes, f"{scoped}/*"))
-    return statements
+    return [*statements, *_writes_to_resources(rules, actions, places)]
+
+
+def _writes_to_resources(
+    rules: RuleSet, actions: Mapping[str, Action], places: Places
+) -> Iterable[Statement]:
+    kind = SubjectKind.RESOURCE
+    writes = {p for a in _actions(rules, actions, kind) for p in a.permissions}
+    for name, calls, patterns in _TARGETS:
+        if allowed := sorted(writes & calls):
+            resources = [places.resource(pattern) for pattern in patterns]
+            yield _allow(f"TakeBack{name}", allowed, *resources)
+            if name == "InstanceProfiles":
+                yield _deny("NoPathsInstanceProfiles", allowed, f"{resources[0]}/*")
+    if unplaced := writes.difference(*(calls for _, calls, _ in _TARGETS)):
+        raise ConfigError(f"no resource is known for {', '.join(sorted(unplaced))}")
 
 
 def routing_patterns(rules: RuleSet) -> list[dict[str, Any]]:

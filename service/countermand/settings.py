@@ -215,7 +215,8 @@ class Settings(BaseModel):
         pattern=r"^[A-Za-z0-9_+=,.@*?:/-]*$",
         max_length=512,
         description="Trails, providers, functions and other things whose change may be taken back: "
-        "a glob on the name or ARN in the event. The default, empty, is none.",
+        "a glob on the name, which in an ARN is what follows the type, or on the whole ARN when it "
+        "begins with `arn:`. The default, empty, is none.",
         examples=["arn:aws:cloudtrail:us-east-1:111122223333:trail/audit"],
     )
     break_glass: _Globs = Field(

@@ -5,6 +5,7 @@ import inspect
 import json
 import re
 import sys
+from dataclasses import replace
 from fnmatch import fnmatchcase
 from pathlib import Path
 from typing import Any
@@ -39,6 +40,7 @@ PLACES = Places(
     role_scope="iam-test-*",
     group_scope="iam-test-*",
     policy_scope="iam-test-*",
+    resource_scope="iam-test-*",
 )
 RULES = rules()
 NOT_THE_WORKERS = {
@@ -105,10 +107,11 @@ def test_an_action_calls_only_what_it_names(name: str) -> None:
 # --- the policy
 
 
-def test_dry_run_may_write_nothing_to_iam() -> None:
+def test_dry_run_may_write_nothing_but_to_its_own_queue_topic_ledger_and_log() -> None:
     for action in allowed(Mode.DRY_RUN):
-        if action.startswith("iam:"):
-            assert action.startswith(("iam:Get", "iam:List")), action
+        service, _, name = action.partition(":")
+        if service not in {"dynamodb", "logs", "sns", "sqs"}:
+            assert name.startswith(("Describe", "Get", "List")), action
 
 
 def test_enforce_adds_the_writes_of_the_enabled_actions_and_no_more() -> None:
@@ -372,6 +375,107 @@ def test_the_policy_allows_what_is_needed_and_nothing_beside(
 ) -> None:
     context = {"iam_PolicyARN": policy_arn} if policy_arn is not None else {}
     assert authorised(policy(Mode(mode)), action, resource, **context) is allow
+
+
+def regional(service: str, name: str, account: str = ACCOUNT) -> str:
+    return f"arn:aws:{service}:us-east-1:{account}:{name}"
+
+
+def no_principal(name: str) -> str:
+    return f"arn:aws:iam::{ACCOUNT}:{name}"
+
+
+PERMISSION_SET = "arn:aws:sso:::permissionSet"
+CLUSTER_ENTRY = f"role/{ACCOUNT}/deploy/54cae684-118a-2dd9-2a3d-01868c5231fa"
+
+
+@pytest.mark.parametrize(
+    ("action", "resource", "allow"),
+    [
+        # only what is in scope, only in the account
+        ("cloudtrail:StartLogging", regional("cloudtrail", "trail/iam-test-t"), True),
+        ("cloudtrail:StartLogging", regional("cloudtrail", "trail/audit"), False),
+        ("cloudtrail:StartLogging", regional("cloudtrail", "trail/iam-test-t", "9" * 12), False),
+        ("cloudtrail:PutEventSelectors", regional("cloudtrail", "trail/iam-test-t"), True),
+        ("cloudtrail:PutEventSelectors", regional("cloudtrail", "trail/audit"), False),
+        ("events:EnableRule", regional("events", "rule/iam-test-r"), True),
+        ("events:EnableRule", regional("events", "rule/other"), False),
+        ("lambda:PutFunctionConcurrency", regional("lambda", "function:iam-test-f"), True),
+        ("lambda:PutFunctionConcurrency", regional("lambda", "function:prod"), False),
+        ("lambda:RemovePermission", regional("lambda", "function:iam-test-f:live"), True),
+        ("lambda:RemovePermission", regional("lambda", "layer:iam-test-f:1"), False),
+        ("iam:DeleteSAMLProvider", no_principal("saml-provider/iam-test-p"), True),
+        ("iam:DeleteSAMLProvider", no_principal("saml-provider/corp"), False),
+        ("iam:DeleteOpenIDConnectProvider", no_principal("oidc-provider/iam-test-p.org"), True),
+        ("iam:DeleteOpenIDConnectProvider", no_principal("oidc-provider/idp.org/iam-test-"), False),
+        (
+            "iam:RemoveClientIDFromOpenIDConnectProvider",
+            no_principal("oidc-provider/iam-test-p.org"),
+            True,
+        ),
+        ("iam:RemoveRoleFromInstanceProfile", no_principal("instance-profile/iam-test-p"), True),
+        ("iam:RemoveRoleFromInstanceProfile", no_principal("instance-profile/web"), False),
+        ("iam:RemoveRoleFromInstanceProfile", no_principal("instance-profile/iam-test-/w"), False),
+        ("rolesanywhere:DisableTrustAnchor", regional("rolesanywhere", "trust-anchor/x"), False),
+        ("rolesanywhere:DisableProfile", regional("rolesanywhere", "profile/x"), False),
+        ("rolesanywhere:DisableProfile", regional("rolesanywhere", "profile/iam-test-1"), True),
+        (
+            "eks:DisassociateAccessPolicy",
+            regional("eks", f"access-entry/iam-test-c/{CLUSTER_ENTRY}"),
+            True,
+        ),
+        (
+            "eks:DisassociateAccessPolicy",
+            regional("eks", f"access-entry/prod/{CLUSTER_ENTRY}"),
+            False,
+        ),
+        ("sso:DeleteAccountAssignment", f"{PERMISSION_SET}/iam-test-/ps-1", True),
+        ("sso:DeleteAccountAssignment", f"{PERMISSION_SET}/ssoins-1/ps-1", False),
+        ("sso:DeleteAccountAssignment", f"arn:aws:sso:::account/{ACCOUNT}", True),
+        ("sso:ProvisionPermissionSet", f"{PERMISSION_SET}/ssoins-1/ps-1", False),
+        # what the undo needs is the operator's
+        ("cloudtrail:StopLogging", regional("cloudtrail", "trail/iam-test-t"), False),
+        ("events:DisableRule", regional("events", "rule/iam-test-r"), False),
+        ("events:PutRule", regional("events", "rule/iam-test-r"), False),
+        ("lambda:AddPermission", regional("lambda", "function:iam-test-f"), False),
+        ("lambda:UpdateFunctionCode", regional("lambda", "function:iam-test-f"), False),
+        ("lambda:InvokeFunction", regional("lambda", "function:iam-test-f"), False),
+        ("iam:CreateSAMLProvider", no_principal("saml-provider/iam-test-p"), False),
+        ("iam:UpdateSAMLProvider", no_principal("saml-provider/iam-test-p"), False),
+        ("iam:AddRoleToInstanceProfile", no_principal("instance-profile/iam-test-p"), False),
+        ("sso:CreateAccountAssignment", f"{PERMISSION_SET}/iam-test-/ps-1", False),
+        ("sso:AttachManagedPolicyToPermissionSet", f"{PERMISSION_SET}/iam-test-/ps-1", False),
+    ],
+)
+def test_writes_to_what_is_no_principal_keep_to_the_resource_scope(
+    action: str, resource: str, allow: bool
+) -> None:
+    assert authorised(policy(Mode.ENFORCE), action, resource) is allow
+    assert not authorised(policy(Mode.DRY_RUN), action, resource)
+
+
+def test_a_resource_scope_of_arns_is_the_only_thing_that_may_be_written_to() -> None:
+    one = regional("cloudtrail", "trail/audit")
+    document = enforce_policy(RULES, ALL, replace(PLACES, resource_scope=one))
+    assert authorised(document, "cloudtrail:StartLogging", one)
+    assert not authorised(document, "cloudtrail:StartLogging", f"{one}-2")
+    assert not authorised(
+        document, "lambda:PutFunctionConcurrency", regional("lambda", "function:")
+    )
+
+
+def test_an_empty_resource_scope_allows_no_write_to_a_resource() -> None:
+    document = enforce_policy(RULES, ALL, replace(PLACES, resource_scope=""))
+    assert not authorised(document, "cloudtrail:StartLogging", regional("cloudtrail", "trail/t"))
+    assert not authorised(document, "iam:DeleteSAMLProvider", no_principal("saml-provider/p"))
+
+
+def test_a_write_whose_resource_is_not_known_is_refused(tmp_path: Path) -> None:
+    text = (BUILT_IN / "trail_stopped.yaml").read_text()
+    changed = text.replace("start_logging", "detach_user_policy").replace("trail_stopped", "some")
+    (tmp_path / "some.yaml").write_text(changed)
+    with pytest.raises(ConfigError, match="no resource is known for iam:DetachUserPolicy"):
+        enforce_policy(load_rules(ALL, tmp_path), ALL, PLACES)
 
 
 # --- routing

@@ -174,6 +174,8 @@ def test_an_undo_that_iam_refuses_raises() -> None:
 
 # --- every action
 
+SERVICES = {"iam", "cloudtrail", "eks", "events", "lambda", "rolesanywhere", "sso"}
+
 
 @pytest.mark.parametrize("name", ALL)
 def test_an_action_is_found_by_its_own_name_and_says_what_it_needs(name: str) -> None:
@@ -181,7 +183,7 @@ def test_an_action_is_found_by_its_own_name_and_says_what_it_needs(name: str) ->
     assert action.name == name
     assert action.description.endswith(".")
     for permission in (*action.read_permissions, *action.permissions, *action.undo_permissions):
-        assert permission.startswith("iam:")
+        assert permission.partition(":")[0] in SERVICES
         assert "*" not in permission
 
 
@@ -226,6 +228,23 @@ def test_an_action_whose_call_iam_cannot_narrow_to_denials_says_so(name: str) ->
 def test_a_finding_about_our_own_role_is_told_when_the_call_could_have_granted() -> None:
     assert "iam:DetachUserPolicy" in OWN_CALLS
     assert not OWN_CALLS & {"iam:PutUserPolicy", "iam:PutRolePolicy", "iam:UpdateAccessKey"}
+
+
+def test_what_the_worker_sets_in_other_services_only_watches_limits_or_ends() -> None:
+    takes = ("Delete", "Detach", "Disable", "Disassociate", "Remove")
+    needed = {
+        p
+        for action in ALL.values()
+        for p in action.permissions
+        if not p.startswith("iam:") and not p.partition(":")[2].startswith(takes)
+    }
+    assert needed == {
+        "cloudtrail:PutEventSelectors",
+        "cloudtrail:StartLogging",
+        "events:EnableRule",
+        "lambda:PutFunctionConcurrency",
+        "sso:ProvisionPermissionSet",
+    }
 
 
 @pytest.mark.parametrize("kind", [SubjectKind.USER, SubjectKind.ROLE, SubjectKind.GROUP])

@@ -128,7 +128,7 @@ def test_a_key_that_stands_twice_deep_inside_is_refused_too(tmp_path: Path) -> N
             "remediate: detach_user_policy",
             "remediate: delete_account",
             14,
-            "remediate: unknown 'delete_account'; known: deactivate_access_key",
+            "remediate: unknown 'delete_account'; known: de",
         ),
         (
             "id: something_happened",

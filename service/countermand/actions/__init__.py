@@ -8,18 +8,32 @@ from countermand.actions.deactivate_service_specific_credential import (
 )
 from countermand.actions.deactivate_signing_certificate import DeactivateSigningCertificate
 from countermand.actions.deactivate_ssh_public_key import DeactivateSshPublicKey
+from countermand.actions.delete_account_assignment import DeleteAccountAssignment
 from countermand.actions.delete_login_profile import DeleteLoginProfile
+from countermand.actions.delete_oidc_provider import DeleteOidcProvider
+from countermand.actions.delete_saml_provider import DeleteSamlProvider
 from countermand.actions.deny_by_boundary import DenyByBoundary
 from countermand.actions.deny_without_mfa import DenyWithoutMfa
+from countermand.actions.detach_permission_set_policy import DetachPermissionSetPolicy
 from countermand.actions.detach_policy import DetachPolicy
+from countermand.actions.disable_profile import DisableProfile
+from countermand.actions.disable_trust_anchor import DisableTrustAnchor
+from countermand.actions.disassociate_access_policy import DisassociateAccessPolicy
+from countermand.actions.enable_event_rule import EnableEventRule
+from countermand.actions.limit_function_concurrency import LimitFunctionConcurrency
 from countermand.actions.reattach_deny_policy import ReattachDenyPolicy
+from countermand.actions.remove_function_permission import RemoveFunctionPermission
+from countermand.actions.remove_oidc_client_id import RemoveOidcClientId
+from countermand.actions.remove_role_from_instance_profile import RemoveRoleFromInstanceProfile
 from countermand.actions.remove_user_from_group import RemoveUserFromGroup
+from countermand.actions.restore_event_selectors import RestoreEventSelectors
 from countermand.actions.restore_inline_policy import RestoreInlinePolicy
 from countermand.actions.restore_permissions_boundary import RestorePermissionsBoundary
 from countermand.actions.restore_trust_policy import RestoreTrustPolicy
 from countermand.actions.revoke_sessions import RevokeSessions
 from countermand.actions.scramble_login_profile import ScrambleLoginProfile
 from countermand.actions.set_default_policy_version import SetDefaultPolicyVersion
+from countermand.actions.start_logging import StartLogging
 from countermand.actions.untag_principal import UntagPrincipal
 from countermand.core.model import SubjectKind
 from countermand.ports import Action
@@ -51,6 +65,20 @@ _ACTIONS: tuple[Action, ...] = (
     ScrambleLoginProfile(),
     UntagPrincipal(SubjectKind.USER),
     UntagPrincipal(SubjectKind.ROLE),
+    DeleteAccountAssignment(),
+    DeleteOidcProvider(),
+    DeleteSamlProvider(),
+    DetachPermissionSetPolicy(),
+    DisableProfile(),
+    DisableTrustAnchor(),
+    DisassociateAccessPolicy(),
+    EnableEventRule(),
+    LimitFunctionConcurrency(),
+    RemoveFunctionPermission(),
+    RemoveOidcClientId(),
+    RemoveRoleFromInstanceProfile(),
+    RestoreEventSelectors(),
+    StartLogging(),
 )
 
 ALL: Mapping[str, Action] = {action.name: action for action in _ACTIONS}

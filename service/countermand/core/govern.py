@@ -56,6 +56,7 @@ APPROVED = Reason("approved", "Approved for remediation")
 _FUTURE_TOLERANCE = -timedelta(minutes=5)
 _AWS_PATHS = ("/aws-reserved/", "/aws-service-role/")
 _UNDO_COVERS = timedelta(hours=1)
+_ARN_TYPE = re.compile(r"^(?:[^:]*:){5}[^:/]*[:/]")
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,7 +73,8 @@ class Policy:
     policy_scope: str = "iam-test-*"
     """Glob on the name of a customer-managed policy at path `/`."""
     resource_scope: str = ""
-    """Glob on the name or ARN of anything else; the empty one matches nothing."""
+    """Glob on the name of anything else, or on its ARN when it begins with `arn:`; the empty one
+    matches nothing."""
     break_glass: tuple[str, ...] = ()
     """Globs on ARNs of principals that are never touched, whatever they did or got."""
     exception_tag: tuple[str, str] = ("SecurityApproved", "true")
@@ -286,13 +288,17 @@ def _scope(case: _Case) -> Objection | None:
 
 
 def _path_and_name(case: _Case) -> tuple[str, str]:
-    """Of a principal as read live; of a policy from its ARN; a resource has no path."""
+    """Of a principal as read live; of a policy from its ARN. A resource has no path, and unless
+    the scope is a glob on ARNs, what follows the type in its ARN is its name.
+    """
     if case.principal is not None:
         return case.principal.path, case.principal.name
     if case.subject.kind is SubjectKind.POLICY:
         path, _, name = case.subject.name.rpartition(":policy")[2].rpartition("/")
         return f"{path}/", name
-    return "/", case.subject.name
+    name, scope = case.subject.name, case.policy.resource_scope
+    by_name = name.startswith("arn:") and not scope.startswith("arn:")
+    return "/", (_ARN_TYPE.sub("", name) if by_name else name)
 
 
 def _glob(policy: Policy, kind: SubjectKind) -> str:

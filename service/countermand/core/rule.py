@@ -256,7 +256,10 @@ class RuleSet:
         return (*found, *self._open) if self._open else found
 
     def routing_pattern(self) -> dict[str, Any]:
-        """The EventBridge pattern that lets through whatever any of these rules could want."""
+        """The EventBridge pattern that lets through whatever any of these rules could want. For
+        all built-in rules it is longer than AWS allows; an emulator takes it, and in AWS each
+        source has a bus rule of its own.
+        """
         pattern: dict[str, Any] = {}
         for path in _ROUTED:
             values = [exact_values(rule.file.when, *path) for rule in self.rules]

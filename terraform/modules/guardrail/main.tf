@@ -121,6 +121,8 @@ module "worker" {
     COUNTERMAND_GROUP_SCOPE  = var.scopes.group
     COUNTERMAND_POLICY_SCOPE = var.scopes.policy
     COUNTERMAND_BREAK_GLASS  = join(",", var.break_glass_arns)
+
+    COUNTERMAND_RESOURCE_SCOPE = var.scopes.resource
   })
 
   depends_on = [aws_kms_key_policy.this]

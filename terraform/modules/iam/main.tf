@@ -21,6 +21,8 @@ locals {
     role_scope    = var.scopes.role
     group_scope   = var.scopes.group
     policy_scope  = var.scopes.policy
+
+    resource_scope = var.scopes.resource
   }
 
   work    = jsonencode(jsondecode(templatefile("${path.module}/policies/worker.json.tftpl", local.places)))
