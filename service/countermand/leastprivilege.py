@@ -224,7 +224,7 @@ def enforce_statements(
         name = _PLURAL[kind]
         for sid, calls, operator, key, values in _ONLY:
             if narrowed := [p for p in writes if p in calls]:
-                listed = {*values, *_own_boundaries(key, enabled, places)}
+                listed = {*_here(values, places), *_own_boundaries(key, enabled, places)}
                 statements.append(_allow(f"{sid}{name}", narrowed, scoped))
                 statements[-1]["Condition"] = {operator: {key: sorted(listed)}}
         others = {p for p in writes if not any(p in calls for _, calls, *_ in _ONLY)}
@@ -291,6 +291,16 @@ def _reads(rules: RuleSet, actions: Mapping[str, Action], places: Places) -> lis
     if rules.restored:
         others.add(history.SNAPSHOT_PERMISSION)
     return [*statements, *([_allow("Look", sorted(others), "*")] if others else [])]
+
+
+def _here(values: Iterable[str], places: Places) -> set[str]:
+    """ARNs of AWS's own policies as they are in the worker's partition: a role has only 10,240
+    characters for its policies. A tag's key stays as it is.
+    """
+    return {
+        f"arn:{places.partition}:{value.split(':', 2)[2]}" if value.startswith("arn:") else value
+        for value in values
+    }
 
 
 def _own_boundaries(key: str, enabled: Iterable[Action], places: Places) -> list[str]:

@@ -234,6 +234,24 @@ def test_a_call_that_could_grant_stands_under_a_sid_that_says_so(
         assert not authorised(document, other, arn("iam-test-x"))
 
 
+LONGEST_ROLE_POLICIES = 10240
+"""Characters of all inline policies of a role.
+https://docs.aws.amazon.com/IAM/latest/UserGuide/reference_iam-quotas.html"""
+BESIDE = 1200
+"""For what Terraform adds: the denials and the topic's key; and for longer names than here."""
+
+
+def test_the_policies_of_the_built_in_rules_fit_a_role() -> None:
+    text = json.dumps(policy(Mode.ENFORCE), separators=(",", ":"))
+    assert len(text) + BESIDE <= LONGEST_ROLE_POLICIES
+
+
+def test_the_listed_policies_are_those_of_the_worker_s_partition() -> None:
+    text = str(enforce_policy(RULES, ALL, replace(PLACES, partition="aws-cn")))
+    assert "arn:aws-cn:iam::aws:policy/AdministratorAccess" in text
+    assert "arn:aws:" not in text
+
+
 def test_only_the_exception_tag_may_be_taken_away() -> None:
     document = policy(Mode.ENFORCE)
     tag = {"aws_TagKeys": "SecurityApproved"}
