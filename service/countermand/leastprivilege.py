@@ -3,8 +3,8 @@
 Adapters and actions name the calls that they make; this puts them into policy statements. The
 worker may write to IAM only in enforce mode, only what the actions of the enabled rules call, and
 only within the scope. Where IAM can say so, a call that could grant may only put what denies; where
-it cannot (iam:PutUserPolicy, iam:UpdateAssumeRolePolicy), the scope is the limit, and switching off
-the rule takes the permission away.
+it cannot (iam:PutUserPolicy, iam:UpdateLoginProfile), the Sid begins `CanGrant`, the scope is the
+limit, and switching off the rule takes the permission away.
 
 `user/iam-test-*` in a policy also means the user `evil` at path `/iam-test-/`, because `*` crosses
 a slash there. Hence the explicit Deny on everything below a path.
@@ -18,7 +18,12 @@ from typing import Any
 
 from countermand import history
 from countermand.aws import cloudwatch, dynamodb, iam, sns, sqs
-from countermand.core.checks import ADMIN_POLICY_ARNS, DENY_ALL_ARNS, PROTECTED_DENY_ARNS
+from countermand.core.checks import (
+    ADMIN_POLICY_ARNS,
+    DENY_ALL_ARNS,
+    EXCEPTION_TAG_KEY,
+    PROTECTED_DENY_ARNS,
+)
 from countermand.core.errors import ConfigError
 from countermand.core.model import Mode, SubjectKind
 from countermand.core.rule import Rule, RuleSet
@@ -39,24 +44,45 @@ _ONLY = (
     (
         "Detach",
         frozenset(f"iam:Detach{entity}Policy" for entity in _ENTITIES),
+        "ArnEquals",
         "iam:PolicyARN",
         ADMIN_POLICY_ARNS,
     ),
     (
-        # The two calls that could grant: only what denies may be attached or put.
+        # Calls that could grant: only what denies may be attached or put.
         "PutBackDeny",
         frozenset(f"iam:Attach{entity}Policy" for entity in _ENTITIES),
+        "ArnEquals",
         "iam:PolicyARN",
         PROTECTED_DENY_ARNS,
     ),
     (
         "Contain",
         frozenset(f"iam:Put{entity}PermissionsBoundary" for entity in _ENTITIES),
+        "ArnEquals",
         _BOUNDARY,
         DENY_ALL_ARNS,
     ),
+    (
+        # Other tags may decide about rights.
+        "EndException",
+        frozenset({"iam:UntagUser", "iam:UntagRole"}),
+        "ForAllValues:StringEquals",
+        "aws:TagKeys",
+        frozenset({EXCEPTION_TAG_KEY}),
+    ),
 )
-"""Calls that are allowed for the listed policies alone: name, calls, condition key, ARNs."""
+"""Calls that are allowed for the listed values alone: name, calls; operator, key and values of the
+condition."""
+
+_CAN_GRANT = frozenset(
+    {
+        *(f"iam:Put{entity}Policy" for entity in _ENTITIES),
+        "iam:UpdateAssumeRolePolicy",
+        "iam:UpdateLoginProfile",
+    }
+)
+"""Calls that IAM has no condition for: not on the name or text of a policy, nor on a password."""
 
 _TARGETS: tuple[tuple[str, frozenset[str], tuple[str, ...]], ...] = (
     (
@@ -192,18 +218,19 @@ def enforce_statements(
     """The writes by kind of target, each with its Deny below a path if it can have one."""
     statements: list[Statement] = []
     for kind in (SubjectKind.USER, SubjectKind.ROLE, SubjectKind.GROUP, SubjectKind.POLICY):
-        enabled = _actions(rules, actions, kind)
+        enabled = _writing(rules, actions, kind)
         writes = sorted({p for a in enabled for p in a.permissions})
         scoped = places.principals(kind, places.scope(kind))
         name = _PLURAL[kind]
-        for sid, calls, key, arns in _ONLY:
+        for sid, calls, operator, key, values in _ONLY:
             if narrowed := [p for p in writes if p in calls]:
-                listed = {*arns, *_own_boundaries(key, enabled, places)}
-                condition = {"ArnEquals": {key: sorted(listed)}}
+                listed = {*_here(values, places), *_own_boundaries(key, enabled, places)}
                 statements.append(_allow(f"{sid}{name}", narrowed, scoped))
-                statements[-1]["Condition"] = condition
-        if others := [p for p in writes if not any(p in calls for _, calls, _, _ in _ONLY)]:
-            statements.append(_allow(f"TakeBack{name}", others, scoped))
+                statements[-1]["Condition"] = {operator: {key: sorted(listed)}}
+        others = {p for p in writes if not any(p in calls for _, calls, *_ in _ONLY)}
+        for sid, rest in (("CanGrant", others & _CAN_GRANT), ("TakeBack", others - _CAN_GRANT)):
+            if rest:
+                statements.append(_allow(f"{sid}{name}", sorted(rest), scoped))
         if writes:
             statements.append(_deny(f"NoPaths{name}", writes, f"{scoped}/*"))
     return [*statements, *_writes_to_resources(rules, actions, places)]
@@ -266,6 +293,16 @@ def _reads(rules: RuleSet, actions: Mapping[str, Action], places: Places) -> lis
     return [*statements, *([_allow("Look", sorted(others), "*")] if others else [])]
 
 
+def _here(values: Iterable[str], places: Places) -> set[str]:
+    """ARNs of AWS's own policies as they are in the worker's partition: a role has only 10,240
+    characters for its policies. A tag's key stays as it is.
+    """
+    return {
+        f"arn:{places.partition}:{value.split(':', 2)[2]}" if value.startswith("arn:") else value
+        for value in values
+    }
+
+
 def _own_boundaries(key: str, enabled: Iterable[Action], places: Places) -> list[str]:
     """Any policy of the account's own may have been the boundary that is put back."""
     if key != _BOUNDARY or not any(action.name in _RESTORE_BOUNDARY for action in enabled):
@@ -274,12 +311,23 @@ def _own_boundaries(key: str, enabled: Iterable[Action], places: Places) -> list
 
 
 def _actions(rules: RuleSet, actions: Mapping[str, Action], kind: SubjectKind) -> list[Action]:
-    names = {
+    """Of the rules about one kind. A rule that only observes looks all the same."""
+    return [actions[name] for name in sorted(_remediations(rules, kind, observing=True))]
+
+
+def _writing(rules: RuleSet, actions: Mapping[str, Action], kind: SubjectKind) -> list[Action]:
+    """Those that may be applied."""
+    return [actions[name] for name in sorted(_remediations(rules, kind, observing=False))]
+
+
+def _remediations(rules: RuleSet, kind: SubjectKind, *, observing: bool) -> set[str]:
+    return {
         rule.remediation
         for rule in rules.every
-        if rule.subject_kind is kind and rule.mode is not Mode.OBSERVE
+        if rule.subject_kind is kind
+        and rule.remediation is not None
+        and (observing or rule.mode is not Mode.OBSERVE)
     }
-    return [actions[name] for name in sorted(names - {None}, key=str) if name is not None]
 
 
 def _allow(sid: str, actions: Sequence[str], *resources: str) -> Statement:

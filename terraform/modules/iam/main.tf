@@ -131,7 +131,7 @@ resource "aws_iam_role_policy" "alert_key" {
 
 # The only right to write to IAM, and only when it was asked for.
 resource "aws_iam_role_policy" "enforce" {
-  #checkov:skip=CKV_AWS_289:Taking grants back is what it is for; it may grant nothing
+  #checkov:skip=CKV_AWS_289:Taking grants back is what it is for; what could grant is narrowed to denials, or off
   #checkov:skip=CKV_AWS_286:As above: the policy named never denies what could escalate
   count = var.mode == "enforce" ? 1 : 0
 
