@@ -136,19 +136,49 @@ def test_no_action_is_a_wildcard_and_the_worker_cannot_grant(mode: Mode) -> None
         assert not action.startswith(("iam:Create", "iam:Pass", "iam:Tag", "sts:"))
 
 
+UNLIMITED = {
+    "iam:PutGroupPolicy": "admin_inline_policy_put_on_group",
+    "iam:PutRolePolicy": "admin_inline_policy_put_on_role",
+    "iam:PutUserPolicy": "admin_inline_policy_put_on_user",
+    "iam:UpdateAssumeRolePolicy": "role_trust_opened",
+}
+"""Calls that could grant and that IAM cannot limit, and the rule that each goes away with."""
+
+
 @pytest.mark.parametrize("mode", Mode)
-def test_what_is_attached_or_put_can_only_deny(mode: Mode) -> None:
+def test_what_is_attached_can_only_deny_and_what_is_put_is_listed_or_known(mode: Mode) -> None:
+    own_policies = f"arn:aws:iam::{ACCOUNT}:policy/*"
     for statement in policy(mode)["Statement"]:
-        granting = [a for a in statement["Action"] if a.startswith(("iam:Attach", "iam:Put"))]
-        if granting and statement["Effect"] == "Allow":
-            ((arns,),) = [keys.values() for keys in statement["Condition"].values()]
-            assert all("Deny" in arn or "Quarantine" in arn for arn in arns)
+        granting = {
+            a
+            for a in statement["Action"]
+            if a.startswith(("iam:Attach", "iam:Put", "iam:UpdateAssume"))
+        }
+        if statement["Effect"] == "Deny" or granting <= UNLIMITED.keys():
+            continue
+        ((key, arns),) = [pair for keys in statement["Condition"].values() for pair in keys.items()]
+        own_boundary = {own_policies} if key == "iam:PermissionsBoundary" else set()
+        assert all("Deny" in arn or "Quarantine" in arn for arn in set(arns) - own_boundary)
+
+
+@pytest.mark.parametrize("call", UNLIMITED)
+def test_a_call_that_could_grant_is_limited_to_the_scope_and_goes_away_with_its_rule(
+    call: str, tmp_path: Path
+) -> None:
+    for statement in policy(Mode.ENFORCE)["Statement"]:
+        if call in statement["Action"]:
+            (arn,) = statement["Resource"]
+            assert re.fullmatch(r"arn:aws:iam::\d+:(user|role|group)/iam-test-\*(/\*)?", arn)
+    off = tmp_path / "overrides.yaml"
+    off.write_text(f"{UNLIMITED[call]}: {{mode: observe}}")
+    rule_set = load_rules(ALL, BUILT_IN, overrides=off)
+    assert call not in str(enforce_policy(rule_set, ALL, PLACES))
 
 
 def test_a_rule_that_is_off_needs_no_write(tmp_path: Path) -> None:
     off = tmp_path / "overrides.yaml"
     off.write_text("admin_policy_attached_to_user: {enabled: false}")
-    rule_set = load_rules(BUILT_IN, ALL, overrides=off)
+    rule_set = load_rules(ALL, BUILT_IN, overrides=off)
     document = enforce_policy(rule_set, ALL, PLACES)
     assert "iam:DetachUserPolicy" not in str(document)
 
@@ -359,7 +389,7 @@ def test_a_write_whose_resource_is_not_known_is_refused(tmp_path: Path) -> None:
     changed = text.replace("start_logging", "detach_user_policy").replace("trail_stopped", "some")
     (tmp_path / "some.yaml").write_text(changed)
     with pytest.raises(ConfigError, match="no resource is known for iam:DetachUserPolicy"):
-        enforce_policy(load_rules(tmp_path, ALL), ALL, PLACES)
+        enforce_policy(load_rules(ALL, tmp_path), ALL, PLACES)
 
 
 # --- routing
@@ -380,4 +410,4 @@ def test_a_pattern_that_eventbridge_would_refuse_is_refused_here(tmp_path: Path)
     text = template.replace("[AttachUserPolicy]", f"[{names}]")
     (tmp_path / "admin_policy_attached_to_user.yaml").write_text(text)
     with pytest.raises(ConfigError, match=f"more than the {LONGEST_PATTERN}"):
-        routing_patterns(load_rules(tmp_path, ALL))
+        routing_patterns(load_rules(ALL, tmp_path))

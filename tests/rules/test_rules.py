@@ -20,7 +20,7 @@ from countermand.rulebook import BUILT_IN, load_rules
 from fakes import ACCOUNT
 
 CASES = Path(__file__).parent / "cases"
-RULES = load_rules(BUILT_IN, ALL)
+RULES = load_rules(ALL, BUILT_IN)
 RULE_IDS = [rule.file.id for rule in RULES.rules]
 EVENTBRIDGE_PATTERN_CHARACTERS = 2048
 
@@ -188,7 +188,7 @@ def test_300_rules_about_other_calls_change_no_finding(
 def test_300_rules_about_other_calls_are_not_even_asked() -> None:
     event = parse(json.dumps(envelope(attach_event(ACCOUNT, "someone"))))
     assert AMONG_300.candidates(event) == RULES.candidates(event)
-    assert len(AMONG_300) == len(RULES) + 300
+    assert len(AMONG_300.rules) == len(RULES.rules) + 300
 
 
 AMONG_300 = RuleSet(

@@ -89,6 +89,18 @@ def test_a_screening_guard_decides_without_any_live_read(
     assert (ruling.reasons[0].guard, ruling.verdict, ruling.tell) == (guard, verdict, tell)
 
 
+@pytest.mark.parametrize(("scope", "approved"), [("*-user", True), ("iam-test-[a-t]*", False)])
+def test_a_rule_can_narrow_the_scope(scope: str, approved: bool) -> None:
+    ruling = judge(EVENT, replace(FINDING, scope=scope), POLICY, FACTS)
+    assert (ruling.verdict is Verdict.REMEDIATE) is approved
+
+
+def test_a_rule_cannot_widen_the_scope() -> None:
+    facts = replace(FACTS, principal=user("alice"))
+    ruling = judge(EVENT, replace(FINDING, scope="*"), POLICY, facts)
+    assert [r.guard for r in ruling.reasons] == ["scope"]
+
+
 def test_a_role_that_only_looks_like_ours_is_not_ours() -> None:
     assert screen(replace(EVENT, actor=LOOK_ALIKE), FINDING, POLICY) is None
 

@@ -20,7 +20,8 @@
     alert_rule       the rule has no remediation                           alert_only  yes
     never_touch      AWS's own role, our own, or a break-glass principal   alert_only  yes
     irreversible     nobody knows what the change replaced                 alert_only  yes
-    scope            target not at path / or name outside the pattern      alert_only  yes
+    scope            target not at path /, or name outside the service's   alert_only  yes
+                     pattern or the rule's own
     exception        the principal has exactly the exception tag           skip        yes
     undone           a human took this very remediation back               alert_only  yes
     age              event older than the limit, or from the future        alert_only  yes
@@ -34,7 +35,7 @@ import re
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import timedelta
-from fnmatch import translate
+from fnmatch import fnmatchcase, translate
 
 from countermand.core.model import (
     Event,
@@ -278,6 +279,8 @@ def _scope(case: _Case) -> Objection | None:
         text = f"its path is {path}, only / is in scope"
     elif scope.match(name) is None:
         text = f"its name does not match {_glob(case.policy, kind) or 'the empty scope'}"
+    elif case.finding.scope is not None and not fnmatchcase(name, case.finding.scope):
+        text = f"its name does not match {case.finding.scope}, the scope of the rule"
     else:
         return None
     return Objection(Verdict.ALERT_ONLY, f"{kind.capitalize()} is out of scope: {text}")
