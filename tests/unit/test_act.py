@@ -6,7 +6,7 @@ from datetime import timedelta
 import pytest
 
 from countermand.act import Remediator
-from countermand.actions import ALL
+from countermand.actions import ALL, OWN_CALLS
 from countermand.core.errors import Denied, LostClaim, Permanent, Transient
 from countermand.core.model import (
     Call,
@@ -225,6 +225,11 @@ def test_what_the_worker_sets_in_other_services_only_watches_limits_or_ends() ->
         "lambda:PutFunctionConcurrency",
         "sso:ProvisionPermissionSet",
     }
+
+
+def test_a_finding_that_our_own_role_narrowed_a_trail_is_told() -> None:
+    assert "cloudtrail:StartLogging" in OWN_CALLS
+    assert "cloudtrail:PutEventSelectors" not in OWN_CALLS
 
 
 @pytest.mark.parametrize("kind", [SubjectKind.USER, SubjectKind.ROLE, SubjectKind.GROUP])

@@ -60,3 +60,10 @@ _ACTIONS: tuple[Action, ...] = (
 )
 
 ALL: Mapping[str, Action] = {action.name: action for action in _ACTIONS}
+
+_NEVER_A_FINDING = frozenset({"cloudtrail:PutEventSelectors"})
+"""Ours record everything; a rule fires on the opposite."""
+
+OWN_CALLS = frozenset(call for action in _ACTIONS for call in action.permissions) - _NEVER_A_FINDING
+"""The calls of our own role that nobody need hear of when a rule fires on one; any other says that
+its credentials are in other hands."""
