@@ -150,9 +150,11 @@ class Places:
         """The ARN of principals or policies of one kind."""
         return f"arn:{self.partition}:iam::{self.account_id}:{kind}/{names}"
 
-    def in_partition(self, arn: str) -> str:
-        """The same thing of AWS's own in this partition. A role has room for 10,240 characters."""
-        return f"arn:{self.partition}:{arn.split(':', 2)[2]}"
+    def in_partition(self, text: str) -> str:
+        """An ARN as it is in this partition, another text as it is. To list all partitions would
+        not fit: a role has room for 10,240 characters.
+        """
+        return f"arn:{self.partition}:{text.split(':', 2)[2]}" if text[:4] == "arn:" else text
 
     def resource(self, pattern: str) -> str:
         """The ARN of resources in scope, from a pattern of `_TARGETS`."""
