@@ -219,7 +219,7 @@ def enforce_statements(
     statements: list[Statement] = []
     for kind in (SubjectKind.USER, SubjectKind.ROLE, SubjectKind.GROUP, SubjectKind.POLICY):
         enabled = _writing(rules, actions, kind)
-        writes = sorted({p for a in enabled for p in a.permissions})
+        writes = sorted(_permissions(rules, actions, kind, writing=True))
         scoped = places.principals(kind, places.scope(kind))
         name = _PLURAL[kind]
         for sid, calls, operator, key, values in _ONLY:
@@ -240,7 +240,7 @@ def _writes_to_resources(
     rules: RuleSet, actions: Mapping[str, Action], places: Places
 ) -> Iterable[Statement]:
     kind = SubjectKind.RESOURCE
-    writes = {p for a in _actions(rules, actions, kind) for p in a.permissions}
+    writes = {p for a in _writing(rules, actions, kind) for p in a.permissions}
     for name, calls, patterns in _TARGETS:
         if allowed := sorted(writes & calls):
             resources = [places.resource(pattern) for pattern in patterns]
@@ -277,7 +277,7 @@ def _reads(rules: RuleSet, actions: Mapping[str, Action], places: Places) -> lis
     for kind, identity_reads in iam.PERMISSIONS.items():
         about = [rule for rule in rules.rules if rule.subject_kind is kind]
         needed = set(identity_reads if about else ())
-        needed |= {p for a in _actions(rules, actions, kind) for p in a.read_permissions}
+        needed |= _permissions(rules, actions, kind, writing=False)
         needed |= set(history.NOTE_PERMISSIONS[kind] if rules.restored else ())
         if needed:
             resource = places.principals(kind, "*")
@@ -291,6 +291,28 @@ def _reads(rules: RuleSet, actions: Mapping[str, Action], places: Places) -> lis
     if rules.restored:
         others.add(history.SNAPSHOT_PERMISSION)
     return [*statements, *([_allow("Look", sorted(others), "*")] if others else [])]
+
+
+def _permissions(
+    rules: RuleSet, actions: Mapping[str, Action], kind: SubjectKind, *, writing: bool
+) -> set[str]:
+    """What is called about targets of one kind.
+
+    A rule about a user's membership reads and changes the group, and IAM asks for the right on it.
+    https://docs.aws.amazon.com/service-authorization/latest/reference/list_awsidentityandaccessmanagementiam.html
+    """
+    members = (SubjectKind.USER, SubjectKind.GROUP)
+    called = {
+        permission
+        for about in (members if kind in members else (kind,))
+        for action in (_writing if writing else _actions)(rules, actions, about)
+        for permission in (action.permissions if writing else action.read_permissions)
+    }
+    return {p for p in called if kind not in members or _is_of_group(p) == (kind is members[1])}
+
+
+def _is_of_group(permission: str) -> bool:
+    return "Group" in permission and permission != "iam:ListGroupsForUser"
 
 
 def _here(values: Iterable[str], places: Places) -> set[str]:

@@ -247,6 +247,11 @@ def test_what_the_worker_sets_in_other_services_only_watches_limits_or_ends() ->
     }
 
 
+def test_a_finding_that_our_own_role_narrowed_a_trail_is_told() -> None:
+    assert "cloudtrail:StartLogging" in OWN_CALLS
+    assert "cloudtrail:PutEventSelectors" not in OWN_CALLS
+
+
 @pytest.mark.parametrize("kind", [SubjectKind.USER, SubjectKind.ROLE, SubjectKind.GROUP])
 def test_the_parameters_are_the_target_and_what_the_rule_saw(kind: SubjectKind) -> None:
     identities, action = FakeIdentities(), ALL[f"detach_{kind}_policy"]

@@ -83,8 +83,16 @@ _ACTIONS: tuple[Action, ...] = (
 
 ALL: Mapping[str, Action] = {action.name: action for action in _ACTIONS}
 
-_NEVER_A_FINDING = frozenset({"iam:PutUserPolicy", "iam:PutRolePolicy", "iam:UpdateAccessKey"})
-"""Ours deny, set inactive, or put back what no rule objects to; a rule fires on the opposite."""
+_NEVER_A_FINDING = frozenset(
+    {
+        "cloudtrail:PutEventSelectors",
+        "iam:PutRolePolicy",
+        "iam:PutUserPolicy",
+        "iam:UpdateAccessKey",
+    }
+)
+"""Ours deny, set inactive, record everything, or put back what no rule objects to; a rule fires on
+the opposite."""
 
 OWN_CALLS = frozenset(call for action in _ACTIONS for call in action.permissions) - _NEVER_A_FINDING
 """The calls of our own role that nobody need hear of when a rule fires on one; any other says that
