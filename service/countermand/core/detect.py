@@ -3,9 +3,9 @@
 | target in the event        | call failed | finding                                  |
 |----------------------------|-------------|------------------------------------------|
 | named                      | either      | with that subject                        |
-| parameters null            | yes         | without subject (AWS hides it on denial) |
+| parameters null            | either      | without subject (AWS hides it on denial) |
 | parameters `omitted: true` | either      | without subject (AWS cut a large body)   |
-| not named                  | no          | none: the event is malformed             |
+| not named                  | either      | none: the event is malformed             |
 """
 
 from countermand.core.errors import Malformed
@@ -89,9 +89,7 @@ def _name_in(value: object, account_id: str) -> object:
 
 
 def _hides_request(event: Event) -> bool:
-    if event.request is None:
-        return event.error_code is not None
-    return "omitted" in event.request
+    return event.request is None or "omitted" in event.request
 
 
 def _evidence(rule: Rule, event: Event) -> dict[str, str]:
