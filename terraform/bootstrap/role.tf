@@ -53,11 +53,11 @@ resource "aws_iam_role" "terraform" {
 
 resource "aws_iam_role_policy" "terraform" {
   #checkov:skip=CKV_AWS_286:Who makes the worker's role can write its policy; hence MFA, OIDC and the boundary
-  #checkov:skip=CKV_AWS_287:As above
-  #checkov:skip=CKV_AWS_288:As above
-  #checkov:skip=CKV_AWS_289:As above
-  #checkov:skip=CKV_AWS_290:As above; what EC2, KMS and autoscaling create has no name to restrict to
-  #checkov:skip=CKV_AWS_355:As above
+  #checkov:skip=CKV_AWS_287:Who makes the worker's role can write its policy; hence MFA, OIDC and the boundary
+  #checkov:skip=CKV_AWS_288:Who makes the worker's role can write its policy; hence MFA, OIDC and the boundary
+  #checkov:skip=CKV_AWS_289:Who makes the worker's role can write its policy; hence MFA, OIDC and the boundary
+  #checkov:skip=CKV_AWS_290:What EC2, KMS and autoscaling create has no name to restrict to
+  #checkov:skip=CKV_AWS_355:What EC2, KMS and autoscaling create has no name to restrict to
   name = "countermand"
   role = aws_iam_role.terraform.id
   policy = jsonencode({

@@ -26,16 +26,41 @@ locals {
   work    = jsonencode(jsondecode(templatefile("${path.module}/policies/worker.json.tftpl", local.places)))
   enforce = jsonencode(jsondecode(templatefile("${path.module}/policies/enforce.json.tftpl", local.places)))
 
+  # What denies, in this partition: the only policies that the worker may ever attach or put.
+  denying = {
+    for use, arns in jsondecode(file("${path.module}/policies/denying.json")) :
+    use => [for arn in arns : arn if startswith(arn, "arn:${local.partition}:")]
+  }
+
   # Wins over every Allow, also over one that somebody adds later.
   never = jsonencode({
     Version = "2012-10-17"
     Statement = concat(
-      [{
-        Sid      = "GrantNothing"
-        Effect   = "Deny"
-        Action   = ["iam:Attach*", "iam:Create*", "iam:PassRole", "sts:AssumeRole"]
-        Resource = "*"
-      }],
+      [
+        {
+          Sid    = "GrantNothing"
+          Effect = "Deny"
+          Action = [
+            "iam:Add*", "iam:Create*", "iam:Enable*", "iam:PassRole", "iam:PutGroupPolicy", "iam:PutRolePolicy",
+            "iam:PutUserPolicy", "iam:Tag*", "iam:Untag*", "iam:Update*", "iam:Upload*", "sts:AssumeRole*",
+          ]
+          Resource = "*"
+        },
+        {
+          Sid       = "AttachOnlyWhatDenies"
+          Effect    = "Deny"
+          Action    = ["iam:Attach*"]
+          Resource  = "*"
+          Condition = { ArnNotEquals = { "iam:PolicyARN" = local.denying.attached } }
+        },
+        {
+          Sid       = "BoundOnlyByWhatDenies"
+          Effect    = "Deny"
+          Action    = ["iam:PutRolePermissionsBoundary", "iam:PutUserPermissionsBoundary"]
+          Resource  = "*"
+          Condition = { ArnNotEquals = { "iam:PermissionsBoundary" = local.denying.boundary } }
+        },
+      ],
       length(var.break_glass_arns) == 0 ? [] : [{
         Sid       = "LeaveBreakGlassAlone"
         Effect    = "Deny"
@@ -130,7 +155,7 @@ resource "aws_iam_role_policy" "alert_key" {
 # The only right to write to IAM, and only when it was asked for.
 resource "aws_iam_role_policy" "enforce" {
   #checkov:skip=CKV_AWS_289:Taking grants back is what it is for; it may grant nothing
-  #checkov:skip=CKV_AWS_286:As above: the policy named never denies what could escalate
+  #checkov:skip=CKV_AWS_286:Taking grants back is what it is for: the policy named never denies what could escalate
   count = var.mode == "enforce" ? 1 : 0
 
   name   = "enforce"
@@ -156,7 +181,7 @@ resource "aws_iam_role" "execution" {
 
 resource "aws_iam_role_policy" "execution" {
   #checkov:skip=CKV_AWS_290:ecr:GetAuthorizationToken has no resource
-  #checkov:skip=CKV_AWS_355:As above
+  #checkov:skip=CKV_AWS_355:ecr:GetAuthorizationToken has no resource
   count = var.on_ecs ? 1 : 0
 
   name = "start-task"
