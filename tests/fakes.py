@@ -91,10 +91,15 @@ class FakeIdentities(Recorder):
         self.record("read", subject)
         return self.principals.get((subject.kind, subject.name))
 
-    def call(self, operation: str, **request: Any) -> None:
+    def call(self, operation: str, **request: Any) -> Any:
         """As `Cloud.call`; recorded and failed by the operation's name."""
         self.record(operation, *request.values())
-        kind, name, policy_arn = _entity(operation), *request.values()
+        kind, name, *others = _entity(operation), *request.values()
+        if operation == f"iam:Get{kind.capitalize()}":
+            if (kind, name) not in self.principals:
+                raise Gone(f"{operation}: NoSuchEntity")
+            return {kind.capitalize(): {}}
+        (policy_arn,) = others
         match operation.partition(":")[2].partition(kind.capitalize())[0]:
             case "Detach":
                 if not self.attached(name, policy_arn, kind):
@@ -105,6 +110,7 @@ class FakeIdentities(Recorder):
                 self._change(kind, name, lambda arns: arns | {policy_arn})
             case _:
                 raise NotImplementedError(operation)
+        return None
 
     def items(self, operation: str, key: str, **request: Any) -> Sequence[Any]:
         """As `Cloud.items`, of attached policies."""

@@ -2,6 +2,7 @@
 
 import json
 from datetime import timedelta
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -12,6 +13,7 @@ from countermand.cloudtrail import attach_event, envelope
 from countermand.core.govern import Policy
 from countermand.core.model import Mode, Principal, Record
 from countermand.facts import FactReader
+from countermand.history import History
 from countermand.ledger import SqliteLedger
 from countermand.metrics import Metrics
 from countermand.notify import Announcer
@@ -51,23 +53,27 @@ class Stage:
     def pipeline(self, owner: str | None = None) -> Pipeline:
         """A worker's pipeline; another owner is another replica."""
         ledger = self.open_ledger(owner) if owner else self.ledger
+        rules = partial(load_rules, ALL, BUILT_IN)
         own_role = f"arn:aws:iam::{ACCOUNT}:role/countermand"
+        policy = Policy(
+            ACCOUNT,
+            "us-east-1",
+            self.mode,
+            own_arns=frozenset({own_role}),
+            own_calls=frozenset({"iam:DetachUserPolicy"}),
+        )
+        history = History(self.identities, ledger, self.clock, policy, rules)
         return Pipeline(
-            rules=load_rules(BUILT_IN, ALL),
-            policy=Policy(
-                ACCOUNT,
-                "us-east-1",
-                self.mode,
-                own_arns=frozenset({own_role}),
-                own_calls=frozenset({"iam:DetachUserPolicy"}),
-            ),
-            facts=FactReader(self.identities, self.identities, ALL, ledger, self.clock),
+            rules=rules,
+            policy=policy,
+            facts=FactReader(self.identities, self.identities, ALL, ledger, history, self.clock),
             remediator=Remediator(ALL, self.identities, self.clock, self.metrics),
             announcer=Announcer([self.notifier], "http://api", self.metrics),
             ledger=ledger,
             clock=self.clock,
             metrics=self.metrics,
             claims=Claims(ledger, self.clock, LEASE, DEADLINE),
+            history=history,
             rechecks=self.rechecks,
         )
 

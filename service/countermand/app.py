@@ -33,16 +33,18 @@ from countermand.core.model import Record, Undo
 from countermand.core.rule import RuleSet
 from countermand.facts import FactReader
 from countermand.health import WorkerHealth
+from countermand.history import History
 from countermand.ledger import SqliteLedger
 from countermand.metrics import Metrics
 from countermand.notifiers.sns import SnsNotifier
 from countermand.notify import Announcer
 from countermand.pipeline import Pipeline
 from countermand.ports import Clock, DecisionQuery, Ledger
-from countermand.rulebook import BUILT_IN, load_rules
+from countermand.rulebook import BUILT_IN, Rulebook, load_rules
 from countermand.schedule import Schedule
 from countermand.settings import Settings
 from countermand.undo import undo
+from countermand.upkeep import Chore, Upkeep
 from countermand.worker import Timing, Worker
 
 log = logs.get_logger(__name__)
@@ -51,6 +53,8 @@ _CANNOT_START = 1
 _MISCONFIGURED = 2
 _THREAD_DIED = 1
 _SECOND_SIGNAL = 1
+_LOOK_SECONDS = 10.0
+"""How often it is looked whether rule files changed, or a snapshot is due."""
 _STOP_RESERVE_SECONDS = 5
 """Of the drain: for the API's last answers and the last lines to CloudWatch Logs."""
 
@@ -61,6 +65,7 @@ class Service:
 
     settings: Settings
     worker: Worker
+    upkeep: Upkeep
     api: ApiServer
     ledger: Ledger
     close_logs: Callable[[], None]
@@ -69,10 +74,16 @@ class Service:
 def rules(settings: Settings | None = None) -> RuleSet:
     """The rules in force; without settings, the built-in ones."""
     if settings is None:
-        return load_rules(BUILT_IN, ACTIONS)
-    folders = map(Path, settings.rules_folders)
-    overrides = Path(settings.rule_overrides) if settings.rule_overrides is not None else None
-    return load_rules(BUILT_IN, ACTIONS, *folders, overrides=overrides)
+        return load_rules(ACTIONS, BUILT_IN)
+    return load_rules(ACTIONS, *_folders(settings), overrides=_overrides(settings))
+
+
+def _folders(settings: Settings) -> tuple[Path, ...]:
+    return (BUILT_IN, *map(Path, settings.rules_folders))
+
+
+def _overrides(settings: Settings) -> Path | None:
+    return Path(settings.rule_overrides) if settings.rule_overrides is not None else None
 
 
 def policy(settings: Settings, caller: Caller) -> Policy:
@@ -147,13 +158,25 @@ def build(settings: Settings) -> Service:
     clock, metrics = SystemClock(), Metrics()
     on_error(metrics.aws_error)
     ledger = open_ledger(settings, clients, exclusive=True)
-    pipeline = _pipeline(settings, clients, policy(settings, caller), ledger, (clock, metrics))
+    rulebook = Rulebook(
+        ACTIONS, *_folders(settings), overrides=_overrides(settings), metrics=metrics
+    )
+    pipeline = _pipeline(
+        settings, clients, policy(settings, caller), ledger, rulebook, (clock, metrics)
+    )
+    upkeep = Upkeep(
+        clock,
+        [
+            Chore("rules", _LOOK_SECONDS, lambda asked: rulebook.refresh(asked=asked)),
+            Chore("snapshot", _LOOK_SECONDS, lambda asked: pipeline.history.refresh(asked=asked)),
+        ],
+    )
     worker = Worker(_queue(settings, clients), pipeline, clock, metrics, _timing(settings))
     health = WorkerHealth(worker, ledger, clock, clients.caller)
     token = settings.api_token.get_secret_value() if settings.api_token else None
     app = create_app(ledger, health, metrics, token=token, public_url=settings.api_base_url)
     api = ApiServer(app, settings.api_host, settings.api_port)
-    return Service(settings, worker, api, ledger, close_logs)
+    return Service(settings, worker, upkeep, api, ledger, close_logs)
 
 
 def run(environ: Mapping[str, str]) -> NoReturn:
@@ -178,6 +201,8 @@ def serve(service: Service) -> int:
     stopper = _stopper(worker)
     for signum in (signal.SIGTERM, signal.SIGINT):
         signal.signal(signum, stopper)
+    signal.signal(signal.SIGHUP, lambda *_: service.upkeep.ask())
+    service.upkeep.start()
     service.api.start()
     worker.start()
     log.info(
@@ -191,6 +216,7 @@ def serve(service: Service) -> int:
     for warning in settings.warnings():
         log.warning("Configuration warning", detail=warning)
     healthy = worker.wait(lambda: service.api.alive)
+    service.upkeep.stop()
     worker.drain()
     service.api.stop()
     service.ledger.close()
@@ -217,17 +243,18 @@ def _pipeline(
     clients: Clients,
     guardrails: Policy,
     ledger: Ledger,
+    rulebook: Rulebook,
     base: tuple[Clock, Metrics],
 ) -> Pipeline:
     clock, metrics = base
     identities, cloud = IamIdentities(clients.get("iam")), AwsCloud(clients)
-    rule_set = rules(settings)
     notifiers = (SnsNotifier(SnsTopic(clients.get("sns"), settings.topic_arn)),)
-    metrics.expect([rule.id for rule in rule_set.rules], ACTIONS, [n.channel for n in notifiers])
+    metrics.expect(ACTIONS, [n.channel for n in notifiers])
+    history = History(cloud, ledger, clock, guardrails, lambda: rulebook.rules)
     return Pipeline(
-        rules=rule_set,
+        rules=lambda: rulebook.rules,
         policy=guardrails,
-        facts=FactReader(identities, cloud, ACTIONS, ledger, clock),
+        facts=FactReader(identities, cloud, ACTIONS, ledger, history, clock),
         remediator=Remediator(ACTIONS, cloud, clock, metrics),
         announcer=Announcer(notifiers, settings.api_base_url, metrics),
         ledger=ledger,
@@ -239,6 +266,7 @@ def _pipeline(
             timedelta(seconds=settings.lease_seconds),
             timedelta(seconds=settings.message_deadline_seconds),
         ),
+        history=history,
         rechecks=Schedule(clock),
         recheck_seconds=settings.recheck_seconds,
     )

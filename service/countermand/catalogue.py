@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 import yaml
+from pydantic import TypeAdapter
 
 from countermand.actions import ALL as ACTIONS
 from countermand.app import rules
@@ -16,7 +17,7 @@ from countermand.core.errors import ConfigError, Malformed
 from countermand.core.model import Mode
 from countermand.core.parse import parse
 from countermand.core.pattern import exact_values
-from countermand.core.rule import Rule, RuleFile, RuleSet
+from countermand.core.rule import Correlation, CorrelationFile, Rule, RuleFile, RuleSet
 from countermand.leastprivilege import VARIABLES, Places, enforce_policy, worker_policy
 from countermand.rulebook import BUILT_IN, load_rules
 from countermand.settings import Settings
@@ -41,13 +42,13 @@ def rules_in(folder: Path | None, environ: Mapping[str, str]) -> RuleSet:
     else the built-in ones. Raises `ConfigError`.
     """
     if folder is not None:
-        return load_rules(folder, ACTIONS)
+        return load_rules(ACTIONS, folder)
     return rules(Settings.load(environ)) if "COUNTERMAND_QUEUE_URL" in environ else rules()
 
 
-def rule_in(rule_id: str, folder: Path | None, environ: Mapping[str, str]) -> Rule:
+def rule_in(rule_id: str, folder: Path | None, environ: Mapping[str, str]) -> Rule | Correlation:
     """One rule by id."""
-    every = rules_in(folder, environ).rules
+    every = rules_in(folder, environ).every
     found = next((rule for rule in every if rule.id == rule_id), None)
     if found is None:
         raise ConfigError(f"no rule {rule_id!r}; `countermand rules list` shows all")
@@ -68,7 +69,7 @@ def iam_policy(
     return worker_policy(mode, rule_set, ACTIONS, where)
 
 
-def reaction(rule: Rule) -> str:
+def reaction(rule: Rule | Correlation) -> str:
     """What the rule does, in a word or two."""
     if rule.remediation is None:
         return "alerts"
@@ -90,7 +91,7 @@ def calls_of(rule_set: RuleSet) -> Mapping[str, Sequence[str]]:
 
 def run_cases(folder: Path) -> list[CaseResult]:
     """Each rule of the folder on its cases; a rule without cases of both kinds is a failure."""
-    every = load_rules(folder, ACTIONS).rules
+    every = load_rules(ACTIONS, folder).rules
     return [result for rule in every for result in _cases_of(rule, folder / "cases")]
 
 
@@ -133,7 +134,7 @@ def _fires(rule: Rule, record: object) -> tuple[bool, str]:
 
 def rules_page() -> str:
     """`docs/rules.md`."""
-    every = load_rules(BUILT_IN, ACTIONS).rules
+    every = load_rules(ACTIONS, BUILT_IN).every
     lines = [
         "# Rules",
         "",
@@ -155,13 +156,13 @@ def rules_page() -> str:
 def rule_schema() -> str:
     """`docs/rule.schema.json`: the JSON Schema of a rule file, for editors."""
     schema = {"$schema": "https://json-schema.org/draft/2020-12/schema"}
-    return json.dumps(schema | RuleFile.model_json_schema(), indent=2) + "\n"
+    either = TypeAdapter(RuleFile | CorrelationFile).json_schema()
+    return json.dumps(schema | either, indent=2) + "\n"
 
 
-def _section(rule: Rule) -> list[str]:
-    calls = ", ".join(f"`{call}`" for call in calls_of(RuleSet([rule])))
+def _section(rule: Rule | Correlation) -> list[str]:
     rows = [
-        ("Calls", calls),
+        _about(rule),
         ("False positives", _flat(rule.file.false_positives)),
         ("Runbook", _flat(rule.file.runbook)),
     ]
@@ -177,6 +178,17 @@ def _section(rule: Rule) -> list[str]:
         *(f"- {name}: {text}" for name, text in rows if text),
         "",
     ]
+
+
+def _about(rule: Rule | Correlation) -> tuple[str, str]:
+    if isinstance(rule, Rule):
+        return "Calls", ", ".join(f"`{call}`" for call in calls_of(RuleSet([rule])))
+    correlate = rule.file.correlate
+    common = f"of one {correlate.by} within {correlate.within_minutes} minutes"
+    if correlate.denied_calls is not None:
+        return "When", f"{correlate.denied_calls} denied calls {common}"
+    steps = (" or ".join(f"[{i}](#{i})" for i in step) for step in correlate.steps)
+    return "When", f"{'; and '.join(steps)}; {common}"
 
 
 def _flat(text: str) -> str:

@@ -5,9 +5,12 @@ What cannot be read is a fact too (`Facts.unreadable`); governance turns it into
 
 import hashlib
 from collections.abc import Mapping
+from dataclasses import replace
 
 from countermand.core.errors import CannotRestore, CountermandError, Gone, LostClaim
 from countermand.core.model import Event, Facts, Finding, Principal, Subject
+from countermand.core.rule import PREVIOUS
+from countermand.history import History
 from countermand.ports import Action, Clock, Cloud, Identities, Ledger
 
 
@@ -20,12 +23,14 @@ class FactReader:
         cloud: Cloud,
         actions: Mapping[str, Action],
         ledger: Ledger,
+        history: History,
         clock: Clock,
     ) -> None:
         self._identities = identities
         self._cloud = cloud
         self._actions = actions
         self._ledger = ledger
+        self._history = history
         self._clock = clock
 
     def read(self, event: Event, finding: Finding) -> Facts:
@@ -43,7 +48,7 @@ class FactReader:
         principal = self._identities.read(subject) if subject.kind.is_principal else None
         if principal is None and subject.kind.is_principal:
             return Facts(now=self._clock.now())
-        params, irreversible = self._look(finding, principal)
+        params, irreversible = self._look(event, finding, principal)
         target = principal.unique_id if principal is not None else subject.name
         return Facts(
             now=self._clock.now(),
@@ -55,12 +60,16 @@ class FactReader:
         )
 
     def _look(
-        self, finding: Finding, principal: Principal | None
+        self, event: Event, finding: Finding, principal: Principal | None
     ) -> tuple[Mapping[str, str] | None, str | None]:
         """What the action would do, and why it cannot. What only alerts is not looked for."""
         if finding.remediation is None:
             return {}, None
         action = self._actions[finding.remediation]
+        try:
+            finding = self._with_previous(event, finding, principal)
+        except CannotRestore as error:
+            return {}, str(error)
         if missing := [name for name in action.needs if name not in finding.evidence]:
             return {}, f"the event does not say {', '.join(missing)}"
         try:
@@ -69,6 +78,14 @@ class FactReader:
             return None, None
         except CannotRestore as error:
             return {}, str(error)
+
+    def _with_previous(
+        self, event: Event, finding: Finding, principal: Principal | None
+    ) -> Finding:
+        if finding.restores is None or principal is None:
+            return finding
+        previous = self._history.before(event, finding, principal)
+        return replace(finding, evidence={**finding.evidence, PREVIOUS: previous})
 
 
 def grant_key(account_id: str, target: str, finding: Finding) -> str:

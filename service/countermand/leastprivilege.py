@@ -1,8 +1,10 @@
 """The least privilege of a worker, and the events that must reach it, from what is enabled.
 
 Adapters and actions name the calls that they make; this puts them into policy statements. The
-worker may grant nothing, and may write to IAM only in enforce mode, only what the actions of the
-enabled rules call, and only within the scope.
+worker may write to IAM only in enforce mode, only what the actions of the enabled rules call, and
+only within the scope. Where IAM can say so, a call that could grant may only put what denies; where
+it cannot (iam:PutUserPolicy, iam:UpdateAssumeRolePolicy), the scope is the limit, and switching off
+the rule takes the permission away.
 
 `user/iam-test-*` in a policy also means the user `evil` at path `/iam-test-/`, because `*` crosses
 a slash there. Hence the explicit Deny on everything below a path.
@@ -14,6 +16,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, fields
 from typing import Any
 
+from countermand import history
 from countermand.aws import cloudwatch, dynamodb, iam, sns, sqs
 from countermand.core.checks import ADMIN_POLICY_ARNS, DENY_ALL_ARNS, PROTECTED_DENY_ARNS
 from countermand.core.errors import ConfigError
@@ -22,6 +25,16 @@ from countermand.core.rule import Rule, RuleSet
 from countermand.ports import Action
 
 _ENTITIES = ("User", "Role", "Group")
+_PLURAL = {
+    SubjectKind.USER: "Users",
+    SubjectKind.ROLE: "Roles",
+    SubjectKind.GROUP: "Groups",
+    SubjectKind.POLICY: "Policies",
+}
+_BOUNDARY = "iam:PermissionsBoundary"
+_RESTORE_BOUNDARY = frozenset(
+    f"restore_{kind}_permissions_boundary" for kind in (SubjectKind.USER, SubjectKind.ROLE)
+)
 _ONLY = (
     (
         "Detach",
@@ -39,11 +52,74 @@ _ONLY = (
     (
         "Contain",
         frozenset(f"iam:Put{entity}PermissionsBoundary" for entity in _ENTITIES),
-        "iam:PermissionsBoundary",
+        _BOUNDARY,
         DENY_ALL_ARNS,
     ),
 )
 """Calls that are allowed for the listed policies alone: name, calls, condition key, ARNs."""
+
+_TARGETS: tuple[tuple[str, frozenset[str], tuple[str, ...]], ...] = (
+    (
+        "Trails",
+        frozenset({"cloudtrail:PutEventSelectors", "cloudtrail:StartLogging"}),
+        ("cloudtrail:*:{account}:trail/{scope}",),
+    ),
+    (
+        "Clusters",
+        frozenset({"eks:DisassociateAccessPolicy"}),
+        ("eks:*:{account}:access-entry/{scope}/*",),
+    ),
+    ("EventRules", frozenset({"events:EnableRule"}), ("events:*:{account}:rule/{scope}",)),
+    (
+        "OidcProviders",
+        frozenset(
+            {
+                "iam:DeleteOpenIDConnectProvider",
+                "iam:RemoveClientIDFromOpenIDConnectProvider",
+            }
+        ),
+        ("iam::{account}:oidc-provider/{scope}",),
+    ),
+    (
+        "SamlProviders",
+        frozenset({"iam:DeleteSAMLProvider"}),
+        ("iam::{account}:saml-provider/{scope}",),
+    ),
+    (
+        "InstanceProfiles",
+        frozenset({"iam:RemoveRoleFromInstanceProfile"}),
+        ("iam::{account}:instance-profile/{scope}",),
+    ),
+    (
+        "Functions",
+        frozenset({"lambda:PutFunctionConcurrency", "lambda:RemovePermission"}),
+        ("lambda:*:{account}:function:{scope}",),
+    ),
+    (
+        "TrustAnchors",
+        frozenset({"rolesanywhere:DisableTrustAnchor"}),
+        ("rolesanywhere:*:{account}:trust-anchor/{scope}",),
+    ),
+    (
+        "Profiles",
+        frozenset({"rolesanywhere:DisableProfile"}),
+        ("rolesanywhere:*:{account}:profile/{scope}",),
+    ),
+    (
+        "PermissionSets",
+        frozenset(
+            {
+                "sso:DeleteAccountAssignment",
+                "sso:DetachManagedPolicyFromPermissionSet",
+                "sso:ProvisionPermissionSet",
+            }
+        ),
+        # AWS asks for the right on each of the three. The permission set is what narrows it.
+        ("sso:::account/*", "sso:::instance/*", "sso:::permissionSet/{scope}"),
+    ),
+)
+"""The resources of writes to what is no principal: name, calls, and ARNs after the partition.
+https://docs.aws.amazon.com/service-authorization/latest/reference/reference_policies_actions-resources-contextkeys.html"""
 
 LONGEST_PATTERN = 2048
 """Characters of an EventBridge event pattern.
@@ -68,10 +144,22 @@ class Places:
     role_scope: str = "${role_scope}"
     group_scope: str = "${group_scope}"
     policy_scope: str = "${policy_scope}"
+    resource_scope: str = "${resource_scope}"
 
     def principals(self, kind: SubjectKind, names: str) -> str:
         """The ARN of principals or policies of one kind."""
         return f"arn:{self.partition}:iam::{self.account_id}:{kind}/{names}"
+
+    def resource(self, pattern: str) -> str:
+        """The ARN of resources in scope, from a pattern of `_TARGETS`."""
+        if "{scope}" in pattern and self.resource_scope.startswith("arn:"):
+            return self.resource_scope
+        named = pattern.format(account=self.account_id, scope=self.resource_scope)
+        return f"arn:{self.partition}:{named}"
+
+    def here(self, arns: Iterable[str]) -> set[str]:
+        """AWS-managed policies as they are called in this partition."""
+        return {f"arn:{self.partition}:{arn.split(':', 2)[2]}" for arn in arns}
 
     def scope(self, kind: SubjectKind) -> str:
         """The glob of the kind's names."""
@@ -105,25 +193,42 @@ def enforce_policy(rules: RuleSet, actions: Mapping[str, Action], places: Places
 def enforce_statements(
     rules: RuleSet, actions: Mapping[str, Action], places: Places
 ) -> list[Statement]:
-    """The writes by kind of target, each with its Deny below a path."""
+    """The writes by kind of target, each with its Deny below a path if it can have one."""
     statements: list[Statement] = []
     for kind in (SubjectKind.USER, SubjectKind.ROLE, SubjectKind.GROUP, SubjectKind.POLICY):
-        writes = sorted({p for a in _actions(rules, actions, kind) for p in a.permissions})
+        enabled = _actions(rules, actions, kind)
+        writes = sorted({p for a in enabled for p in a.permissions})
         scoped = places.principals(kind, places.scope(kind))
-        name = f"{kind.capitalize()}s"
+        name = _PLURAL[kind]
         for sid, calls, key, arns in _ONLY:
             if narrowed := [p for p in writes if p in calls]:
-                condition = {"ArnEquals": {key: sorted(arns)}}
+                listed = {*places.here(arns), *_own_boundaries(key, enabled, places)}
+                condition = {"ArnEquals": {key: sorted(listed)}}
                 statements.append(_allow(f"{sid}{name}", narrowed, scoped))
                 statements[-1]["Condition"] = condition
         if others := [p for p in writes if not any(p in calls for _, calls, _, _ in _ONLY)]:
             statements.append(_allow(f"TakeBack{name}", others, scoped))
         if writes:
             statements.append(_deny(f"NoPaths{name}", writes, f"{scoped}/*"))
-    return statements
+    return [*statements, *_writes_to_resources(rules, actions, places)]
 
 
-def routing_patterns(rules: RuleSet) -> list[Mapping[str, Any]]:
+def _writes_to_resources(
+    rules: RuleSet, actions: Mapping[str, Action], places: Places
+) -> Iterable[Statement]:
+    kind = SubjectKind.RESOURCE
+    writes = {p for a in _actions(rules, actions, kind) for p in a.permissions}
+    for name, calls, patterns in _TARGETS:
+        if allowed := sorted(writes & calls):
+            resources = [places.resource(pattern) for pattern in patterns]
+            yield _allow(f"TakeBack{name}", allowed, *resources)
+            if name == "InstanceProfiles":
+                yield _deny("NoPathsInstanceProfiles", allowed, f"{resources[0]}/*")
+    if unplaced := writes.difference(*(calls for _, calls, _ in _TARGETS)):
+        raise ConfigError(f"no resource is known for {', '.join(sorted(unplaced))}")
+
+
+def routing_patterns(rules: RuleSet) -> list[dict[str, Any]]:
     """The EventBridge patterns, one for each bus rule, that let through what the rules need.
 
     Raises `ConfigError` for one that EventBridge would refuse.
@@ -132,7 +237,7 @@ def routing_patterns(rules: RuleSet) -> list[Mapping[str, Any]]:
     for rule in rules.rules:
         for source in rule.file.when.get("source", ("",)):
             by_source.setdefault(str(source), []).append(rule)
-    patterns: list[Mapping[str, Any]] = [
+    patterns: list[dict[str, Any]] = [
         RuleSet(of).routing_pattern() for _, of in sorted(by_source.items())
     ]
     for pattern in patterns:
@@ -150,22 +255,32 @@ def _reads(rules: RuleSet, actions: Mapping[str, Action], places: Places) -> lis
         about = [rule for rule in rules.rules if rule.subject_kind is kind]
         needed = set(identity_reads if about else ())
         needed |= {p for a in _actions(rules, actions, kind) for p in a.read_permissions}
+        needed |= set(history.NOTE_PERMISSIONS[kind] if rules.restored else ())
         if needed:
             resource = places.principals(kind, "*")
-            statements.append(_allow(f"Look{kind.capitalize()}s", sorted(needed), resource))
+            statements.append(_allow(f"Look{_PLURAL[kind]}", sorted(needed), resource))
     others = {
         permission
         for kind in (SubjectKind.POLICY, SubjectKind.RESOURCE, SubjectKind.ACCOUNT)
         for action in _actions(rules, actions, kind)
         for permission in action.read_permissions
     }
+    if rules.restored:
+        others.add(history.SNAPSHOT_PERMISSION)
     return [*statements, *([_allow("Look", sorted(others), "*")] if others else [])]
 
 
-def _actions(rules: RuleSet, actions: Mapping[str, Action], kind: SubjectKind) -> Iterable[Action]:
+def _own_boundaries(key: str, enabled: Iterable[Action], places: Places) -> list[str]:
+    """Any policy of the account's own may have been the boundary that is put back."""
+    if key != _BOUNDARY or not any(action.name in _RESTORE_BOUNDARY for action in enabled):
+        return []
+    return [places.principals(SubjectKind.POLICY, "*")]
+
+
+def _actions(rules: RuleSet, actions: Mapping[str, Action], kind: SubjectKind) -> list[Action]:
     names = {
         rule.remediation
-        for rule in rules.rules
+        for rule in rules.every
         if rule.subject_kind is kind and rule.mode is not Mode.OBSERVE
     }
     return [actions[name] for name in sorted(names - {None}, key=str) if name is not None]

@@ -40,7 +40,7 @@ from pydantic import TypeAdapter, ValidationError
 from pydantic_core import PydanticSerializationError
 
 from countermand.core.errors import ConfigError, LostClaim, Permanent, Transient
-from countermand.core.model import Record, Undo
+from countermand.core.model import Noted, Record, Undo
 from countermand.logs import get_logger
 from countermand.ports import Busy, Claim, Clock, Conflict, DecisionQuery, Done, Page
 
@@ -52,6 +52,14 @@ _NOT_STORED = {"decision": {"event": {"body", "request"}}}
 _POSITION = re.compile(r"([0-9]{4}-[0-9]{2}-[0-9]{2})(T[0-9:.+]{1,22})?")
 _DECISION_ID = re.compile(r"[0-9a-z-]{0,64}")
 _PURGE_BATCH = 50
+_FORGOTTEN = (
+    ("events", "key"),
+    ("undos", "grant_key"),
+    ("notes", "name"),
+    ("members", "rowid"),
+)
+MOST_MEMBERS = 1000
+"""Of a gathered set: an attacker chooses how many events there are."""
 _BUSY_SECONDS = 5.0
 
 _MIGRATIONS = (
@@ -76,6 +84,15 @@ _MIGRATIONS = (
         ) STRICT""",
     ),
     ("ALTER TABLE events ADD COLUMN undo BLOB",),
+    (
+        """CREATE TABLE notes (
+            name TEXT PRIMARY KEY, value TEXT, at TEXT NOT NULL, touched REAL NOT NULL
+        ) STRICT""",
+        """CREATE TABLE members (
+            name TEXT NOT NULL, member TEXT NOT NULL, touched REAL NOT NULL,
+            PRIMARY KEY (name, member)
+        ) STRICT""",
+    ),
 )
 """Version n of the file is what the first n leave behind; `PRAGMA user_version` remembers n."""
 
@@ -272,7 +289,7 @@ class SqliteLedger:
     def _forget(self) -> None:
         oldest = self._clock.now().timestamp() - self._retention
         with self._write() as db:
-            for table, key in (("events", "key"), ("undos", "grant_key")):
+            for table, key in _FORGOTTEN:
                 db.execute(
                     f"DELETE FROM {table} WHERE {key} IN "  # noqa: S608
                     f"(SELECT {key} FROM {table} WHERE touched < ? LIMIT ?)",
@@ -325,6 +342,52 @@ class SqliteLedger:
                 "SELECT undo FROM undos WHERE grant_key = ?", (storable(grant),)
             ).fetchone()
         return load_undo(row[0]) if row else None
+
+    def note(self, name: str, noted: Noted) -> None:
+        """Keep the latest."""
+        value = storable(noted.value) if noted.value is not None else None
+        with self._write() as db:
+            db.execute(
+                "INSERT INTO notes (name, value, at, touched) VALUES (?, ?, ?, ?) "
+                "ON CONFLICT (name) DO UPDATE SET value = excluded.value, at = excluded.at, "
+                "touched = excluded.touched WHERE excluded.at >= notes.at",
+                (storable(name), value, timestamp(noted.at), self._clock.now().timestamp()),
+            )
+
+    def noted(self, name: str) -> Noted | None:
+        """The latest."""
+        with self._read() as db:
+            row = db.execute(
+                "SELECT value, at FROM notes WHERE name = ?", (storable(name),)
+            ).fetchone()
+        return Noted(row[0], datetime.fromisoformat(row[1])) if row else None
+
+    def gather(self, name: str, member: str) -> None:
+        """Into the set, unless it is full."""
+        with self._write() as db:
+            db.execute(
+                "INSERT OR IGNORE INTO members (name, member, touched) SELECT ?, ?, ? "
+                "WHERE (SELECT count(*) FROM members WHERE name = ?) < ?",
+                (
+                    storable(name),
+                    storable(member),
+                    self._clock.now().timestamp(),
+                    storable(name),
+                    MOST_MEMBERS,
+                ),
+            )
+
+    def gathered(self, names: Sequence[str]) -> frozenset[str]:
+        """All of all sets."""
+        with self._read() as db:
+            rows = [
+                row
+                for name in names
+                for row in db.execute(
+                    "SELECT member FROM members WHERE name = ?", (storable(name),)
+                ).fetchall()
+            ]
+        return frozenset(member for (member,) in rows)
 
     def check(self) -> None:
         """Really write, and take it back."""

@@ -6,7 +6,7 @@ attacker could otherwise fill the memory of the worker, and of Prometheus, with 
 """
 
 import platform
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from enum import StrEnum
 from functools import partial
 
@@ -196,26 +196,34 @@ class Metrics:
             "last_successful_poll_timestamp_seconds",
             "Unix time of the last answer from the queue, with or without messages; 0: none yet.",
         )
+        self.rules = gauge("rules", "Rules in force.")
+        self.rules_stale = gauge(
+            "rules_stale",
+            "1: a rule file changed and is bad, so the rules in force are those from before.",
+        )
         gauge(
             "build_info", "Always 1; the labels say which version runs.", ["version", "python"]
         ).labels(version=__version__, python=platform.python_version()).set(1)
 
-    def expect(
-        self, rule_ids: Iterable[str], actions: Iterable[str], channels: Iterable[str]
-    ) -> None:
+    def expect(self, actions: Iterable[str], channels: Iterable[str]) -> None:
         """Show these series as 0 from the start: `increase()` misses a counter's first step from
         nothing to 1, and the first failed remediation is the one that matters.
         """
         for result in Settlement:
             self.settlements.labels(result=result)
-        for rule_id in rule_ids:
-            self.rule_failures.labels(rule_id=rule_id)
         for action in actions:
             for step_status in StepStatus:
                 self.remediations.labels(action=action, status=step_status)
         for channel in channels:
             for alert_status in AlertStatus:
                 self.alerts.labels(channel=channel, status=alert_status)
+
+    def rules_in_force(self, rule_ids: Sequence[str], *, stale: bool) -> None:
+        """Show the rules, each with its failures, as 0 from the start."""
+        self.rules.set(len(rule_ids))
+        self.rules_stale.set(stale)
+        for rule_id in rule_ids:
+            self.rule_failures.labels(rule_id=rule_id)
 
     def aws_error(self, service: str, operation: str, code: str) -> None:
         """Count a failed call. `service` and `operation` are our own words, `code` may be any."""

@@ -14,7 +14,7 @@ other: either may fail alone.
 
 import hashlib
 import json
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from enum import StrEnum
@@ -22,6 +22,7 @@ from typing import NoReturn, assert_never
 
 from countermand.act import Remediator
 from countermand.claims import Claims
+from countermand.core.correlate import completed, story, traces
 from countermand.core.decide import decide
 from countermand.core.detect import detect
 from countermand.core.errors import Transient
@@ -43,6 +44,7 @@ from countermand.core.model import (
 from countermand.core.parse import parse
 from countermand.core.rule import RuleSet
 from countermand.facts import FactReader
+from countermand.history import History
 from countermand.logs import bound, get_logger
 from countermand.metrics import Metrics
 from countermand.notify import Announcer
@@ -82,7 +84,8 @@ class Recheck:
 class Pipeline:
     """The stages with what they need; built once by `app.py`, used by all threads at once."""
 
-    rules: RuleSet
+    rules: Callable[[], RuleSet]
+    """The rules in force: they may change between two messages."""
     policy: Policy
     facts: FactReader
     remediator: Remediator
@@ -91,6 +94,7 @@ class Pipeline:
     clock: Clock
     metrics: Metrics
     claims: Claims
+    history: History
     rechecks: Schedule[Recheck]
     recheck_seconds: tuple[float, ...] = (5, 15)
     """When to look again after a write."""
@@ -100,13 +104,29 @@ class Pipeline:
         received_at = self.clock.now()
         event = parse(body)
         self.metrics.event_to_receipt.observe(_seconds(event.time, received_at))
-        findings = detect(event, self.rules)
+        findings = detect(event, self.rules())
         if not findings:
+            self.history.note(event)
             self.metrics.events_ignored.inc()
             return Result.IGNORED
         with bound(event_id=event.event_id, account_id=event.account_id):
             log.info("Parsed event", event_name=event.name, event_time=event.time.isoformat())
-            return self._claimed(event, findings, received_at)
+            result = self._claimed(event, findings, received_at)
+            self._correlate(event, findings)
+            return result
+
+    def _correlate(self, event: Event, findings: Sequence[Finding]) -> None:
+        """Decide on what this event makes whole, as an event of its own. Also for a duplicate: a
+        worker may have died in between.
+        """
+        if (event.account_id, event.region) != (self.policy.account_id, self.policy.region):
+            return
+        for trace in traces(event, findings, self.rules()):
+            self.ledger.gather(trace.sets[0], trace.member)
+            began = completed(trace, self.ledger.gathered(trace.sets))
+            if began is not None:
+                whole, finding = story(event, trace, began)
+                self._claimed(whole, (finding,), self.clock.now())
 
     def recheck(self, look: Recheck) -> None:
         """See whether a grant that was taken back is there again; if so, judge it anew.
@@ -131,7 +151,7 @@ class Pipeline:
         What cannot be read raises `Transient`; when `blind`, it counts as there.
         """
         found = []
-        for finding in detect(event, self.rules):
+        for finding in detect(event, self.rules()):
             if finding.subject is None:
                 continue
             facts = self.facts.read(event, finding)
@@ -193,6 +213,7 @@ class Pipeline:
         record = self._remediate(claim, record, steps)
         record, unreached = self._tell(claim, record)
         self._retry_if_unfinished(claim, record, unreached)
+        self._note_what_stays(claim, record)
         self.ledger.finish(claim, record)
         self._count(record)
         return Result.DECIDED
@@ -337,6 +358,15 @@ class Pipeline:
         if failed or unreached:
             self.ledger.release(claim)
             raise Transient(f"to be tried again: {', '.join([*failed, *unreached])}")
+
+    def _note_what_stays(self, claim: Claim, record: Record) -> None:
+        if record.decision.verdict is Verdict.REMEDIATE:
+            return
+        try:
+            self.history.note(record.decision.event)
+        except Transient:
+            self.ledger.release(claim)
+            raise
 
     def _count(self, record: Record) -> None:
         decision = record.decision

@@ -14,6 +14,7 @@ from typing import Any, Protocol
 from countermand.core.model import (
     Alert,
     Finding,
+    Noted,
     Principal,
     Record,
     Severity,
@@ -275,6 +276,22 @@ class Ledger(Protocol):
 
     def undo_of(self, grant: str) -> Undo | None:
         """The latest undo noted for this grant (see `facts.grant_key`), if it is still kept."""
+        ...
+
+    def note(self, name: str, noted: Noted) -> None:
+        """Keep what an aspect is (see `history.py`), unless something later is known of it."""
+        ...
+
+    def noted(self, name: str) -> Noted | None:
+        """The latest that was noted, if it is still kept."""
+        ...
+
+    def gather(self, name: str, member: str) -> None:
+        """Put a member into a set that all replicas share. A set keeps its first 1,000 or so."""
+        ...
+
+    def gathered(self, names: Sequence[str]) -> frozenset[str]:
+        """The members of all these sets, with everything that was put in before the call."""
         ...
 
     def check(self) -> None:

@@ -1,10 +1,11 @@
-"""Reads rule files; a bad one stops start-up with its name, line and key.
+"""Reads rule files; a bad one stops start-up with its name, line and key, and later is left out.
 
 The YAML is read as data only (no tags, no duplicate keys), checked by the schema of `core.rule`,
 compiled, and its remediation looked up among the actions.
 """
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -15,8 +16,20 @@ from pydantic import BaseModel, ConfigDict, Field, TypeAdapter, ValidationError
 from countermand.core.errors import ConfigError
 from countermand.core.model import Mode, Severity
 from countermand.core.pattern import PatternError
-from countermand.core.rule import Rule, RuleFile, RuleSet, compile_rule
+from countermand.core.rule import (
+    Correlation,
+    CorrelationFile,
+    Rule,
+    RuleFile,
+    RuleSet,
+    compile_correlation,
+    compile_rule,
+)
+from countermand.logs import get_logger
+from countermand.metrics import Metrics
 from countermand.ports import Action
+
+log = get_logger(__name__)
 
 BUILT_IN = Path(__file__).parent / "rules"
 _LARGEST_FOLDER_BYTES = 10_000_000
@@ -33,17 +46,84 @@ class Override(BaseModel):
     mode: Mode | None = Field(
         default=None, description="Replaces the rule's own limit; the service's mode still caps it."
     )
+    scope: str | None = Field(
+        default=None,
+        min_length=1,
+        max_length=200,
+        description="Replaces the rule's own scope; the service's still counts too.",
+    )
+
+
+class Rulebook:
+    """The rules in force while the worker runs: `rules` is always a whole, checked set."""
+
+    def __init__(
+        self,
+        actions: Mapping[str, Action],
+        *folders: Path,
+        overrides: Path | None = None,
+        metrics: Metrics,
+    ) -> None:
+        """Raises `ConfigError` with every error of every file."""
+        self._actions = actions
+        self._folders = folders
+        self._overrides = overrides
+        self._metrics = metrics
+        self._seen = self._look()
+        self._wrong: str | None = None
+        self.rules = self._load()
+        self._show()
+
+    def refresh(self, *, asked: bool = False) -> None:
+        """Read the files anew if one changed, or if asked. When one is bad, the set in force stays
+        until they are mended.
+        """
+        seen = self._look()
+        if seen == self._seen and self._wrong is None and not asked:
+            return
+        self._seen = seen
+        try:
+            self.rules = self._load()
+        except ConfigError as error:
+            if str(error) != self._wrong:
+                log.error("Rules not read anew", error=str(error), kept=len(self.rules))
+            self._wrong = str(error)
+        else:
+            self._wrong = None
+            log.info("Rules read anew", rules=len(self.rules))
+        self._show()
+
+    def _load(self) -> RuleSet:
+        return load_rules(self._actions, *self._folders, overrides=self._overrides)
+
+    def _look(self) -> Sequence[tuple[str, int, int, int]]:
+        """Each file with what changes when it does; the inode, for a mounted ConfigMap is swapped
+        as a whole.
+        """
+        files = [path for folder in self._folders for path in sorted(folder.glob("*.yaml"))]
+        if self._overrides is not None:
+            files.append(self._overrides)
+        found = []
+        for path in files:
+            with suppress(OSError):
+                stat = path.stat()
+                found.append((str(path), stat.st_ino, stat.st_mtime_ns, stat.st_size))
+        return found
+
+    def _show(self) -> None:
+        ids = [rule.id for rule in self.rules.every]
+        self._metrics.rules_in_force(ids, stale=self._wrong is not None)
 
 
 def load_rules(
-    folder: Path, actions: Mapping[str, Action], *more: Path, overrides: Path | None = None
+    actions: Mapping[str, Action], *folders: Path, overrides: Path | None = None
 ) -> RuleSet:
     """All `*.yaml` of the folders, by name, changed by the overrides. Raises `ConfigError` with
     every error of every file.
     """
-    found: dict[str, tuple[Path, Rule]] = {}
+    found: dict[str, tuple[Path, Rule | Correlation]] = {}
     errors: list[str] = []
-    for path in (path for place in (folder, *more) for path in _files(place, errors)):
+    for path in (path for folder in folders for path in _files(folder, errors)):
         try:
             rule = load_rule(path, actions)
         except ConfigError as error:
@@ -53,11 +133,23 @@ def load_rules(
             errors.append(f"{path}: id: {rule.id!r} is the id of {found[rule.id][0]} too")
         found[rule.id] = path, rule
     rules = {rule_id: rule for rule_id, (_, rule) in found.items()}
+    errors.extend(_unknown_steps(found))
     if overrides is not None:
         rules = _overridden(rules, overrides, errors)
     if errors:
         raise ConfigError("\n".join(errors))
-    return RuleSet(rules.values())
+    return RuleSet(
+        (rule for rule in rules.values() if isinstance(rule, Rule)),
+        (rule for rule in rules.values() if isinstance(rule, Correlation)),
+    )
+
+
+def _unknown_steps(found: Mapping[str, tuple[Path, Rule | Correlation]]) -> Iterator[str]:
+    known = {rule_id for rule_id, (_, rule) in found.items() if isinstance(rule, Rule)}
+    for path, rule in found.values():
+        steps = rule.file.correlate.steps if isinstance(rule, Correlation) else ()
+        for rule_id in sorted({rule_id for step in steps for rule_id in step} - known):
+            yield f"{path}: correlate.steps: {rule_id}: no such rule"
 
 
 def _files(folder: Path, errors: list[str]) -> list[Path]:
@@ -71,7 +163,9 @@ def _files(folder: Path, errors: list[str]) -> list[Path]:
     return files
 
 
-def _overridden(rules: dict[str, Rule], path: Path, errors: list[str]) -> dict[str, Rule]:
+def _overridden[R: (Rule | Correlation)](
+    rules: dict[str, R], path: Path, errors: list[str]
+) -> dict[str, R]:
     changed = dict(rules)
     try:
         node, document = _read(path)
@@ -92,27 +186,37 @@ def _overridden(rules: dict[str, Rule], path: Path, errors: list[str]) -> dict[s
     return changed
 
 
-def _changed(rule: Rule, override: Override) -> Rule:
+def _changed[R: (Rule | Correlation)](rule: R, override: Override) -> R:
     return replace(
-        rule, severity=override.severity or rule.severity, mode=override.mode or rule.mode
+        rule,
+        severity=override.severity or rule.severity,
+        mode=override.mode or rule.mode,
+        scope=override.scope or rule.scope,
     )
 
 
-def load_rule(path: Path, actions: Mapping[str, Action]) -> Rule:
+def load_rule(path: Path, actions: Mapping[str, Action]) -> Rule | Correlation:
     """One rule file, checked and compiled."""
     node, document = _read(path)
+    rule: Rule | Correlation
     try:
-        file = RuleFile.model_validate(document)
-        rule = compile_rule(file)
+        if isinstance(document, dict) and "correlate" in document:
+            rule = compile_correlation(CorrelationFile.model_validate(document))
+        else:
+            rule = compile_rule(RuleFile.model_validate(document))
     except ValidationError as error:
         raise ConfigError("\n".join(_lines(path, node, error))) from error
     except PatternError as error:
-        raise ConfigError(f"{path}: {error}") from error
-    if file.id != path.stem:
-        raise ConfigError(f"{path}: id: is {file.id!r}, must be the name of the file")
-    if file.remediate is not None and file.remediate not in actions:
-        known = ", ".join(sorted(actions))
-        raise ConfigError(f"{path}: remediate: unknown {file.remediate!r}; known: {known}")
+        where = str(error).partition(":")[0]
+        line = _line(node, tuple(where.split(".")))
+        raise ConfigError(f"{path}:{line}: {error}") from error
+    if rule.id != path.stem:
+        line = _line(node, ("id",))
+        raise ConfigError(f"{path}:{line}: id: is {rule.id!r}, must be the name of the file")
+    if rule.remediation is not None and rule.remediation not in actions:
+        line, known = _line(node, ("remediate",)), ", ".join(sorted(actions))
+        what = f"unknown {rule.remediation!r}; known: {known}"
+        raise ConfigError(f"{path}:{line}: remediate: {what}")
     return rule
 
 

@@ -215,7 +215,8 @@ class Settings(BaseModel):
         pattern=r"^[A-Za-z0-9_+=,.@*?:/-]*$",
         max_length=512,
         description="Trails, providers, functions and other things whose change may be taken back: "
-        "a glob on the name or ARN in the event. The default, empty, is none.",
+        "a glob on the name, which in an ARN is what follows the type, or on the whole ARN when it "
+        "begins with `arn:`. The default, empty, is none.",
         examples=["arn:aws:cloudtrail:us-east-1:111122223333:trail/audit"],
     )
     break_glass: _Globs = Field(
@@ -229,15 +230,15 @@ class Settings(BaseModel):
         default=(),
         max_length=10,
         description="Folders with rule files of your own, beside the built-in ones; "
-        "comma-separated. Kubernetes mounts one from a ConfigMap.",
+        "comma-separated. Read anew when a file changes and on SIGHUP.",
         examples=["/etc/countermand/rules"],
     )
     rule_overrides: str | None = Field(
         default=None,
         pattern=r"^/\S+$",
         max_length=512,
-        description="A YAML file that changes rules by id: their `mode`, `severity`, or whether "
-        "they are `enabled`.",
+        description="A YAML file that changes rules by id: their `mode`, `severity`, "
+        "`scope`, or whether they are `enabled`. Read anew as the rules are.",
         examples=["/etc/countermand/overrides.yaml"],
     )
     exception_tag: str = Field(

@@ -18,7 +18,7 @@ from countermand.app import rules
 from countermand.catalogue import CaseResult, reaction
 from countermand.core.model import Record
 from countermand.core.report import plain
-from countermand.core.rule import Rule, RuleSet
+from countermand.core.rule import Correlation, Rule, RuleSet
 from countermand.coverage import measure, report
 from countermand.doctor import Finding
 from countermand.ports import Action
@@ -75,14 +75,14 @@ def show_decisions(records: Iterable[Record], *, as_json: bool) -> None:
 def show_rules(rules: RuleSet) -> None:
     """Print one line a rule."""
     console = Console()
-    for rule in rules.rules:
+    for rule in rules.every:
         line = Text(f"{rule.id:<50} ")
         line.append(f"{rule.severity:<9}", style=_SEVERITIES[rule.severity])
         console.print(line.append(f"{reaction(rule):<32} {rule.title}"), soft_wrap=True)
     console.print(f"{len(rules)} rules", highlight=False)
 
 
-def show_rule(rule: Rule) -> None:
+def show_rule(rule: Rule | Correlation) -> None:
     """Print a rule file in full, and what its action needs."""
     console = Console()
     document = rule.file.model_dump(mode="json", exclude_defaults=True)

@@ -3,6 +3,7 @@
 locals {
   own = {
     roles     = "arn:${local.partition}:iam::${local.account_id}:role/${var.name}-*"
+    policies  = "arn:${local.partition}:iam::${local.account_id}:policy/${var.name}-*"
     state     = [module.state.arn, "${module.state.arn}/*"]
     trail     = ["arn:${local.partition}:s3:::${var.name}-trail-*", "arn:${local.partition}:s3:::${var.name}-trail-*/*"]
     anywhere  = "arn:${local.partition}:%s:*:${local.account_id}:%s"
@@ -107,6 +108,22 @@ resource "aws_iam_role_policy" "terraform" {
           "iam:PutRolePolicy", "iam:DeleteRolePolicy", "iam:PutRolePermissionsBoundary",
         ]
         Resource = local.own.roles
+      },
+      {
+        Sid    = "OurPolicies"
+        Effect = "Allow"
+        Action = [
+          "iam:CreatePolicy", "iam:DeletePolicy", "iam:GetPolicy", "iam:GetPolicyVersion", "iam:ListPolicyVersions",
+          "iam:CreatePolicyVersion", "iam:DeletePolicyVersion", "iam:TagPolicy", "iam:UntagPolicy", "iam:ListPolicyTags",
+        ]
+        Resource = local.own.policies
+      },
+      {
+        Sid       = "AttachThemToOurRoles"
+        Effect    = "Allow"
+        Action    = ["iam:AttachRolePolicy", "iam:DetachRolePolicy"]
+        Resource  = local.own.roles
+        Condition = { ArnLike = { "iam:PolicyARN" = local.own.policies } }
       },
       {
         Sid      = "HandRolesToOurServices"

@@ -3,94 +3,15 @@ look, apply, verify, undo, verify.
 """
 
 import json
-import uuid
-from collections.abc import Mapping
-from typing import Any, cast
+from typing import Any
 
-import botocore.session
 import pytest
 
+from accounts import ADMIN, ADMIN_ARN, DENY_ALL, FOREIGN, KINDS, OWN, READ, Account, document, trust
 from countermand.actions import ALL
-from countermand.aws.clients import Clients
-from countermand.aws.cloud import AwsCloud
-from countermand.aws.iam import IamIdentities
 from countermand.core.checks import PROTECTED_DENY_ARNS
 from countermand.core.errors import CannotRestore
-from countermand.core.model import Finding, Principal, Severity, Subject, SubjectKind
-
-ADMIN_ARN = "arn:aws:iam::aws:policy/AdministratorAccess"
-DENY_ALL = "arn:aws:iam::aws:policy/AWSDenyAll"
-KINDS = (SubjectKind.USER, SubjectKind.ROLE, SubjectKind.GROUP)
-
-
-def document(action: str, resource: str = "*") -> str:
-    statement = {"Effect": "Allow", "Action": action, "Resource": resource}
-    return json.dumps({"Version": "2012-10-17", "Statement": [statement]})
-
-
-def trust(principal: object) -> str:
-    statement = {"Effect": "Allow", "Principal": principal, "Action": "sts:AssumeRole"}
-    return json.dumps({"Version": "2012-10-17", "Statement": [statement]})
-
-
-ADMIN = document("*")
-READ = document("s3:GetObject")
-OWN = trust({"AWS": "arn:aws:iam::123456789012:root"})
-FOREIGN = trust({"AWS": "arn:aws:iam::444455556666:root"})
-
-
-class MotoClients:
-    """Clients of moto's server, as `AwsCloud` asks for them."""
-
-    def __init__(self, endpoint: str) -> None:
-        self._endpoint = endpoint
-
-    def get(self, service: str) -> Any:
-        return botocore.session.get_session().create_client(
-            service,
-            region_name="us-east-1",
-            endpoint_url=self._endpoint,
-            aws_access_key_id="test",
-            aws_secret_access_key="test",
-        )
-
-
-class Account:
-    """An AWS account with a user, role, group and policy of one name, which no other test uses."""
-
-    def __init__(self, endpoint: str) -> None:
-        clients = MotoClients(endpoint)
-        self.name = f"iam-test-{uuid.uuid4().hex[:12]}"
-        self.iam = clients.get("iam")
-        self.cloud = AwsCloud(cast("Clients", clients))
-        self.iam.create_user(UserName=self.name)
-        self.iam.create_group(GroupName=self.name)
-        self.iam.create_role(RoleName=self.name, AssumeRolePolicyDocument=OWN)
-        policy = self.iam.create_policy(PolicyName=self.name, PolicyDocument=READ)
-        self.policy_arn = policy["Policy"]["Arn"]
-
-    def put_inline(self, kind: SubjectKind, text: str) -> None:
-        put = getattr(self.iam, f"put_{kind}_policy")
-        name = {f"{kind.capitalize()}Name": self.name}
-        put(**name, PolicyName="inline", PolicyDocument=text)
-
-    def look(self, action: str, subject: Subject, **evidence: str) -> Mapping[str, str] | None:
-        finding = Finding("rule", "title", Severity.HIGH, subject, evidence, action)
-        principal: Principal | None = None
-        if subject.kind.is_principal:
-            principal = IamIdentities(self.iam).read(subject)
-        return ALL[action].look(self.cloud, finding, principal)
-
-    def take_back_and_undo(self, action: str, params: Mapping[str, str] | None) -> None:
-        """The life of a step, with a look at IAM after each part."""
-        assert params is not None
-        assert all(isinstance(value, str) for value in params.values())
-        done = ALL[action]
-        assert done.present(self.cloud, params)
-        assert done.apply(self.cloud, params)
-        assert not done.present(self.cloud, params)
-        done.undo(self.cloud, params)
-        assert done.present(self.cloud, params)
+from countermand.core.model import Subject, SubjectKind
 
 
 @pytest.fixture
@@ -99,13 +20,21 @@ def account(dynamodb: Any) -> Account:
 
 
 @pytest.mark.parametrize("kind", KINDS)
-def test_an_inline_policy_is_deleted_and_comes_back_as_it_was(
-    account: Account, kind: SubjectKind
+@pytest.mark.parametrize("previous", ["", READ])
+def test_an_inline_policy_becomes_what_it_was_and_comes_back(
+    account: Account, kind: SubjectKind, previous: str
 ) -> None:
     account.put_inline(kind, ADMIN)
-    action = f"delete_{kind}_inline_policy"
-    params = account.look(action, Subject(kind, account.name), policy_name="inline")
+    action, subject = f"restore_{kind}_inline_policy", Subject(kind, account.name)
+    params = account.look(action, subject, policy_name="inline", previous=previous)
+    assert params is not None
     account.take_back_and_undo(action, params)
+    ALL[action].apply(account.cloud, params)
+    names = getattr(account.iam, f"list_{kind}_policies")(
+        **{f"{kind.capitalize()}Name": account.name}
+    )
+    assert names["PolicyNames"] == (["inline"] if previous else [])
+    ALL[action].undo(account.cloud, params)
     get = getattr(account.iam, f"get_{kind}_policy")
     answer = get(**{f"{kind.capitalize()}Name": account.name}, PolicyName="inline")
     assert answer["PolicyDocument"] == json.loads(ADMIN)
@@ -116,14 +45,25 @@ def test_an_inline_policy_that_was_made_harmless_since_is_left_alone(
     account: Account, kind: SubjectKind
 ) -> None:
     account.put_inline(kind, READ)
-    action = f"delete_{kind}_inline_policy"
-    assert account.look(action, Subject(kind, account.name), policy_name="inline") is None
+    action, subject = f"restore_{kind}_inline_policy", Subject(kind, account.name)
+    assert account.look(action, subject, policy_name="inline", previous="") is None
+
+
+def test_an_inline_policy_that_granted_admin_rights_before_is_never_put_back(
+    account: Account,
+) -> None:
+    account.put_inline(SubjectKind.USER, ADMIN)
+    subject = Subject(SubjectKind.USER, account.name)
+    with pytest.raises(CannotRestore, match="before it granted"):
+        account.look(
+            "restore_user_inline_policy", subject, policy_name="inline", previous=document("iam:*")
+        )
 
 
 def test_an_inline_policy_that_is_gone_needs_no_deletion(account: Account) -> None:
     account.put_inline(SubjectKind.USER, ADMIN)
-    action = "delete_user_inline_policy"
-    params = account.look(action, Subject(SubjectKind.USER, account.name), policy_name="inline")
+    action, subject = "restore_user_inline_policy", Subject(SubjectKind.USER, account.name)
+    params = account.look(action, subject, policy_name="inline", previous="")
     assert params is not None
     account.iam.delete_user_policy(UserName=account.name, PolicyName="inline")
     assert not ALL[action].present(account.cloud, params)
@@ -205,6 +145,56 @@ def test_a_role_with_open_trust_is_denied_all_and_gets_its_boundary_back(
 
 def test_a_role_that_trusts_only_its_own_account_is_left_alone(account: Account) -> None:
     assert account.look("deny_role_by_boundary", Subject(SubjectKind.ROLE, account.name)) is None
+
+
+def test_a_role_s_trust_policy_becomes_what_it_was_and_comes_back(account: Account) -> None:
+    account.iam.update_assume_role_policy(RoleName=account.name, PolicyDocument=FOREIGN)
+    subject = Subject(SubjectKind.ROLE, account.name)
+    params = account.look("restore_role_trust_policy", subject, previous=OWN)
+    account.take_back_and_undo("restore_role_trust_policy", params)
+
+
+def test_a_trust_policy_that_was_open_before_is_never_put_back(account: Account) -> None:
+    account.iam.update_assume_role_policy(RoleName=account.name, PolicyDocument=FOREIGN)
+    subject = Subject(SubjectKind.ROLE, account.name)
+    with pytest.raises(CannotRestore, match="open too"):
+        account.look("restore_role_trust_policy", subject, previous=trust({"AWS": "*"}))
+
+
+def test_a_trust_policy_that_was_closed_since_is_left_alone(account: Account) -> None:
+    subject = Subject(SubjectKind.ROLE, account.name)
+    assert account.look("restore_role_trust_policy", subject, previous=OWN) is None
+
+
+@pytest.mark.parametrize("now", ["", ADMIN_ARN])
+def test_a_role_s_boundary_becomes_what_it_was_and_the_change_comes_back(
+    account: Account, now: str
+) -> None:
+    account.set_boundary(SubjectKind.ROLE, now)
+    subject, action = Subject(SubjectKind.ROLE, account.name), "restore_role_permissions_boundary"
+    account.take_back_and_undo(action, account.look(action, subject, previous=account.policy_arn))
+    role = account.iam.get_role(RoleName=account.name)["Role"]
+    assert role.get("PermissionsBoundary", {}).get("PermissionsBoundaryArn", "") == now
+
+
+@pytest.mark.parametrize(
+    ("previous", "why"),
+    [("", "only taken away"), (ADMIN_ARN, "AWS's policy/AdministratorAccess")],
+)
+def test_a_boundary_that_may_not_be_put_back_is_said_to_be_so(
+    account: Account, previous: str, why: str
+) -> None:
+    account.set_boundary(SubjectKind.ROLE, DENY_ALL)
+    subject = Subject(SubjectKind.ROLE, account.name)
+    with pytest.raises(CannotRestore, match=why):
+        account.look("restore_role_permissions_boundary", subject, previous=previous)
+
+
+def test_a_boundary_that_is_there_again_is_left_alone(account: Account) -> None:
+    account.set_boundary(SubjectKind.ROLE, account.policy_arn)
+    subject = Subject(SubjectKind.ROLE, account.name)
+    action = "restore_role_permissions_boundary"
+    assert account.look(action, subject, previous=account.policy_arn) is None
 
 
 @pytest.mark.parametrize("kind", [SubjectKind.USER, SubjectKind.ROLE])

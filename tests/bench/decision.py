@@ -56,7 +56,7 @@ def decision(body: str, rules: RuleSet) -> Decision | None:
 
 def more_rules(number: int) -> RuleSet:
     """The built-in rules and others beside them, up to so many."""
-    built_in = load_rules(BUILT_IN, ALL).rules
+    built_in = load_rules(ALL, BUILT_IN).rules
     template = built_in[0].file.model_dump(mode="json")
     others = []
     for index in range(number - len(built_in)):

@@ -4,6 +4,7 @@ import ast
 import inspect
 import re
 import sys
+from dataclasses import replace
 from fnmatch import fnmatchcase
 from pathlib import Path
 from typing import Any
@@ -37,6 +38,7 @@ PLACES = Places(
     role_scope="iam-test-*",
     group_scope="iam-test-*",
     policy_scope="iam-test-*",
+    resource_scope="iam-test-*",
 )
 RULES = rules()
 NOT_THE_WORKERS = {
@@ -102,10 +104,11 @@ def test_an_action_calls_only_what_it_names(name: str) -> None:
 # --- the policy
 
 
-def test_dry_run_may_write_nothing_to_iam() -> None:
+def test_dry_run_may_write_nothing_but_to_its_own_queue_topic_ledger_and_log() -> None:
     for action in allowed(Mode.DRY_RUN):
-        if action.startswith("iam:"):
-            assert action.startswith(("iam:Get", "iam:List")), action
+        service, _, name = action.partition(":")
+        if service not in {"dynamodb", "logs", "sns", "sqs"}:
+            assert name.startswith(("Describe", "Get", "List")), action
 
 
 def test_enforce_adds_the_writes_of_the_enabled_actions_and_no_more() -> None:
@@ -133,19 +136,49 @@ def test_no_action_is_a_wildcard_and_the_worker_cannot_grant(mode: Mode) -> None
         assert not action.startswith(("iam:Create", "iam:Pass", "iam:Tag", "sts:"))
 
 
+UNLIMITED = {
+    "iam:PutGroupPolicy": "admin_inline_policy_put_on_group",
+    "iam:PutRolePolicy": "admin_inline_policy_put_on_role",
+    "iam:PutUserPolicy": "admin_inline_policy_put_on_user",
+    "iam:UpdateAssumeRolePolicy": "role_trust_opened",
+}
+"""Calls that could grant and that IAM cannot limit, and the rule that each goes away with."""
+
+
 @pytest.mark.parametrize("mode", Mode)
-def test_what_is_attached_or_put_can_only_deny(mode: Mode) -> None:
+def test_what_is_attached_can_only_deny_and_what_is_put_is_listed_or_known(mode: Mode) -> None:
+    own_policies = f"arn:aws:iam::{ACCOUNT}:policy/*"
     for statement in policy(mode)["Statement"]:
-        granting = [a for a in statement["Action"] if a.startswith(("iam:Attach", "iam:Put"))]
-        if granting and statement["Effect"] == "Allow":
-            ((arns,),) = [keys.values() for keys in statement["Condition"].values()]
-            assert all("Deny" in arn or "Quarantine" in arn for arn in arns)
+        granting = {
+            a
+            for a in statement["Action"]
+            if a.startswith(("iam:Attach", "iam:Put", "iam:UpdateAssume"))
+        }
+        if statement["Effect"] == "Deny" or granting <= UNLIMITED.keys():
+            continue
+        ((key, arns),) = [pair for keys in statement["Condition"].values() for pair in keys.items()]
+        own_boundary = {own_policies} if key == "iam:PermissionsBoundary" else set()
+        assert all("Deny" in arn or "Quarantine" in arn for arn in set(arns) - own_boundary)
+
+
+@pytest.mark.parametrize("call", UNLIMITED)
+def test_a_call_that_could_grant_is_limited_to_the_scope_and_goes_away_with_its_rule(
+    call: str, tmp_path: Path
+) -> None:
+    for statement in policy(Mode.ENFORCE)["Statement"]:
+        if call in statement["Action"]:
+            (arn,) = statement["Resource"]
+            assert re.fullmatch(r"arn:aws:iam::\d+:(user|role|group)/iam-test-\*(/\*)?", arn)
+    off = tmp_path / "overrides.yaml"
+    off.write_text(f"{UNLIMITED[call]}: {{mode: observe}}")
+    rule_set = load_rules(ALL, BUILT_IN, overrides=off)
+    assert call not in str(enforce_policy(rule_set, ALL, PLACES))
 
 
 def test_a_rule_that_is_off_needs_no_write(tmp_path: Path) -> None:
     off = tmp_path / "overrides.yaml"
     off.write_text("admin_policy_attached_to_user: {enabled: false}")
-    rule_set = load_rules(BUILT_IN, ALL, overrides=off)
+    rule_set = load_rules(ALL, BUILT_IN, overrides=off)
     document = enforce_policy(rule_set, ALL, PLACES)
     assert "iam:DetachUserPolicy" not in str(document)
 
@@ -258,6 +291,107 @@ def test_the_policy_allows_what_is_needed_and_nothing_beside(
     assert authorised(policy(Mode(mode)), action, resource, **context) is allow
 
 
+def regional(service: str, name: str, account: str = ACCOUNT) -> str:
+    return f"arn:aws:{service}:us-east-1:{account}:{name}"
+
+
+def no_principal(name: str) -> str:
+    return f"arn:aws:iam::{ACCOUNT}:{name}"
+
+
+PERMISSION_SET = "arn:aws:sso:::permissionSet"
+CLUSTER_ENTRY = f"role/{ACCOUNT}/deploy/54cae684-118a-2dd9-2a3d-01868c5231fa"
+
+
+@pytest.mark.parametrize(
+    ("action", "resource", "allow"),
+    [
+        # only what is in scope, only in the account
+        ("cloudtrail:StartLogging", regional("cloudtrail", "trail/iam-test-t"), True),
+        ("cloudtrail:StartLogging", regional("cloudtrail", "trail/audit"), False),
+        ("cloudtrail:StartLogging", regional("cloudtrail", "trail/iam-test-t", "9" * 12), False),
+        ("cloudtrail:PutEventSelectors", regional("cloudtrail", "trail/iam-test-t"), True),
+        ("cloudtrail:PutEventSelectors", regional("cloudtrail", "trail/audit"), False),
+        ("events:EnableRule", regional("events", "rule/iam-test-r"), True),
+        ("events:EnableRule", regional("events", "rule/other"), False),
+        ("lambda:PutFunctionConcurrency", regional("lambda", "function:iam-test-f"), True),
+        ("lambda:PutFunctionConcurrency", regional("lambda", "function:prod"), False),
+        ("lambda:RemovePermission", regional("lambda", "function:iam-test-f:live"), True),
+        ("lambda:RemovePermission", regional("lambda", "layer:iam-test-f:1"), False),
+        ("iam:DeleteSAMLProvider", no_principal("saml-provider/iam-test-p"), True),
+        ("iam:DeleteSAMLProvider", no_principal("saml-provider/corp"), False),
+        ("iam:DeleteOpenIDConnectProvider", no_principal("oidc-provider/iam-test-p.org"), True),
+        ("iam:DeleteOpenIDConnectProvider", no_principal("oidc-provider/idp.org/iam-test-"), False),
+        (
+            "iam:RemoveClientIDFromOpenIDConnectProvider",
+            no_principal("oidc-provider/iam-test-p.org"),
+            True,
+        ),
+        ("iam:RemoveRoleFromInstanceProfile", no_principal("instance-profile/iam-test-p"), True),
+        ("iam:RemoveRoleFromInstanceProfile", no_principal("instance-profile/web"), False),
+        ("iam:RemoveRoleFromInstanceProfile", no_principal("instance-profile/iam-test-/w"), False),
+        ("rolesanywhere:DisableTrustAnchor", regional("rolesanywhere", "trust-anchor/x"), False),
+        ("rolesanywhere:DisableProfile", regional("rolesanywhere", "profile/x"), False),
+        ("rolesanywhere:DisableProfile", regional("rolesanywhere", "profile/iam-test-1"), True),
+        (
+            "eks:DisassociateAccessPolicy",
+            regional("eks", f"access-entry/iam-test-c/{CLUSTER_ENTRY}"),
+            True,
+        ),
+        (
+            "eks:DisassociateAccessPolicy",
+            regional("eks", f"access-entry/prod/{CLUSTER_ENTRY}"),
+            False,
+        ),
+        ("sso:DeleteAccountAssignment", f"{PERMISSION_SET}/iam-test-/ps-1", True),
+        ("sso:DeleteAccountAssignment", f"{PERMISSION_SET}/ssoins-1/ps-1", False),
+        ("sso:DeleteAccountAssignment", f"arn:aws:sso:::account/{ACCOUNT}", True),
+        ("sso:ProvisionPermissionSet", f"{PERMISSION_SET}/ssoins-1/ps-1", False),
+        # what the undo needs is the operator's
+        ("cloudtrail:StopLogging", regional("cloudtrail", "trail/iam-test-t"), False),
+        ("events:DisableRule", regional("events", "rule/iam-test-r"), False),
+        ("events:PutRule", regional("events", "rule/iam-test-r"), False),
+        ("lambda:AddPermission", regional("lambda", "function:iam-test-f"), False),
+        ("lambda:UpdateFunctionCode", regional("lambda", "function:iam-test-f"), False),
+        ("lambda:InvokeFunction", regional("lambda", "function:iam-test-f"), False),
+        ("iam:CreateSAMLProvider", no_principal("saml-provider/iam-test-p"), False),
+        ("iam:UpdateSAMLProvider", no_principal("saml-provider/iam-test-p"), False),
+        ("iam:AddRoleToInstanceProfile", no_principal("instance-profile/iam-test-p"), False),
+        ("sso:CreateAccountAssignment", f"{PERMISSION_SET}/iam-test-/ps-1", False),
+        ("sso:AttachManagedPolicyToPermissionSet", f"{PERMISSION_SET}/iam-test-/ps-1", False),
+    ],
+)
+def test_writes_to_what_is_no_principal_keep_to_the_resource_scope(
+    action: str, resource: str, allow: bool
+) -> None:
+    assert authorised(policy(Mode.ENFORCE), action, resource) is allow
+    assert not authorised(policy(Mode.DRY_RUN), action, resource)
+
+
+def test_a_resource_scope_of_arns_is_the_only_thing_that_may_be_written_to() -> None:
+    one = regional("cloudtrail", "trail/audit")
+    document = enforce_policy(RULES, ALL, replace(PLACES, resource_scope=one))
+    assert authorised(document, "cloudtrail:StartLogging", one)
+    assert not authorised(document, "cloudtrail:StartLogging", f"{one}-2")
+    assert not authorised(
+        document, "lambda:PutFunctionConcurrency", regional("lambda", "function:")
+    )
+
+
+def test_an_empty_resource_scope_allows_no_write_to_a_resource() -> None:
+    document = enforce_policy(RULES, ALL, replace(PLACES, resource_scope=""))
+    assert not authorised(document, "cloudtrail:StartLogging", regional("cloudtrail", "trail/t"))
+    assert not authorised(document, "iam:DeleteSAMLProvider", no_principal("saml-provider/p"))
+
+
+def test_a_write_whose_resource_is_not_known_is_refused(tmp_path: Path) -> None:
+    text = (BUILT_IN / "trail_stopped.yaml").read_text()
+    changed = text.replace("start_logging", "detach_user_policy").replace("trail_stopped", "some")
+    (tmp_path / "some.yaml").write_text(changed)
+    with pytest.raises(ConfigError, match="no resource is known for iam:DetachUserPolicy"):
+        enforce_policy(load_rules(ALL, tmp_path), ALL, PLACES)
+
+
 # --- routing
 
 
@@ -276,4 +410,4 @@ def test_a_pattern_that_eventbridge_would_refuse_is_refused_here(tmp_path: Path)
     text = template.replace("[AttachUserPolicy]", f"[{names}]")
     (tmp_path / "admin_policy_attached_to_user.yaml").write_text(text)
     with pytest.raises(ConfigError, match=f"more than the {LONGEST_PATTERN}"):
-        routing_patterns(load_rules(tmp_path, ALL))
+        routing_patterns(load_rules(ALL, tmp_path))

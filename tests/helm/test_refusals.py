@@ -42,6 +42,14 @@ LEDGER = "sqlite:/var/lib/countermand/ledger.sqlite3"
             id="the service's own default ledger",
         ),
         pytest.param(
+            {
+                "settings": {"ruleOverrides": "/etc/own.yaml"},
+                "rules": {"overrides": {"some_rule": {"mode": "observe"}}},
+            },
+            "a worker reads one file of overrides, and rules.overrides makes one",
+            id="two files of overrides",
+        ),
+        pytest.param(
             {"settings": {"apiHost": "127.0.0.1"}},
             "settings.apiHost: the kubelet cannot reach 127.0.0.1",
             id="API on the loopback address",

@@ -9,6 +9,9 @@ import pytest
 import yaml
 
 from chart import CHART, QUEUE, SQLITE, Chart, Manifest, environment, found, nested
+from countermand.actions import ALL as ACTIONS
+from countermand.core.model import Mode, Severity
+from countermand.rulebook import BUILT_IN, load_rules
 
 DIGEST = "sha256:" + "a" * 64
 
@@ -253,3 +256,55 @@ def test_probes_are_as_patient_as_told(chart: Chart) -> None:
 )
 def test_objects_can_be_named(chart: Chart, values: dict[str, str], expected: str) -> None:
     assert found(chart.render(values), "Deployment")["metadata"]["name"] == expected
+
+
+OWN_RULE = "role_assumed_at_night"
+OVERRIDDEN = "admin_policy_attached_to_role"
+
+
+def own_rules() -> dict[str, Any]:
+    text = (BUILT_IN / "user_created.yaml").read_text().replace("user_created", OWN_RULE)
+    overrides = {OVERRIDDEN: {"mode": "observe"}, OWN_RULE: {"severity": "low"}}
+    return {"rules": {"files": {f"{OWN_RULE}.yaml": text}, "overrides": overrides}}
+
+
+def test_without_rules_of_ones_own_nothing_more_is_mounted(chart: Chart) -> None:
+    manifests = chart.render()
+    assert [m["mountPath"] for m in pod(manifests)["containers"][0]["volumeMounts"]] == [
+        "/var/lib/countermand"
+    ]
+    assert kinds(manifests).count("ConfigMap") == 1
+    assert "COUNTERMAND_RULE_OVERRIDES" not in environment(manifests)
+
+
+def test_rules_of_ones_own_are_where_the_worker_reads_them(chart: Chart, tmp_path: Path) -> None:
+    manifests = chart.render(own_rules())
+    (volume,) = (v for v in pod(manifests)["volumes"] if v["name"] == "rules")
+    (data,) = (m["data"] for m in manifests if m["metadata"]["name"] == volume["configMap"]["name"])
+    for item in volume["configMap"]["items"]:
+        file = tmp_path / "etc" / item["path"]
+        file.parent.mkdir(parents=True, exist_ok=True)
+        file.write_text(data[item["key"]])
+    read = environment(manifests)
+    (mount,) = (
+        m["mountPath"]
+        for m in pod(manifests)["containers"][0]["volumeMounts"]
+        if m["name"] == "rules"
+    )
+    folder, overrides = (
+        tmp_path / "etc" / Path(read[name]).relative_to(mount)
+        for name in ("COUNTERMAND_RULES_FOLDERS", "COUNTERMAND_RULE_OVERRIDES")
+    )
+    rules = {r.id: r for r in load_rules(ACTIONS, BUILT_IN, folder, overrides=overrides).rules}
+    assert rules[OWN_RULE].severity is Severity.LOW
+    assert rules[OVERRIDDEN].mode is Mode.OBSERVE
+
+
+def test_a_changed_rule_rolls_the_pods(chart: Chart) -> None:
+    def checksum(values: dict[str, Any]) -> str:
+        template = found(chart.render(values), "Deployment")["spec"]["template"]
+        return str(template["metadata"]["annotations"]["checksum/settings"])
+
+    changed = own_rules()
+    changed["rules"]["overrides"][OVERRIDDEN]["mode"] = "dry-run"
+    assert len({checksum({}), checksum(own_rules()), checksum(changed)}) == 3

@@ -11,6 +11,7 @@ import pytest
 from countermand.app import rules
 from countermand.aws.provision import provision
 from countermand.localstack import subscription_token
+from countermand.rulebook import BUILT_IN
 from running import PATIENCE_SECONDS, POLL_SECONDS, Gate, Site, Worker, decision, eventually
 
 
@@ -291,3 +292,25 @@ def state_of(site: Site) -> dict[str, Any]:
         "rule": {k: described[k] for k in ("Arn", "EventPattern", "State")},
         "targets": events.list_targets_by_rule(Rule=rule)["Targets"],
     }
+
+
+def test_sighup_has_changed_rules_read_anew_and_bad_ones_stop_nothing(site: Site) -> None:
+    folder = site.folder / "own-rules"
+    folder.mkdir()
+    rule = folder / "own_user_created.yaml"
+    text = (BUILT_IN / "user_created.yaml").read_text().replace("user_created", rule.stem)
+    rule.write_text(text)
+    worker = site.start(rules_folders=str(folder))
+
+    def told(message: str) -> bool:
+        return message in {line["message"] for line in worker.log}
+
+    rule.write_text(text.replace("severity: low", "severity: dreadful"))
+    worker.process.send_signal(signal.SIGHUP)
+    assert eventually(lambda: told("Rules not read anew"), 5)
+    assert "countermand_rules_stale 1.0" in worker.get("/metrics")[1]
+    rule.write_text(text.replace("severity: low", "severity: medium"))
+    worker.process.send_signal(signal.SIGHUP)
+    assert eventually(lambda: told("Rules read anew"), 5)
+    assert "countermand_rules_stale 0.0" in worker.get("/metrics")[1]
+    assert worker.ready()

@@ -331,3 +331,38 @@ def series(worker: Worker) -> dict[str, float]:
 def told(lines: list[dict[str, Any]]) -> list[tuple[str, str, str]]:
     story = [line for line in lines if line["message"] in PROMISED_WORDS]
     return sorted((x["time"], x["message"], x["event_id"]) for x in story)
+
+
+def change(site: Site, name: str, **request: str) -> str:
+    """Tell the bus of an IAM call that was made; returns the event id."""
+    record = attach_event(site.account, "nobody")
+    record |= {"eventName": name, "requestParameters": request}
+    site.lab.put_event(record, CLOUDTRAIL_CALL)
+    return str(record["eventID"])
+
+
+def trust(account: str) -> str:
+    principal = {"AWS": f"arn:aws:iam::{account}:root"}
+    statement = {"Effect": "Allow", "Principal": principal, "Action": "sts:AssumeRole"}
+    return json.dumps({"Version": "2012-10-17", "Statement": [statement]})
+
+
+def test_an_opened_trust_policy_becomes_what_it_was_and_can_be_opened_again(site: Site) -> None:
+    iam, role = site.clients.get("iam"), site.user("role")
+    own, foreign = trust(site.account), trust("444455556666")
+    iam.create_role(RoleName=role, AssumeRolePolicyDocument=own)
+    worker = site.start(mode="enforce")
+    assert eventually(lambda: "Snapshot taken" in {line["message"] for line in worker.log})
+    time.sleep(1)  # CloudTrail's times have no fraction, and the snapshot must be the older
+    iam.update_assume_role_policy(RoleName=role, PolicyDocument=foreign)
+    found = decision(
+        worker, change(site, "UpdateAssumeRolePolicy", roleName=role, policyDocument=foreign)
+    )
+    assert found["outcome"] == "applied"
+
+    def document() -> Any:
+        return iam.get_role(RoleName=role)["Role"]["AssumeRolePolicyDocument"]
+
+    assert document() == json.loads(own)
+    assert site.countermand(worker, "undo", found["decision_id"]).returncode == 0
+    assert document() == json.loads(foreign)

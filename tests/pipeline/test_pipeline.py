@@ -19,6 +19,7 @@ from countermand.core.model import (
     Undo,
     Verdict,
 )
+from countermand.core.rule import RuleSet
 from countermand.facts import grant_key
 from countermand.notify import Announcer
 from countermand.pipeline import Recheck, Result
@@ -655,9 +656,8 @@ def test_a_rule_whose_check_breaks_alerts_and_is_counted(stage: Stage) -> None:
     def broken(*_: object) -> None:
         raise ZeroDivisionError("division by zero")
 
-    rules = tuple(replace(rule, check=broken) for rule in pipeline.rules.rules)
-    broken_rules = type(pipeline.rules)(rules)
-    replace(pipeline, rules=broken_rules).handle(attack())
+    rules = RuleSet(replace(rule, check=broken) for rule in pipeline.rules().rules)
+    replace(pipeline, rules=lambda: rules).handle(attack())
     record = stage.record()
     assert record.decision.verdict is Verdict.ALERT_ONLY
     assert "ZeroDivisionError" in record.decision.reason

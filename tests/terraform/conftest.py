@@ -30,7 +30,7 @@ from terraforming import (
 
 HERE = Path(__file__).parent
 NOT_TO_BE_HAD = 3
-"""What scripts/fetch_terraform.py ends with where Terraform cannot be had; all else is a failure."""
+"""What scripts/fetch_terraform.py ends with where Terraform cannot be had."""
 START_SECONDS = 60
 DEV = {"image": IMAGE, "emails": [EMAIL]}
 

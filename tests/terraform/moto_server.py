@@ -23,8 +23,8 @@ def list_tags_for_resource(self: Any) -> str:
     return json.dumps({"Tags": _tags.get(self._get_param("ResourceARN"), {})})
 
 
-Responses.register_scalable_target = register_scalable_target
-Responses.list_tags_for_resource = list_tags_for_resource
+for call in (register_scalable_target, list_tags_for_resource):
+    setattr(Responses, call.__name__, call)
 
 if __name__ == "__main__":
     main()

@@ -25,6 +25,7 @@ SAME_ATTRIBUTES = ("MessageRetentionPeriod", "VisibilityTimeout", "RedrivePolicy
 
 @pytest.fixture
 def aws(emulator: LocalStack, local_applied: Terraform) -> Iterator[Clients]:
+    assert local_applied.folder.is_dir()
     with aws_environment(emulator.url):
         yield Clients("us-east-1")
 

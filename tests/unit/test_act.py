@@ -174,6 +174,8 @@ def test_an_undo_that_iam_refuses_raises() -> None:
 
 # --- every action
 
+SERVICES = {"iam", "cloudtrail", "eks", "events", "lambda", "rolesanywhere", "sso"}
+
 
 @pytest.mark.parametrize("name", ALL)
 def test_an_action_is_found_by_its_own_name_and_says_what_it_needs(name: str) -> None:
@@ -181,21 +183,47 @@ def test_an_action_is_found_by_its_own_name_and_says_what_it_needs(name: str) ->
     assert action.name == name
     assert action.description.endswith(".")
     for permission in (*action.read_permissions, *action.permissions, *action.undo_permissions):
-        assert permission.startswith("iam:")
+        assert permission.partition(":")[0] in SERVICES
         assert "*" not in permission
 
 
-def test_no_right_to_grant_is_among_what_the_worker_needs_but_to_put_denials() -> None:
+def test_the_rights_to_grant_among_what_the_worker_needs_are_known() -> None:
     needed = {
         name: {
-            p for p in action.permissions if p.startswith(("iam:Attach", "iam:Put", "iam:Create"))
+            p
+            for p in action.permissions
+            if p.startswith(("iam:Attach", "iam:Put", "iam:Create", "iam:UpdateAssume"))
         }
         for name, action in ALL.items()
     }
     assert {name: granting for name, granting in needed.items() if granting} == {
         "deny_role_by_boundary": {"iam:PutRolePermissionsBoundary"},
+        "deny_user_by_boundary": {"iam:PutUserPermissionsBoundary"},
         "reattach_role_deny_policy": {"iam:AttachRolePolicy"},
         "reattach_user_deny_policy": {"iam:AttachUserPolicy"},
+        "restore_group_inline_policy": {"iam:PutGroupPolicy"},
+        "restore_role_inline_policy": {"iam:PutRolePolicy"},
+        "restore_role_permissions_boundary": {"iam:PutRolePermissionsBoundary"},
+        "restore_role_trust_policy": {"iam:UpdateAssumeRolePolicy"},
+        "restore_user_inline_policy": {"iam:PutUserPolicy"},
+        "restore_user_permissions_boundary": {"iam:PutUserPermissionsBoundary"},
+    }
+
+
+def test_what_the_worker_sets_in_other_services_only_watches_limits_or_ends() -> None:
+    takes = ("Delete", "Detach", "Disable", "Disassociate", "Remove")
+    needed = {
+        p
+        for action in ALL.values()
+        for p in action.permissions
+        if not p.startswith("iam:") and not p.partition(":")[2].startswith(takes)
+    }
+    assert needed == {
+        "cloudtrail:PutEventSelectors",
+        "cloudtrail:StartLogging",
+        "events:EnableRule",
+        "lambda:PutFunctionConcurrency",
+        "sso:ProvisionPermissionSet",
     }
 
 

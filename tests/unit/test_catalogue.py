@@ -76,7 +76,7 @@ def test_lint_says_every_error_of_every_file(tmp_path: Path) -> None:
 
 
 def test_coverage_names_each_call_and_its_rules() -> None:
-    calls = calls_of(load_rules(BUILT_IN, ALL))
+    calls = calls_of(load_rules(ALL, BUILT_IN))
     assert ADMIN_TO_USER in calls["iam:AttachUserPolicy"]
     assert "iam:AttachUserPolicy" in run("rules", "coverage")[1]
 
@@ -127,7 +127,7 @@ def test_cases_of_another_form_are_refused(tmp_path: Path) -> None:
 
 def test_a_folder_adds_to_the_built_in_rules(tmp_path: Path) -> None:
     of_ones_own(tmp_path)
-    rules = load_rules(BUILT_IN, ALL, tmp_path)
+    rules = load_rules(ALL, BUILT_IN, tmp_path)
     assert "our_rule" in {rule.id for rule in rules.rules}
     assert len(rules) == len(list(BUILT_IN.glob("*.yaml"))) + 1
 
@@ -137,13 +137,13 @@ def test_a_folder_of_links_as_kubernetes_mounts_one_is_read(tmp_path: Path) -> N
     of_ones_own(real)
     mounted.mkdir()
     (mounted / "our_rule.yaml").symlink_to(real / "our_rule.yaml")
-    assert len(load_rules(mounted, ALL)) == 1
+    assert len(load_rules(ALL, mounted)) == 1
 
 
 def test_an_id_that_is_taken_is_refused_with_both_files(tmp_path: Path) -> None:
     path = of_ones_own(tmp_path, ADMIN_TO_USER)
     with pytest.raises(ConfigError) as refusal:
-        load_rules(BUILT_IN, ALL, tmp_path)
+        load_rules(ALL, BUILT_IN, tmp_path)
     assert str(path) in str(refusal.value)
     assert str(BUILT_IN / path.name) in str(refusal.value)
 
@@ -151,7 +151,7 @@ def test_an_id_that_is_taken_is_refused_with_both_files(tmp_path: Path) -> None:
 def overridden(tmp_path: Path, text: str) -> dict[str, Any]:
     file = tmp_path / "overrides.yaml"
     file.write_text(text)
-    rules = load_rules(BUILT_IN, ALL, overrides=file).rules
+    rules = load_rules(ALL, BUILT_IN, overrides=file).rules
     return {rule.id: rule for rule in rules}
 
 
@@ -188,13 +188,13 @@ def test_a_folder_that_is_too_large_is_refused_before_it_is_read(tmp_path: Path)
     for number in range(3):
         (tmp_path / f"big_{number}.yaml").write_bytes(b"#" * 4_000_000)
     with pytest.raises(ConfigError, match="12000000 bytes of rules"):
-        load_rules(tmp_path, ALL)
+        load_rules(ALL, tmp_path)
 
 
 def test_a_thousand_rules_are_loaded(tmp_path: Path) -> None:
     for number in range(1000):
         of_ones_own(tmp_path, f"rule_number_{number}")
-    assert len(load_rules(tmp_path, ALL)) == 1000
+    assert len(load_rules(ALL, tmp_path)) == 1000
 
 
 # --- pages
@@ -202,7 +202,7 @@ def test_a_thousand_rules_are_loaded(tmp_path: Path) -> None:
 
 def test_the_page_has_a_section_for_every_rule() -> None:
     page = rules_page()
-    for rule in load_rules(BUILT_IN, ALL).rules:
+    for rule in load_rules(ALL, BUILT_IN).rules:
         assert f"\n## {rule.id}\n" in page
         assert reaction(rule) in page
 

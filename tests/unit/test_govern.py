@@ -89,6 +89,18 @@ def test_a_screening_guard_decides_without_any_live_read(
     assert (ruling.reasons[0].guard, ruling.verdict, ruling.tell) == (guard, verdict, tell)
 
 
+@pytest.mark.parametrize(("scope", "approved"), [("*-user", True), ("iam-test-[a-t]*", False)])
+def test_a_rule_can_narrow_the_scope(scope: str, approved: bool) -> None:
+    ruling = judge(EVENT, replace(FINDING, scope=scope), POLICY, FACTS)
+    assert (ruling.verdict is Verdict.REMEDIATE) is approved
+
+
+def test_a_rule_cannot_widen_the_scope() -> None:
+    facts = replace(FACTS, principal=user("alice"))
+    ruling = judge(EVENT, replace(FINDING, scope="*"), POLICY, facts)
+    assert [r.guard for r in ruling.reasons] == ["scope"]
+
+
 def test_a_role_that_only_looks_like_ours_is_not_ours() -> None:
     assert screen(replace(EVENT, actor=LOOK_ALIKE), FINDING, POLICY) is None
 
@@ -213,3 +225,35 @@ def test_a_user_created_in_the_second_of_the_event_is_the_one_it_is_about() -> N
     created = EVENT.time + timedelta(milliseconds=900)
     facts = replace(FACTS, principal=user(created=created))
     assert judge(EVENT, FINDING, POLICY, facts).verdict is Verdict.REMEDIATE
+
+
+TRAIL_ARN = f"arn:aws:cloudtrail:us-east-1:{ACCOUNT}:trail/audit"
+
+
+@pytest.mark.parametrize(
+    ("scope", "name", "inside"),
+    [
+        ("", "audit", False),
+        ("", TRAIL_ARN, False),
+        ("audit", "audit", True),
+        ("audit", TRAIL_ARN, True),
+        ("aud*", "arn:aws:lambda:us-east-1:1:function:audit", True),
+        ("idp.org/*", f"arn:aws:iam::{ACCOUNT}:oidc-provider/idp.org/id/1", True),
+        ("trail*", TRAIL_ARN, False),
+        ("other", TRAIL_ARN, False),
+        (TRAIL_ARN, TRAIL_ARN, True),
+        ("arn:*:trail/*", TRAIL_ARN, True),
+        ("arn:*", "audit", False),
+        ("arn:*:trail/other", TRAIL_ARN, False),
+        ("*", "arn:aws:odd", True),
+        ("odd", "arn:aws:odd", False),
+    ],
+)
+def test_the_scope_of_resources_is_their_name_or_their_whole_arn(
+    scope: str, name: str, inside: bool
+) -> None:
+    finding = replace(FINDING, subject=Subject(SubjectKind.RESOURCE, name))
+    facts = Facts(now=NOW, grant_present=True)
+    ruling = judge(EVENT, finding, replace(POLICY, resource_scope=scope), facts)
+    assert (ruling.verdict is Verdict.REMEDIATE) is inside
+    assert inside or [reason.guard for reason in ruling.reasons] == ["scope"]

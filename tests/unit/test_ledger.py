@@ -24,6 +24,7 @@ from countermand.core.model import (
     Event,
     Finding,
     Mode,
+    Noted,
     Outcome,
     Reason,
     Record,
@@ -36,7 +37,7 @@ from countermand.core.model import (
     Undo,
     Verdict,
 )
-from countermand.ledger import SqliteLedger, encode_position
+from countermand.ledger import MOST_MEMBERS, SqliteLedger, encode_position, storable
 from countermand.ports import Busy, Claim, Conflict, DecisionQuery, Done, Ledger
 from fakes import ACCOUNT, ADMIN, NOW, FrozenClock, user
 from ledgers import OpenLedger
@@ -444,6 +445,40 @@ def test_the_next_owner_hears_of_an_undo(open_ledger: OpenLedger) -> None:
     assert claimed(open_ledger("b")).record == replace(one, undo=undo)
 
 
+@pytest.mark.parametrize("value", ["a document", "", None, "lone \ud800"])
+def test_a_note_is_seen_by_every_replica(open_ledger: OpenLedger, value: str | None) -> None:
+    open_ledger("a").note("role/x/trust_policy", Noted(value, NOW))
+    found = open_ledger("b").noted("role/x/trust_policy")
+    assert found == Noted(value if value is None else storable(value), NOW)
+
+
+def test_what_was_never_noted_is_not_known(open_ledger: OpenLedger) -> None:
+    assert open_ledger("a").noted("role/x/trust_policy") is None
+
+
+@pytest.mark.parametrize("seconds", [0, 1, 10 * 365 * 86400])
+def test_a_later_note_takes_the_place_of_an_earlier_one_in_whatever_order_they_come(
+    open_ledger: OpenLedger, seconds: float
+) -> None:
+    later = Noted("later", NOW + timedelta(seconds=seconds))
+    ledger = open_ledger("a")
+    ledger.note("n", Noted("earlier", NOW))
+    ledger.note("n", later)
+    assert ledger.noted("n") == later
+    ledger.note("n", Noted(None, NOW - timedelta(seconds=1)))
+    assert ledger.noted("n") == later
+
+
+def test_a_set_is_gathered_by_all_replicas_and_knows_no_order(open_ledger: OpenLedger) -> None:
+    one, two = open_ledger("a"), open_ledger("b")
+    for ledger, member in ((one, "x"), (two, "y"), (two, "x"), (one, "lone \ud800")):
+        ledger.gather("set 1", member)
+    two.gather("set 2", "z")
+    assert one.gathered(["set 1"]) == {"x", "y", storable("lone \ud800")}
+    assert one.gathered(["set 1", "set 2", "set 3"]) == {"x", "y", "z", storable("lone \ud800")}
+    assert one.gathered([]) == frozenset()
+
+
 def test_a_ledger_that_works_passes_its_check(open_ledger: OpenLedger) -> None:
     open_ledger("a").check()
 
@@ -529,10 +564,14 @@ def test_a_file_of_the_first_version_is_brought_up_to_date(path: Path, clock: Fr
     ledger = sqlite(path, clock)
     keep(ledger, record())
     ledger._db.execute("ALTER TABLE events DROP COLUMN undo")
+    ledger._db.execute("DROP TABLE notes")
+    ledger._db.execute("DROP TABLE members")
     ledger._db.execute("PRAGMA user_version = 1")
     ledger.close()
     again = sqlite(path, clock)
     assert again.mark_undone(record().decision.id, Undo("x", NOW), []).undo == Undo("x", NOW)
+    again.note("n", Noted("value", NOW))
+    again.gather("s", "x")
     again.close()
 
 
@@ -648,6 +687,15 @@ def test_what_is_older_than_the_retention_is_forgotten(path: Path, clock: Frozen
     ledger.close()
 
 
+def test_a_set_that_is_full_takes_no_more_and_is_no_error(path: Path, clock: FrozenClock) -> None:
+    ledger = sqlite(path, clock)
+    rows = [("s", str(number)) for number in range(MOST_MEMBERS)]
+    ledger._db.executemany("INSERT INTO members VALUES (?, ?, 0)", rows)
+    ledger.gather("s", "one more")
+    assert len(ledger.gathered(["s"])) == MOST_MEMBERS
+    ledger.close()
+
+
 # --- DynamoDB alone
 
 YEAR_AND_MORE = 400
@@ -686,10 +734,25 @@ def test_the_ledger_makes_only_the_four_calls_that_the_worker_may(
     ledger.save(again, record(2))
     ledger.mark_undone(record(1).decision.id, Undo("x", NOW), ["g"])
     ledger.undo_of("g")
+    ledger.note("n", Noted("value", NOW))
+    ledger.noted("n")
+    ledger.gather("s", "x")
+    ledger.gathered(["s"])
     ids(ledger)
     ids(ledger, target="alice", severity=Severity.LOW)
     ledger.check()
     assert set(calls) == {"GetItem", "PutItem", "UpdateItem", "Query"}
+
+
+@pytest.mark.dynamodb
+def test_an_item_whose_set_is_full_takes_no_more_and_is_no_error(
+    dynamodb: Any, table: str, clock: FrozenClock
+) -> None:
+    ledger = DynamoDbLedger(dynamodb, table, clock, "a", YEAR_AND_MORE)
+    full = {"SS": [str(number) for number in range(MOST_MEMBERS)]}
+    dynamodb.put_item(TableName=table, Item={"key": {"S": "set#s"}, "members": full})
+    ledger.gather("s", "one more")
+    assert len(ledger.gathered(["s"])) == MOST_MEMBERS
 
 
 @pytest.mark.dynamodb

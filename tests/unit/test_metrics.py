@@ -9,6 +9,8 @@ from countermand.core.model import Mode, Severity, StepStatus, Verdict
 from countermand.metrics import CONTENT_TYPE, AlertStatus, Metrics, Settlement
 
 PROMISED_LABELS = {
+    "countermand_rules": (),
+    "countermand_rules_stale": (),
     "countermand_events_received_total": (),
     "countermand_events_ignored_total": (),
     "countermand_events_malformed_total": (),
@@ -26,7 +28,12 @@ PROMISED_LABELS = {
     "countermand_last_successful_poll_timestamp_seconds": (),
     "countermand_build_info": ("version", "python"),
 }
-UNITLESS = {"countermand_messages_in_flight", "countermand_build_info"}
+UNITLESS = {
+    "countermand_messages_in_flight",
+    "countermand_build_info",
+    "countermand_rules",
+    "countermand_rules_stale",
+}
 
 
 def full_names(metrics: Metrics) -> dict[str, tuple[str, ...]]:
@@ -96,7 +103,8 @@ def test_error_codes_that_an_attacker_chose_become_one_series() -> None:
 
 def test_expected_series_are_zero_before_anything_happened() -> None:
     metrics = Metrics()
-    metrics.expect(["some_rule"], ["detach_user_policy"], ["sns"])
+    metrics.rules_in_force(["some_rule"], stale=False)
+    metrics.expect(["detach_user_policy"], ["sns"])
     found = samples(metrics)
     for result in Settlement:
         assert found["countermand_settlements_total", (("result", result),)] == 0
@@ -106,6 +114,8 @@ def test_expected_series_are_zero_before_anything_happened() -> None:
     for alert in AlertStatus:
         assert found["countermand_alerts_total", (("channel", "sns"), ("status", alert))] == 0
     assert found["countermand_rule_failures_total", (("rule_id", "some_rule"),)] == 0
+    assert found["countermand_rules", ()] == 1
+    assert found["countermand_rules_stale", ()] == 0
 
 
 def test_enums_become_their_plain_words() -> None:

@@ -19,7 +19,7 @@ from countermand.replay import Replayed, replay
 from countermand.rulebook import BUILT_IN, load_rules
 from fakes import ACCOUNT, ADMIN
 
-RULES = load_rules(BUILT_IN, ALL)
+RULES = load_rules(ALL, BUILT_IN)
 DATA_SET = Path(__file__).parents[2].parent / "shared/data/cloudtrail/events.jsonl"
 ATTACHES = {"AttachUserPolicy", "AttachRolePolicy", "AttachGroupPolicy"}
 DESCRIBED = {"ignored", "malformed", *Verdict}

@@ -238,6 +238,23 @@ def test_the_mail_says_all_that_a_reader_needs() -> None:
     assert text.endswith(f"Decision {decision_id}\n{API}/decisions/{decision_id}\n")
 
 
+def test_the_mail_shows_whatever_the_rule_saw() -> None:
+    seen = {"group_name": "admins", "claim": "allows iam:* on *", "version_id": "v7"}
+    told_of = told(finding=replace(FINDING, evidence=seen))
+    for row in ("Group:    admins", "Claim:    allows iam:* on *", "Version id: v7"):
+        assert row in told_of.text
+    assert told_of.document["evidence"] == seen
+
+
+@pytest.mark.parametrize(
+    ("verdict", "shown"),
+    [(Verdict.REMEDIATE, True), (Verdict.ALERT_ONLY, True), (Verdict.SKIP, False)],
+)
+def test_the_mail_ends_with_the_runbook_of_the_rule(verdict: Verdict, shown: bool) -> None:
+    text = told(finding=replace(FINDING, runbook="Ask the\ncaller." * 20), verdict=verdict).text
+    assert (("  - " + "Ask the\\u000acaller." * 20 + "\n") in text) is shown
+
+
 def test_the_mail_gives_the_other_reasons_too() -> None:
     reasons = (Reason("scope", "out of scope"), Reason("age", "too old"))
     text = told(verdict=Verdict.ALERT_ONLY, reasons=reasons, status=None).text
@@ -254,7 +271,7 @@ def test_a_hidden_target_is_said_to_be_hidden() -> None:
     hidden = told(finding=finding, verdict=Verdict.ALERT_ONLY, status=None)
     assert "hidden target" in hidden.subject
     assert "Whom:     hidden by the event" in hidden.text
-    assert "Policy:   not shown by the event" in hidden.text
+    assert "Policy:" not in hidden.text
     assert hidden.document["target_user"] is None
     assert hidden.document["policy_arn"] is None
 

@@ -1,12 +1,17 @@
-"""Bad rule files stop start-up, and say where they are bad."""
+"""Bad rule files stop start-up and say where they are bad; later they leave what was in force."""
 
+import os
 from pathlib import Path
 
 import pytest
+from structlog.testing import capture_logs
 
 from countermand.actions import ALL
 from countermand.core.errors import ConfigError
-from countermand.rulebook import BUILT_IN, load_rule, load_rules
+from countermand.core.model import Mode, Severity
+from countermand.core.rule import Rule
+from countermand.metrics import Metrics
+from countermand.rulebook import BUILT_IN, Rulebook, load_rule, load_rules
 
 GOOD = """\
 id: something_happened
@@ -40,6 +45,7 @@ def refusal(path: Path) -> str:
 
 def test_a_good_file_becomes_a_rule(tmp_path: Path) -> None:
     rule = load_rule(written(tmp_path, GOOD), ALL)
+    assert isinstance(rule, Rule)
     assert rule.file.id == "something_happened"
     assert rule.file.remediate == "detach_user_policy"
     assert rule.subject_paths == (("requestParameters", "userName"),)
@@ -48,13 +54,13 @@ def test_a_good_file_becomes_a_rule(tmp_path: Path) -> None:
 def test_the_rules_of_a_folder_come_in_the_order_of_their_names(tmp_path: Path) -> None:
     for name in ("b_happened", "a_happened"):
         written(tmp_path, GOOD.replace("something_happened", name), f"{name}.yaml")
-    assert [r.file.id for r in load_rules(tmp_path, ALL).rules] == ["a_happened", "b_happened"]
+    assert [r.file.id for r in load_rules(ALL, tmp_path).rules] == ["a_happened", "b_happened"]
 
 
 def test_other_files_in_the_folder_are_no_rules(tmp_path: Path) -> None:
     written(tmp_path, GOOD)
     written(tmp_path, "not a rule", "README.md")
-    assert len(load_rules(tmp_path, ALL)) == 1
+    assert len(load_rules(ALL, tmp_path)) == 1
 
 
 @pytest.mark.parametrize(
@@ -97,33 +103,46 @@ def test_a_key_that_stands_twice_deep_inside_is_refused_too(tmp_path: Path) -> N
 
 
 @pytest.mark.parametrize(
-    ("old", "new", "message"),
+    ("old", "new", "line", "message"),
     [
         (
             "eventName: [AttachUserPolicy]",
             "eventName: AttachUserPolicy",
+            11,
             "when.detail.eventName: needs a list of values",
         ),
         (
             "eventName: [AttachUserPolicy]",
             "eventName: [{wildcard: 'Attach*'}]",
+            11,
             "when.detail.eventName: unknown operator 'wildcard'",
         ),
-        ("eventName: [AttachUserPolicy]", "eventName: []", "when.detail.eventName: needs"),
-        ("check: policy_grants_admin", "check: nobody", "check: unknown 'nobody'; known: policy"),
+        ("eventName: [AttachUserPolicy]", "eventName: []", 11, "when.detail.eventName: needs"),
+        (
+            "check: policy_grants_admin",
+            "check: nobody",
+            13,
+            "check: Value error, unknown 'nobody'; known: policy",
+        ),
         (
             "remediate: detach_user_policy",
             "remediate: delete_account",
-            "remediate: unknown 'delete_account'; known: delete_group_inline_policy",
+            14,
+            "remediate: unknown 'delete_account'; known: de",
         ),
-        ("id: something_happened", "id: another_name", "id: is 'another_name', must be the name"),
+        (
+            "id: something_happened",
+            "id: another_name",
+            1,
+            "id: is 'another_name', must be the name",
+        ),
     ],
 )
-def test_what_only_the_code_knows_is_refused_with_file_and_key(
-    tmp_path: Path, old: str, new: str, message: str
+def test_what_only_the_code_knows_is_refused_with_file_line_and_key(
+    tmp_path: Path, old: str, new: str, line: int, message: str
 ) -> None:
     path = written(tmp_path, GOOD.replace(old, new))
-    assert f"{path}: {message}" in refusal(path)
+    assert f"{path}:{line}: {message}" in refusal(path)
 
 
 @pytest.mark.parametrize(
@@ -188,18 +207,18 @@ def test_a_pattern_that_contains_itself_is_refused(tmp_path: Path) -> None:
 
 def test_an_empty_folder_is_refused(tmp_path: Path) -> None:
     with pytest.raises(ConfigError, match="no rule files"):
-        load_rules(tmp_path, ALL)
+        load_rules(ALL, tmp_path)
 
 
 def test_a_folder_that_is_not_there_is_refused(tmp_path: Path) -> None:
     with pytest.raises(ConfigError, match="no rule files"):
-        load_rules(tmp_path / "missing", ALL)
+        load_rules(ALL, tmp_path / "missing")
 
 
 def test_a_folder_in_the_place_of_a_file_is_refused(tmp_path: Path) -> None:
     (tmp_path / "folder.yaml").mkdir()
     with pytest.raises(ConfigError, match="not readable"):
-        load_rules(tmp_path, ALL)
+        load_rules(ALL, tmp_path)
 
 
 def test_every_mistake_of_every_file_is_reported_at_once(tmp_path: Path) -> None:
@@ -209,14 +228,187 @@ def test_every_mistake_of_every_file_is_reported_at_once(tmp_path: Path) -> None
     written(tmp_path, GOOD.replace("id: something", "id: other"), "second_wrong.yaml")
     written(tmp_path, "id: [", "third_wrong.yaml")
     with pytest.raises(ConfigError) as error:
-        load_rules(tmp_path, ALL)
+        load_rules(ALL, tmp_path)
     text = str(error.value)
     assert f"{tmp_path / 'first_wrong.yaml'}:4: severity" in text
     assert f"{tmp_path / 'first_wrong.yaml'}:13: chek" in text
-    assert "second_wrong.yaml: id" in text
+    assert "second_wrong.yaml:1: id" in text
     assert "third_wrong.yaml: not readable" in text
     assert "something_happened.yaml" not in text
 
 
 def test_the_rules_that_we_ship_load() -> None:
-    assert len(load_rules(BUILT_IN, ALL)) == len(list(BUILT_IN.glob("*.yaml")))
+    assert len(load_rules(ALL, BUILT_IN)) == len(list(BUILT_IN.glob("*.yaml")))
+
+
+# --- while the worker runs
+
+
+def mounted(tmp_path: Path) -> tuple[Rulebook, Metrics]:
+    written(tmp_path, GOOD)
+    metrics = Metrics()
+    return Rulebook(ALL, tmp_path, metrics=metrics), metrics
+
+
+def stale(metrics: Metrics) -> bool:
+    return b"countermand_rules_stale 1.0" in metrics.render()
+
+
+def ids(rulebook: Rulebook) -> list[str]:
+    return [rule.id for rule in rulebook.rules.rules]
+
+
+def test_bad_rules_stop_the_start(tmp_path: Path) -> None:
+    written(tmp_path, "id: [")
+    with pytest.raises(ConfigError):
+        Rulebook(ALL, tmp_path, metrics=Metrics())
+
+
+def test_a_changed_file_is_read_anew(tmp_path: Path) -> None:
+    rulebook, _ = mounted(tmp_path)
+    written(tmp_path, GOOD.replace("severity: high", "severity: medium"))
+    rulebook.refresh()
+    assert [rule.severity for rule in rulebook.rules.rules] == [Severity.MEDIUM]
+
+
+def test_a_new_file_adds_a_rule_and_a_removed_one_takes_it_away(tmp_path: Path) -> None:
+    rulebook, metrics = mounted(tmp_path)
+    path = written(tmp_path, GOOD.replace("something", "other_thing"), "other_thing_happened.yaml")
+    rulebook.refresh()
+    assert ids(rulebook) == ["other_thing_happened", "something_happened"]
+    assert b"countermand_rules 2.0" in metrics.render()
+    path.unlink()
+    rulebook.refresh()
+    assert ids(rulebook) == ["something_happened"]
+
+
+def test_a_changed_override_is_read_anew(tmp_path: Path) -> None:
+    folder, overrides = tmp_path / "rules", tmp_path / "overrides.yaml"
+    folder.mkdir()
+    written(folder, GOOD)
+    overrides.write_text("{}")
+    rulebook = Rulebook(ALL, folder, overrides=overrides, metrics=Metrics())
+    overrides.write_text("something_happened: {mode: observe}")
+    rulebook.refresh()
+    assert [rule.mode for rule in rulebook.rules.rules] == [Mode.OBSERVE]
+
+
+def test_a_mount_that_is_swapped_as_a_whole_is_read_anew(tmp_path: Path) -> None:
+    for version, severity in (("1", "high"), ("2", "low_")):
+        (tmp_path / version).mkdir()
+        text = GOOD.replace("severity: high", f"severity: {severity.strip('_')}")
+        file = written(tmp_path / version, text)
+        os.utime(file, (0, 0))
+    mount = tmp_path / "mount"
+    mount.symlink_to("1")
+    rulebook = Rulebook(ALL, mount, metrics=Metrics())
+    (tmp_path / "next").symlink_to("2")
+    (tmp_path / "next").replace(mount)
+    rulebook.refresh()
+    assert [rule.severity for rule in rulebook.rules.rules] == [Severity.LOW]
+
+
+def test_a_file_that_became_bad_leaves_the_rules_in_force_and_says_so(tmp_path: Path) -> None:
+    rulebook, metrics = mounted(tmp_path)
+    before = rulebook.rules
+    assert not stale(metrics)
+    with capture_logs() as logs:
+        written(tmp_path, GOOD.replace("severity: high", "severity: dreadful"))
+        rulebook.refresh()
+        rulebook.refresh()
+    assert rulebook.rules is before
+    assert stale(metrics)
+    (told,) = [entry for entry in logs if entry["log_level"] == "error"]
+    assert "something_happened.yaml:4: severity" in told["error"]
+
+
+def test_a_folder_that_went_away_leaves_the_rules_in_force(tmp_path: Path) -> None:
+    rulebook, metrics = mounted(tmp_path)
+    (tmp_path / "something_happened.yaml").unlink()
+    rulebook.refresh()
+    assert ids(rulebook) == ["something_happened"]
+    assert stale(metrics)
+
+
+def test_mending_the_file_ends_the_alarm(tmp_path: Path) -> None:
+    rulebook, metrics = mounted(tmp_path)
+    path = written(tmp_path, "id: [")
+    rulebook.refresh()
+    assert stale(metrics)
+    path.write_text(GOOD)
+    rulebook.refresh()
+    assert not stale(metrics)
+
+
+def test_unchanged_files_are_read_anew_only_when_asked(tmp_path: Path) -> None:
+    rulebook, _ = mounted(tmp_path)
+    before = rulebook.rules
+    rulebook.refresh()
+    assert rulebook.rules is before
+    rulebook.refresh(asked=True)
+    assert rulebook.rules is not before
+
+
+# --- rules about several events
+
+STORY = """\
+id: story_happened
+title: Several things happened
+description: Several things happened that mean more together.
+severity: high
+mitre: [T1098.003]
+false_positives: Somebody does it on purpose.
+runbook: Ask the caller, then look what followed.
+correlate:
+  by: user
+  within_minutes: 10
+  steps:
+    - [something_happened]
+"""
+
+
+def story(folder: Path, text: str = STORY) -> Path:
+    written(folder, GOOD)
+    return written(folder, text, "story_happened.yaml")
+
+
+def test_a_rule_about_several_events_stands_beside_the_others(tmp_path: Path) -> None:
+    story(tmp_path)
+    rules = load_rules(ALL, tmp_path)
+    assert [rule.id for rule in rules.every] == ["something_happened", "story_happened"]
+    assert [rule.id for rule in rules.correlations] == ["story_happened"]
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "line", "key"),
+    [
+        ("by: user", "by: policy", 9, "correlate.by"),
+        ("within_minutes: 10", "within_minutes: 61", 10, "correlate.within_minutes"),
+        ("  steps:\n    - [something_happened]\n", "", 8, "correlate"),
+        ("    - [something_happened]", "    - []", 12, "correlate.steps.0"),
+        ("  steps:", "  denied_calls: 5\n  steps:", 8, "correlate"),
+        ("correlate:", "when: {}\ncorrelate:", 8, "when"),
+        ("  steps:", "  denied_calls: 1\n  steps:", 11, "correlate.denied_calls"),
+    ],
+)
+def test_what_is_wrong_in_it_is_named_with_file_and_line(
+    tmp_path: Path, old: str, new: str, line: int, key: str
+) -> None:
+    path = story(tmp_path, STORY.replace(old, new))
+    assert f"{path}:{line}: {key}: " in refusal(path)
+
+
+def test_a_step_that_is_no_rule_is_refused(tmp_path: Path) -> None:
+    path = story(tmp_path, STORY.replace("- [something_happened]", "- [nobody, story_happened]"))
+    with pytest.raises(ConfigError) as error:
+        load_rules(ALL, tmp_path)
+    for rule_id in ("nobody", "story_happened"):
+        assert f"{path}: correlate.steps: {rule_id}: no such rule" in str(error.value)
+
+
+def test_an_override_changes_it_like_any_other(tmp_path: Path) -> None:
+    story(tmp_path)
+    overrides = tmp_path / "overrides"
+    overrides.write_text("story_happened: {mode: observe, severity: low}")
+    (rule,) = load_rules(ALL, tmp_path, overrides=overrides).correlations
+    assert (rule.mode, rule.severity) == (Mode.OBSERVE, Severity.LOW)

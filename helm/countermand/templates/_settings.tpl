@@ -13,7 +13,27 @@ COUNTERMAND_API_TOKEN from a Secret, COUNTERMAND_REPLICAS from the number of pod
 {{- $_ := set $environment (printf "COUNTERMAND_%s" ($name | snakecase | upper)) (toString $value) -}}
 {{- end -}}
 {{- end -}}
+{{- if .Values.rules.files -}}
+{{- $folders := append (.Values.settings.rulesFolders | default list) "/etc/countermand/rules" -}}
+{{- $_ := set $environment "COUNTERMAND_RULES_FOLDERS" (join "," $folders) -}}
+{{- end -}}
+{{- if .Values.rules.overrides -}}
+{{- $_ := set $environment "COUNTERMAND_RULE_OVERRIDES" "/etc/countermand/overrides.yaml" -}}
+{{- end -}}
 {{- toYaml $environment -}}
+{{- end }}
+
+{{- define "countermand.hasRules" -}}
+{{- if or .Values.rules.files .Values.rules.overrides }}true{{ end -}}
+{{- end }}
+
+{{- /* Rule files and overrides, as data of a ConfigMap. */}}
+{{- define "countermand.rules" -}}
+{{- $data := deepCopy (.Values.rules.files | default dict) -}}
+{{- if .Values.rules.overrides -}}
+{{- $_ := set $data "overrides" (toYaml .Values.rules.overrides) -}}
+{{- end -}}
+{{- toYaml $data -}}
 {{- end }}
 
 {{- define "countermand.mostReplicas" -}}
@@ -54,6 +74,9 @@ settings fit each other is checked by the service, at its start. */}}
 {{- if not (regexMatch "^sqlite:/var/lib/countermand/[^/]+$" ($settings.ledgerUrl | default "")) }}
 - settings.ledgerUrl: an SQLite file must lie on the volume, for example sqlite:/var/lib/countermand/ledger.sqlite3
 {{- end -}}
+{{- end -}}
+{{- if and .Values.rules.overrides .Values.settings.ruleOverrides }}
+- settings.ruleOverrides: a worker reads one file of overrides, and rules.overrides makes one; set either
 {{- end -}}
 {{- if and .Values.autoscaling.enabled (gt (int .Values.autoscaling.minReplicas) (int .Values.autoscaling.maxReplicas)) }}
 - autoscaling.minReplicas is {{ .Values.autoscaling.minReplicas }}, more than autoscaling.maxReplicas, {{ .Values.autoscaling.maxReplicas }}

@@ -2,12 +2,28 @@
 
 from collections.abc import Mapping
 
-from countermand.actions.delete_inline_policy import DeleteInlinePolicy
-from countermand.actions.deny_role_by_boundary import DenyRoleByBoundary
+from countermand.actions.delete_account_assignment import DeleteAccountAssignment
+from countermand.actions.delete_oidc_provider import DeleteOidcProvider
+from countermand.actions.delete_saml_provider import DeleteSamlProvider
+from countermand.actions.deny_by_boundary import DenyByBoundary
+from countermand.actions.detach_permission_set_policy import DetachPermissionSetPolicy
 from countermand.actions.detach_policy import DetachPolicy
+from countermand.actions.disable_profile import DisableProfile
+from countermand.actions.disable_trust_anchor import DisableTrustAnchor
+from countermand.actions.disassociate_access_policy import DisassociateAccessPolicy
+from countermand.actions.enable_event_rule import EnableEventRule
+from countermand.actions.limit_function_concurrency import LimitFunctionConcurrency
 from countermand.actions.reattach_deny_policy import ReattachDenyPolicy
+from countermand.actions.remove_function_permission import RemoveFunctionPermission
+from countermand.actions.remove_oidc_client_id import RemoveOidcClientId
+from countermand.actions.remove_role_from_instance_profile import RemoveRoleFromInstanceProfile
 from countermand.actions.remove_user_from_group import RemoveUserFromGroup
+from countermand.actions.restore_event_selectors import RestoreEventSelectors
+from countermand.actions.restore_inline_policy import RestoreInlinePolicy
+from countermand.actions.restore_permissions_boundary import RestorePermissionsBoundary
+from countermand.actions.restore_trust_policy import RestoreTrustPolicy
 from countermand.actions.set_default_policy_version import SetDefaultPolicyVersion
+from countermand.actions.start_logging import StartLogging
 from countermand.core.model import SubjectKind
 from countermand.ports import Action
 
@@ -15,14 +31,32 @@ _ACTIONS: tuple[Action, ...] = (
     DetachPolicy(SubjectKind.USER),
     DetachPolicy(SubjectKind.ROLE),
     DetachPolicy(SubjectKind.GROUP),
-    DeleteInlinePolicy(SubjectKind.USER),
-    DeleteInlinePolicy(SubjectKind.ROLE),
-    DeleteInlinePolicy(SubjectKind.GROUP),
+    RestoreInlinePolicy(SubjectKind.USER),
+    RestoreInlinePolicy(SubjectKind.ROLE),
+    RestoreInlinePolicy(SubjectKind.GROUP),
+    RestorePermissionsBoundary(SubjectKind.USER),
+    RestorePermissionsBoundary(SubjectKind.ROLE),
+    RestoreTrustPolicy(),
     SetDefaultPolicyVersion(),
     RemoveUserFromGroup(),
-    DenyRoleByBoundary(),
+    DenyByBoundary(SubjectKind.USER),
+    DenyByBoundary(SubjectKind.ROLE),
     ReattachDenyPolicy(SubjectKind.USER),
     ReattachDenyPolicy(SubjectKind.ROLE),
+    DeleteAccountAssignment(),
+    DeleteOidcProvider(),
+    DeleteSamlProvider(),
+    DetachPermissionSetPolicy(),
+    DisableProfile(),
+    DisableTrustAnchor(),
+    DisassociateAccessPolicy(),
+    EnableEventRule(),
+    LimitFunctionConcurrency(),
+    RemoveFunctionPermission(),
+    RemoveOidcClientId(),
+    RemoveRoleFromInstanceProfile(),
+    RestoreEventSelectors(),
+    StartLogging(),
 )
 
 ALL: Mapping[str, Action] = {action.name: action for action in _ACTIONS}

@@ -18,8 +18,9 @@ from botocore.exceptions import ClientError
 
 from countermand.aws.errors import error_code, translated
 from countermand.core.errors import LostClaim, Permanent, Transient
-from countermand.core.model import Record, Undo
+from countermand.core.model import Noted, Record, Undo
 from countermand.ledger import (
+    MOST_MEMBERS,
     decode_cursor,
     dump_record,
     dump_undo,
@@ -36,6 +37,8 @@ from countermand.ports import Busy, Claim, Clock, Conflict, DecisionQuery, Done,
 _LARGEST_ITEM = 390_000  # DynamoDB refuses more than 400 KB, names and numbers included
 _QUERIES_PER_PAGE = 40
 _HEALTH_KEPT = timedelta(days=1)
+_SETS_KEPT = timedelta(days=3)
+"""A correlation spans at most a day, and an event may come a day late."""
 _INDEXED = ("rule_id", "verdict", "account_id")
 _FILTERED = (*_INDEXED, "severity", "target", "actor")
 _CONDITION_FAILED = "ConditionalCheckFailedException"
@@ -161,6 +164,51 @@ class DynamoDbLedger:
         """The latest undo of a grant."""
         item = self._get(_undo_key(grant))
         return load_undo(item["undo"]["S"]) if item else None
+
+    def note(self, name: str, noted: Noted) -> None:
+        """Keep the latest."""
+        item: dict[str, Any] = {
+            "key": {"S": _note_key(name)},
+            "at": {"S": timestamp(noted.at)},
+            "expires_at": self._expiry(self._retention),
+        }
+        if noted.value is not None:
+            item["value"] = {"S": storable(noted.value)}
+        with _condition(), translated("dynamodb", "PutItem"):
+            self._client.put_item(
+                TableName=self._table,
+                Item=item,
+                ConditionExpression="attribute_not_exists(#at) OR #at <= :at",
+                ExpressionAttributeNames={"#at": "at"},
+                ExpressionAttributeValues={":at": item["at"]},
+            )
+
+    def noted(self, name: str) -> Noted | None:
+        """The latest."""
+        item = self._get(_note_key(name))
+        if item is None:
+            return None
+        return Noted(item.get("value", {}).get("S"), datetime.fromisoformat(item["at"]["S"]))
+
+    def gather(self, name: str, member: str) -> None:
+        """Into the set, unless it is full."""
+        with _condition(), translated("dynamodb", "UpdateItem"):
+            self._client.update_item(
+                TableName=self._table,
+                Key={"key": {"S": _set_key(name)}},
+                UpdateExpression="ADD members :member SET expires_at = :expiry",
+                ConditionExpression="attribute_not_exists(members) OR size(members) < :most",
+                ExpressionAttributeValues={
+                    ":member": {"SS": [storable(member)]},
+                    ":expiry": self._expiry(_SETS_KEPT),
+                    ":most": {"N": str(MOST_MEMBERS)},
+                },
+            )
+
+    def gathered(self, names: Sequence[str]) -> frozenset[str]:
+        """All of all sets."""
+        items = [self._get(_set_key(name)) for name in names]
+        return frozenset(member for item in items if item for member in item["members"]["SS"])
 
     def check(self) -> None:
         """Really write: an item of our own."""
@@ -404,6 +452,14 @@ def _record(item: Item) -> Record:
 
 def _undo_key(grant: str) -> str:
     return f"undo#{storable(grant)}"
+
+
+def _note_key(name: str) -> str:
+    return f"note#{storable(name)}"
+
+
+def _set_key(name: str) -> str:
+    return f"set#{storable(name)}"
 
 
 class _Condition:

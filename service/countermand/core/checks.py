@@ -267,6 +267,99 @@ def done_to_another(event: Event, evidence: Evidence) -> Evidence | None:
     return evidence if target != own else None
 
 
+def permission_set_grants_admin(event: Event, evidence: Evidence) -> Evidence | None:
+    """Whether `requestParameters.inlinePolicy` lets its holder become administrator."""
+    return _judged(event, evidence, "inlinePolicy", admin_claim)
+
+
+def function_is_open(event: Event, evidence: Evidence) -> Evidence | None:
+    """Whether lambda:AddPermission lets in everybody or another account; services do not count."""
+    request = event.request
+    if request is None or "omitted" in request:
+        return evidence
+    principal = request.get("principal")
+    if type(principal) is not str:
+        raise Malformed("detail.requestParameters.principal must be a string")
+    if principal.endswith((".amazonaws.com", ".amazonaws.com.cn", ".amazon.com")):
+        return None
+    if not _is_foreign(principal, event.account_id):
+        return None
+    return {**evidence, "claim": f"lets in {principal[:200]}"}
+
+
+def layer_is_foreign(event: Event, evidence: Evidence) -> Evidence | None:
+    """Whether a Lambda function gets a layer (`requestParameters.layers`) of another account."""
+    request = event.request
+    if request is None or "omitted" in request:
+        return evidence
+    layers = _texts(request.get("layers"))
+    found = next((name for name in layers if _is_foreign(name, event.account_id)), None)
+    return None if found is None else {**evidence, "claim": f"layer {found[:200]}"}
+
+
+def selectors_miss_changes(event: Event, evidence: Evidence) -> Evidence | None:
+    """Whether cloudtrail:PutEventSelectors leaves out calls that change something."""
+    request = event.request
+    if request is None or "omitted" in request:
+        return evidence
+    return None if records_all_changes(request) else evidence
+
+
+def records_all_changes(selectors: Mapping[str, Any]) -> bool:
+    """Whether a trail with these selectors, spelled as the API does or as CloudTrail, records each
+    management event that changes something. Those of KMS and of RDS's data API are so many that AWS
+    lets a trail exclude them, and are not missed.
+    """
+    basic = _maps(_get(selectors, "EventSelectors"))
+    advanced = _maps(_get(selectors, "AdvancedEventSelectors"))
+    return any(map(_basic_records_changes, basic)) or any(map(_advanced_records_changes, advanced))
+
+
+_NOISY_SOURCES = frozenset({"kms.amazonaws.com", "rdsdata.amazonaws.com"})
+
+
+def _basic_records_changes(selector: Mapping[str, Any]) -> bool:
+    included = _get(selector, "IncludeManagementEvents") is not False
+    # A list in the place of the text has no hash.
+    kept = _get(selector, "ReadWriteType") in (None, "All", "WriteOnly")
+    excluded = _get(selector, "ExcludeManagementEventSources")
+    return included and kept and set(_texts(excluded)) <= _NOISY_SOURCES
+
+
+def _advanced_records_changes(selector: Mapping[str, Any]) -> bool:
+    fields = _maps(_get(selector, "FieldSelectors"))
+    return any(map(_is_management, fields)) and all(map(_spares_changes, fields))
+
+
+def _is_management(field: Mapping[str, Any]) -> bool:
+    return _operators(field) == {"Field": ["eventCategory"], "Equals": ["Management"]}
+
+
+def _spares_changes(field: Mapping[str, Any]) -> bool:
+    """Whether this condition of an advanced selector lets all changes through."""
+    if _is_management(field):
+        return True
+    match _operators(field):
+        case {"Field": ["readOnly"], "Equals": ["false"], **others}:
+            return not others
+        case {"Field": ["eventSource"], "NotEquals": sources, **others}:
+            return not others and set(sources) <= _NOISY_SOURCES
+    return False
+
+
+def _operators(field: Mapping[str, Any]) -> dict[str, list[str]]:
+    return {key[:1].upper() + key[1:]: _texts(value) for key, value in field.items() if value}
+
+
+def _get(where: Mapping[str, Any], key: str) -> object:
+    """As the API spells it, or as CloudTrail does."""
+    return where[key] if key in where else where.get(key[:1].lower() + key[1:])
+
+
+def _maps(value: object) -> list[Mapping[str, Any]]:
+    return [item for item in _as_list(value) if isinstance(item, Mapping)]
+
+
 CHECKS: Mapping[str, Check] = {
     "policy_grants_admin": policy_grants_admin,
     "document_grants_admin": document_grants_admin,
@@ -274,4 +367,8 @@ CHECKS: Mapping[str, Check] = {
     "trust_is_open": trust_is_open,
     "password_policy_is_weak": password_policy_is_weak,
     "done_to_another": done_to_another,
+    "permission_set_grants_admin": permission_set_grants_admin,
+    "function_is_open": function_is_open,
+    "layer_is_foreign": layer_is_foreign,
+    "selectors_miss_changes": selectors_miss_changes,
 }

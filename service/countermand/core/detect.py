@@ -58,6 +58,9 @@ def _apply(rule: Rule, event: Event) -> Finding | None:
         rule.remediation,
         rule.mode,
         failure,
+        rule.scope,
+        rule.restores,
+        rule.runbook,
     )
 
 

@@ -20,7 +20,8 @@
     alert_rule       the rule has no remediation                           alert_only  yes
     never_touch      AWS's own role, our own, or a break-glass principal   alert_only  yes
     irreversible     nobody knows what the change replaced                 alert_only  yes
-    scope            target not at path / or name outside the pattern      alert_only  yes
+    scope            target not at path /, or name outside the service's   alert_only  yes
+                     pattern or the rule's own
     exception        the principal has exactly the exception tag           skip        yes
     undone           a human took this very remediation back               alert_only  yes
     age              event older than the limit, or from the future        alert_only  yes
@@ -34,7 +35,7 @@ import re
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import timedelta
-from fnmatch import translate
+from fnmatch import fnmatchcase, translate
 
 from countermand.core.model import (
     Event,
@@ -54,6 +55,7 @@ APPROVED = Reason("approved", "Approved for remediation")
 _FUTURE_TOLERANCE = -timedelta(minutes=5)
 _AWS_PATHS = ("/aws-reserved/", "/aws-service-role/")
 _UNDO_COVERS = timedelta(hours=1)
+_ARN_TYPE = re.compile(r"^(?:[^:]*:){5}[^:/]*[:/]")
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,7 +72,8 @@ class Policy:
     policy_scope: str = "iam-test-*"
     """Glob on the name of a customer-managed policy at path `/`."""
     resource_scope: str = ""
-    """Glob on the name or ARN of anything else; the empty one matches nothing."""
+    """Glob on the name of anything else, or on its ARN when it begins with `arn:`; the empty one
+    matches nothing."""
     break_glass: tuple[str, ...] = ()
     """Globs on ARNs of principals that are never touched, whatever they did or got."""
     exception_tag: tuple[str, str] = ("SecurityApproved", "true")
@@ -276,19 +279,25 @@ def _scope(case: _Case) -> Objection | None:
         text = f"its path is {path}, only / is in scope"
     elif scope.match(name) is None:
         text = f"its name does not match {_glob(case.policy, kind) or 'the empty scope'}"
+    elif case.finding.scope is not None and not fnmatchcase(name, case.finding.scope):
+        text = f"its name does not match {case.finding.scope}, the scope of the rule"
     else:
         return None
     return Objection(Verdict.ALERT_ONLY, f"{kind.capitalize()} is out of scope: {text}")
 
 
 def _path_and_name(case: _Case) -> tuple[str, str]:
-    """Of a principal as read live; of a policy from its ARN; a resource has no path."""
+    """Of a principal as read live; of a policy from its ARN. A resource has no path, and unless
+    the scope is a glob on ARNs, what follows the type in its ARN is its name.
+    """
     if case.principal is not None:
         return case.principal.path, case.principal.name
     if case.subject.kind is SubjectKind.POLICY:
         path, _, name = case.subject.name.rpartition(":policy")[2].rpartition("/")
         return f"{path}/", name
-    return "/", case.subject.name
+    name, scope = case.subject.name, case.policy.resource_scope
+    by_name = name.startswith("arn:") and not scope.startswith("arn:")
+    return "/", (_ARN_TYPE.sub("", name) if by_name else name)
 
 
 def _glob(policy: Policy, kind: SubjectKind) -> str:

@@ -79,6 +79,16 @@ class SubjectKind(StrEnum):
         return self in {SubjectKind.USER, SubjectKind.ROLE, SubjectKind.GROUP}
 
 
+class Aspect(StrEnum):
+    """A property of a principal whose earlier value no event carries; see `history.py`."""
+
+    TRUST_POLICY = "trust_policy"
+    PERMISSIONS_BOUNDARY = "permissions_boundary"
+    """Its ARN, or empty for none."""
+    INLINE_POLICY = "inline_policy"
+    """The document of the one that the evidence `policy_name` names, or empty for none."""
+
+
 class StepStatus(StrEnum):
     """How one remediation step ended."""
 
@@ -152,6 +162,12 @@ class Finding:
     """The rule's own limit; None follows the service."""
     failure: str | None = None
     """Why the rule's check broke. A check that broke never approves: see `govern`."""
+    scope: str | None = None
+    """The rule's own limit on the target's name, a glob; None follows the service."""
+    restores: Aspect | None = None
+    """What the change replaced; the action finds its earlier value as evidence `previous`."""
+    runbook: str = ""
+    """What the reader of the alert does now, in the words of the rule."""
 
 
 @value
@@ -176,6 +192,15 @@ class Undo:
 
     by: str
     """ARN of the caller, from sts:GetCallerIdentity."""
+    at: datetime
+
+
+@value
+class Noted:
+    """What an aspect of a principal was at some time."""
+
+    value: str | None
+    """None: it was changed then, and nobody knows to what."""
     at: datetime
 
 

@@ -11,6 +11,7 @@ from countermand.core.model import Alert, Decision, Record, StepStatus, Verdict
 
 _SUBJECT_LENGTH = 99  # SNS refuses 100 and more
 _LONGEST_VALUE = 256
+_LONGEST_RUNBOOK = 1024
 
 
 def told_key(record: Record) -> str:
@@ -33,10 +34,10 @@ def alert(record: Record, api_url: str) -> Alert:
     )
 
 
-def plain(value: str) -> str:
+def plain(value: str, longest: int = _LONGEST_VALUE) -> str:
     """An untrusted string for a mail: printable ASCII, one line, bounded, without `://`."""
-    shown = "".join(c if " " <= c <= "~" else f"\\u{ord(c):04x}" for c in value[:_LONGEST_VALUE])
-    return shown.replace("://", "[:]//") + ("..." if len(value) > _LONGEST_VALUE else "")
+    shown = "".join(c if " " <= c <= "~" else f"\\u{ord(c):04x}" for c in value[:longest])
+    return shown.replace("://", "[:]//") + ("..." if len(value) > longest else "")
 
 
 def summary(record: Record) -> str:
@@ -82,7 +83,7 @@ def _text(record: Record, api_url: str) -> str:
             ("Rule", finding.rule_id),
             ("Who", event.actor.arn or event.actor.type or "unknown"),
             ("Whom", _target(decision)),
-            ("Policy", finding.evidence.get("policy_arn", "not shown by the event")),
+            *((_label(name), text) for name, text in sorted(finding.evidence.items())),
             ("When", f"{event.time:%Y-%m-%d %H:%M:%S} UTC"),
             ("Where", f"account {event.account_id}, region {event.region}"),
         ),
@@ -97,7 +98,7 @@ def _text(record: Record, api_url: str) -> str:
         ),
         "",
         "What to do now:",
-        *(f"  - {line}" for line in _advice(record)),
+        *(f"  - {line}" for line in (*_advice(record), *_runbook(record))),
         "",
         f"Decision {decision.id}",
         f"{api_url}/decisions/{decision.id}",
@@ -105,8 +106,14 @@ def _text(record: Record, api_url: str) -> str:
     return "\n".join(lines) + "\n"
 
 
+def _label(evidence: str) -> str:
+    """`policy_arn` -> `Policy`, `group_name` -> `Group`."""
+    words = evidence.removesuffix("_arn").removesuffix("_name").replace("_", " ")
+    return words.capitalize()
+
+
 def _rows(*rows: tuple[str, str]) -> list[str]:
-    return [f"  {label + ':':<10}{plain(value)}" for label, value in rows]
+    return [f"  {label + ':':<9} {plain(value)}" for label, value in rows]
 
 
 def _target(decision: Decision) -> str:
@@ -143,6 +150,13 @@ def _advice(record: Record) -> list[str]:
             return ["Look at the change and take it back by hand if it is not wanted."]
 
 
+def _runbook(record: Record) -> list[str]:
+    decision = record.decision
+    if decision.verdict is Verdict.SKIP or not decision.leading.finding.runbook:
+        return []
+    return [plain(decision.leading.finding.runbook, _LONGEST_RUNBOOK)]
+
+
 def _document(record: Record, api_url: str) -> Mapping[str, object]:
     decision = record.decision
     finding, event = decision.leading.finding, decision.event
@@ -154,6 +168,8 @@ def _document(record: Record, api_url: str) -> Mapping[str, object]:
         "target_kind": str(finding.subject.kind) if finding.subject else None,
         "target_arn": principal.arn if principal else None,
         "policy_arn": finding.evidence.get("policy_arn"),
+        "evidence": dict(finding.evidence),
+        "runbook": finding.runbook,
         "dry_run": decision.mode != "enforce",
         "approved_for_remediation": decision.approved_for_remediation,
         "verdict": str(decision.verdict),

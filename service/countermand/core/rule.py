@@ -2,15 +2,20 @@
 
 from collections.abc import Iterable
 from dataclasses import dataclass
-from typing import Annotated, Any
+from enum import StrEnum
+from typing import Annotated, Any, Self
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, field_validator, model_validator
 
+from countermand.core import aspects
 from countermand.core.checks import CHECKS, Check, pattern_says_all
-from countermand.core.model import Event, Mode, Severity, SubjectKind
-from countermand.core.pattern import Matcher, PatternError, compile_pattern, exact_values
+from countermand.core.model import Aspect, Event, Mode, Severity, SubjectKind
+from countermand.core.pattern import Matcher, compile_pattern, exact_values
 
 type Path = tuple[str, ...]
+
+PREVIOUS = "previous"
+"""The evidence that `restores` gives: an attacker must not choose what is put back."""
 
 _ROUTED = (("source",), ("detail-type",), ("detail", "eventSource"), ("detail", "eventName"))
 _PATH = r"^detail(\.[A-Za-z0-9]+)+$"
@@ -26,8 +31,8 @@ _Paths = Annotated[
 ]
 
 
-class RuleFile(BaseModel):
-    """One YAML file in `rules/`: which events, about whom, what they must mean, what to do."""
+class _File(BaseModel):
+    """What every rule says to people, and what it does."""
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 
@@ -45,6 +50,23 @@ class RuleFile(BaseModel):
     references: tuple[Annotated[str, Field(pattern=r"^https://")], ...] = ()
     false_positives: str = Field(min_length=10, description="When this is legitimate.")
     runbook: str = Field(min_length=10, description="What the reader of the alert does now.")
+    remediate: str | None = Field(
+        default=None, description="Name of the action that takes it back; absent: alert only."
+    )
+    mode: Mode | None = Field(
+        default=None, description="Limits this rule; absent: as the service's mode."
+    )
+    scope: str | None = Field(
+        default=None,
+        min_length=1,
+        max_length=200,
+        description="Glob that the target's name must match too, beside the service's scope.",
+    )
+
+
+class RuleFile(_File):
+    """One YAML file in `rules/`: which events, about whom, what they must mean, what to do."""
+
     when: dict[str, Any] = Field(description="An EventBridge event pattern.")
     subject: dict[SubjectKind, _Paths] = Field(
         min_length=1,
@@ -60,11 +82,99 @@ class RuleFile(BaseModel):
     check: str | None = Field(
         default=None, description="Name of a check in core/checks.py; absent: the pattern says all."
     )
-    remediate: str | None = Field(
-        default=None, description="Name of the action that takes it back; absent: alert only."
+    restores: Aspect | None = Field(
+        default=None,
+        description="What the change replaced. Its earlier value, from the history that is kept of "
+        "it, is evidence for the action: `previous`.",
     )
-    mode: Mode | None = Field(
-        default=None, description="Limits this rule; absent: as the service's mode."
+
+    @field_validator("evidence")
+    @classmethod
+    def _not_reserved(cls, evidence: dict[str, str]) -> dict[str, str]:
+        if PREVIOUS in evidence:
+            raise ValueError(f"{PREVIOUS!r} comes from `restores`, never from an event")
+        return evidence
+
+    @field_validator("check")
+    @classmethod
+    def _known(cls, check: str | None) -> str | None:
+        if check is not None and check not in CHECKS:
+            raise ValueError(f"unknown {check!r}; known: {', '.join(CHECKS)}")
+        return check
+
+
+class By(StrEnum):
+    """What events must have in common to be one story."""
+
+    USER = "user"
+    ROLE = "role"
+    GROUP = "group"
+    """The target of the findings."""
+    ACTOR = "actor"
+    """Who called; for a session, its role."""
+
+
+class Correlate(BaseModel):
+    """Several events within some minutes that together mean more than each of them."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    by: By
+    within_minutes: int = Field(ge=1, le=60)
+    steps: tuple[Annotated[tuple[str, ...], Field(min_length=1)], ...] = Field(
+        default=(),
+        max_length=10,
+        description="Lists of rule ids: at least one rule of each list matched a call that "
+        "succeeded, in whatever order.",
+    )
+    denied_calls: int | None = Field(
+        default=None,
+        ge=2,
+        le=100,
+        description="So many calls that any rule matched were denied for lack of a permission.",
+    )
+
+    @model_validator(mode="after")
+    def _either(self) -> Self:
+        if bool(self.steps) == (self.denied_calls is not None):
+            raise ValueError("needs either `steps` or `denied_calls`")
+        return self
+
+
+class CorrelationFile(_File):
+    """One YAML file in `rules/` about several events: what they must have in common."""
+
+    correlate: Correlate
+
+
+@dataclass(frozen=True, slots=True)
+class Correlation:
+    """A correlation file that was checked."""
+
+    file: CorrelationFile
+    id: str
+    title: str
+    severity: Severity
+    remediation: str | None
+    mode: Mode | None
+    scope: str | None
+    runbook: str
+    subject_kind: SubjectKind
+
+
+def compile_correlation(file: CorrelationFile) -> Correlation:
+    """For the rule set."""
+    by = file.correlate.by
+    return Correlation(
+        file=file,
+        id=file.id,
+        title=file.title,
+        severity=file.severity,
+        remediation=file.remediate,
+        mode=file.mode,
+        scope=file.scope,
+        runbook=" ".join(file.runbook.split()),
+        subject_kind=SubjectKind.RESOURCE if by is By.ACTOR else SubjectKind(by),
     )
 
 
@@ -78,6 +188,9 @@ class Rule:
     severity: Severity
     remediation: str | None
     mode: Mode | None
+    scope: str | None
+    restores: Aspect | None
+    runbook: str
     matches: Matcher
     check: Check
     subject_kind: SubjectKind
@@ -87,9 +200,7 @@ class Rule:
 
 
 def compile_rule(file: RuleFile) -> Rule:
-    """Check what the schema cannot: pattern and name of the check. Raises `PatternError`."""
-    if file.check is not None and file.check not in CHECKS:
-        raise PatternError(f"check: unknown {file.check!r}; known: {', '.join(CHECKS)}")
+    """Compile the pattern and bind the check. Raises `PatternError`, which says where."""
     ((kind, paths),) = file.subject.items()
     return Rule(
         file=file,
@@ -98,6 +209,9 @@ def compile_rule(file: RuleFile) -> Rule:
         severity=file.severity,
         remediation=file.remediate,
         mode=file.mode,
+        scope=file.scope,
+        restores=file.restores,
+        runbook=" ".join(file.runbook.split()),
         matches=compile_pattern(file.when),
         check=CHECKS[file.check] if file.check is not None else pattern_says_all,
         subject_kind=kind,
@@ -113,8 +227,15 @@ def _path(text: str) -> Path:
 class RuleSet:
     """All rules, found by event source and name, so that 300 rules cost what one does."""
 
-    def __init__(self, rules: Iterable[Rule]) -> None:
+    def __init__(self, rules: Iterable[Rule], correlations: Iterable[Correlation] = ()) -> None:
         self.rules = tuple(rules)
+        self.correlations = tuple(correlations)
+        self.restored = frozenset(
+            rule.restores
+            for rule in self.rules
+            if rule.restores is not None and rule.mode is not Mode.OBSERVE
+        )
+        """What must be known of before it changes."""
         self._open: list[Rule] = []
         self._indexed: dict[tuple[str, str], tuple[Rule, ...]] = {}
         for rule in self.rules:
@@ -135,17 +256,29 @@ class RuleSet:
         return (*found, *self._open) if self._open else found
 
     def routing_pattern(self) -> dict[str, Any]:
-        """The EventBridge pattern that lets through whatever any of these rules could want."""
+        """The EventBridge pattern that lets through whatever any of these rules could want. For
+        all built-in rules it is longer than AWS allows; an emulator takes it, and in AWS each
+        source has a bus rule of its own.
+        """
         pattern: dict[str, Any] = {}
         for path in _ROUTED:
             values = [exact_values(rule.file.when, *path) for rule in self.rules]
             if all(values):
                 place = pattern.setdefault(path[0], {}) if len(path) > 1 else pattern
                 place[path[-1]] = sorted({v for found in values for v in found or ()})
+        if self.restored and "eventName" in pattern.get("detail", {}):
+            # What a change replaces must be known, also when no rule wants the event that made it.
+            names = pattern["detail"]["eventName"]
+            pattern["detail"]["eventName"] = sorted({*names, *aspects.EVENT_NAMES})
         return pattern
 
     def __len__(self) -> int:
-        return len(self.rules)
+        return len(self.rules) + len(self.correlations)
+
+    @property
+    def every(self) -> tuple[Rule | Correlation, ...]:
+        """All of them by id, for people."""
+        return tuple(sorted((*self.rules, *self.correlations), key=lambda rule: rule.id))
 
 
 def value_at(event: Event, path: Path) -> Any:  # noqa: ANN401  JSON

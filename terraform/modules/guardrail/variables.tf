@@ -44,10 +44,11 @@ variable "alert_queue_arns" {
 variable "scopes" {
   description = "Globs of the names at path / whose grants may be taken back."
   type = object({
-    user   = optional(string, "iam-test-*")
-    role   = optional(string, "iam-test-*")
-    group  = optional(string, "iam-test-*")
-    policy = optional(string, "iam-test-*")
+    user     = optional(string, "iam-test-*")
+    role     = optional(string, "iam-test-*")
+    group    = optional(string, "iam-test-*")
+    policy   = optional(string, "iam-test-*")
+    resource = optional(string, "")
   })
   default = {}
 }

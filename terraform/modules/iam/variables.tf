@@ -17,16 +17,22 @@ variable "mode" {
 variable "scopes" {
   description = "Globs of the names at path / whose grants may be taken back: COUNTERMAND_USER_SCOPE and its like."
   type = object({
-    user   = optional(string, "iam-test-*")
-    role   = optional(string, "iam-test-*")
-    group  = optional(string, "iam-test-*")
-    policy = optional(string, "iam-test-*")
+    user     = optional(string, "iam-test-*")
+    role     = optional(string, "iam-test-*")
+    group    = optional(string, "iam-test-*")
+    policy   = optional(string, "iam-test-*")
+    resource = optional(string, "")
   })
   default = {}
 
   validation {
-    condition     = alltrue([for scope in values(var.scopes) : can(regex("^[A-Za-z0-9_+=,.@*?-]+$", scope))])
+    condition     = alltrue([for kind, scope in var.scopes : kind == "resource" || can(regex("^[A-Za-z0-9_+=,.@*?-]*$", scope))]) && alltrue([for kind, scope in var.scopes : kind == "resource" || scope != ""])
     error_message = "scopes: each a name with * and ?, without a slash or a colon, for example iam-test-*."
+  }
+
+  validation {
+    condition     = can(regex("^[A-Za-z0-9_+=,.@*?/-]*$", var.scopes.resource))
+    error_message = "scopes.resource: what follows the type in an ARN, with * and ?, without a colon; empty for none."
   }
 }
 

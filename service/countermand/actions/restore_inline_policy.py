@@ -1,35 +1,37 @@
-"""Delete an inline policy that grants administrator rights."""
+"""Take back an inline policy that grants administrator rights."""
 
 import json
 from collections.abc import Mapping
 from dataclasses import dataclass
 
 from countermand.core.checks import admin_claim
-from countermand.core.errors import Gone
+from countermand.core.errors import CannotRestore, Gone
 from countermand.core.model import Finding, Principal, SubjectKind
+from countermand.core.rule import PREVIOUS
 from countermand.ports import Cloud
 
 
 @dataclass(frozen=True, slots=True)
-class DeleteInlinePolicy:
-    """iam:DeleteUserPolicy and its like, undone by iam:PutUserPolicy with the deleted document.
+class RestoreInlinePolicy:
+    """iam:PutUserPolicy with the document before, or iam:DeleteUserPolicy when there was none;
+    undone by iam:PutUserPolicy with the document that was taken back.
 
-    An older document under the same name, which the change replaced, does not come back.
-    https://docs.aws.amazon.com/IAM/latest/APIReference/API_DeleteUserPolicy.html
+    https://docs.aws.amazon.com/IAM/latest/APIReference/API_PutUserPolicy.html
     """
 
     kind: SubjectKind
-    needs = ("policy_name",)
+    needs = ("policy_name", PREVIOUS)
 
     @property
     def name(self) -> str:
-        return f"delete_{self.kind}_inline_policy"
+        return f"restore_{self.kind}_inline_policy"
 
     @property
     def description(self) -> str:
         return (
-            f"Delete the inline policy of the {self.kind} if it still grants administrator rights; "
-            "undo puts the deleted document back. What it had replaced stays lost."
+            f"Put back the inline policy of the {self.kind} as it was before, or delete it when "
+            "there was none; undo puts the granting document back. IAM cannot limit what the call "
+            "puts: grant it for the principals in scope only."
         )
 
     @property
@@ -38,7 +40,7 @@ class DeleteInlinePolicy:
 
     @property
     def permissions(self) -> tuple[str, ...]:
-        return (f"iam:Delete{self._entity}Policy",)
+        return (f"iam:Delete{self._entity}Policy", f"iam:Put{self._entity}Policy")
 
     @property
     def undo_permissions(self) -> tuple[str, ...]:
@@ -52,13 +54,19 @@ class DeleteInlinePolicy:
         params = {
             f"{self.kind}_name": principal.name,
             "policy_name": finding.evidence["policy_name"],
+            "previous_document": finding.evidence[PREVIOUS],
         }
         document = self._document(cloud, params)
         if admin_claim(document) is None:
             return None
+        if params["previous_document"] and admin_claim(params["previous_document"]) is not None:
+            raise CannotRestore("the policy before it granted administrator rights too")
         return {**params, "policy_document": document}
 
     def apply(self, cloud: Cloud, params: Mapping[str, str]) -> bool:
+        if params["previous_document"]:
+            self._put(cloud, params, params["previous_document"])
+            return True
         try:
             cloud.call(f"iam:Delete{self._entity}Policy", **self._request(params))
         except Gone:
@@ -72,11 +80,7 @@ class DeleteInlinePolicy:
             return False
 
     def undo(self, cloud: Cloud, params: Mapping[str, str]) -> None:
-        cloud.call(
-            f"iam:Put{self._entity}Policy",
-            **self._request(params),
-            PolicyDocument=params["policy_document"],
-        )
+        self._put(cloud, params, params["policy_document"])
 
     @property
     def _entity(self) -> str:
@@ -91,3 +95,7 @@ class DeleteInlinePolicy:
     def _document(self, cloud: Cloud, params: Mapping[str, str]) -> str:
         answer = cloud.call(f"iam:Get{self._entity}Policy", **self._request(params))
         return json.dumps(answer["PolicyDocument"])
+
+    def _put(self, cloud: Cloud, params: Mapping[str, str], document: str) -> None:
+        request = self._request(params)
+        cloud.call(f"iam:Put{self._entity}Policy", **request, PolicyDocument=document)

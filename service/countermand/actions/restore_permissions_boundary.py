@@ -1,0 +1,99 @@
+"""Put back the permissions boundary of a user or role."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from countermand.core.errors import CannotRestore, Gone
+from countermand.core.model import Finding, Principal, SubjectKind
+from countermand.core.rule import PREVIOUS
+from countermand.ports import Cloud
+
+
+@dataclass(frozen=True, slots=True)
+class RestorePermissionsBoundary:
+    """iam:PutUserPermissionsBoundary with the boundary before; undone by the one that was taken
+    back, or by removing it.
+
+    https://docs.aws.amazon.com/IAM/latest/APIReference/API_PutUserPermissionsBoundary.html
+    """
+
+    kind: SubjectKind
+    needs = (PREVIOUS,)
+
+    @property
+    def name(self) -> str:
+        return f"restore_{self.kind}_permissions_boundary"
+
+    @property
+    def description(self) -> str:
+        return (
+            f"Put back the permissions boundary that the {self.kind} had before, if that is a "
+            "policy of the account's own or AWSDenyAll; undo sets the new one again, or none."
+        )
+
+    @property
+    def read_permissions(self) -> tuple[str, ...]:
+        return (f"iam:Get{self._entity}",)
+
+    @property
+    def permissions(self) -> tuple[str, ...]:
+        return (f"iam:Put{self._entity}PermissionsBoundary",)
+
+    @property
+    def undo_permissions(self) -> tuple[str, ...]:
+        return (
+            f"iam:Delete{self._entity}PermissionsBoundary",
+            f"iam:Put{self._entity}PermissionsBoundary",
+        )
+
+    def look(
+        self, cloud: Cloud, finding: Finding, principal: Principal | None
+    ) -> Mapping[str, str] | None:
+        if principal is None:
+            return None
+        boundary, previous = self._boundary(cloud, principal.name), finding.evidence[PREVIOUS]
+        if boundary == previous:
+            return None
+        if not previous:
+            raise CannotRestore("there was no boundary before, so that rights were only taken away")
+        _, _, _, _, owner, policy = previous.split(":", 5)
+        if owner == "aws" and policy != "policy/AWSDenyAll":
+            raise CannotRestore(f"its boundary was AWS's {policy}, which may not be put back")
+        return {f"{self.kind}_name": principal.name, "boundary_arn": boundary, PREVIOUS: previous}
+
+    def apply(self, cloud: Cloud, params: Mapping[str, str]) -> bool:
+        try:
+            self._put(cloud, params, params[PREVIOUS])
+        except Gone:
+            return False
+        return True
+
+    def present(self, cloud: Cloud, params: Mapping[str, str]) -> bool:
+        try:
+            return self._boundary(cloud, params[f"{self.kind}_name"]) == params["boundary_arn"]
+        except Gone:
+            return False
+
+    def undo(self, cloud: Cloud, params: Mapping[str, str]) -> None:
+        if params["boundary_arn"]:
+            self._put(cloud, params, params["boundary_arn"])
+        else:
+            operation = f"iam:Delete{self._entity}PermissionsBoundary"
+            cloud.call(operation, **{f"{self._entity}Name": params[f"{self.kind}_name"]})
+
+    @property
+    def _entity(self) -> str:
+        return self.kind.capitalize()
+
+    def _boundary(self, cloud: Cloud, name: str) -> str:
+        """Its ARN, or ''."""
+        request = {f"{self._entity}Name": name}
+        entity = cloud.call(f"iam:Get{self._entity}", **request)[self._entity]
+        return str(entity.get("PermissionsBoundary", {}).get("PermissionsBoundaryArn", ""))
+
+    def _put(self, cloud: Cloud, params: Mapping[str, str], arn: str) -> None:
+        request = {
+            f"{self._entity}Name": params[f"{self.kind}_name"],
+            "PermissionsBoundary": arn,
+        }
+        cloud.call(f"iam:Put{self._entity}PermissionsBoundary", **request)

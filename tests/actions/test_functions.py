@@ -1,0 +1,192 @@
+"""Lambda functions that got code, a layer or callers, against moto's Lambda and IAM."""
+
+import io
+import json
+import uuid
+import zipfile
+from typing import Any
+
+import pytest
+
+from countermand.actions import ALL
+from countermand.core.errors import CannotRestore, Gone
+from steps import MotoClients, Script, look, make_admin, take_back_and_undo
+
+THEIRS = "444455556666"
+LIMIT, REMOVE = "limit_function_concurrency", "remove_function_permission"
+
+
+class Function:
+    """A function with a role of its own that may nothing."""
+
+    def __init__(self, clients: MotoClients) -> None:
+        self.clients, self.cloud = clients, clients.cloud()
+        self.client = clients.get("lambda")
+        self.name = f"iam-test-{uuid.uuid4().hex[:12]}"
+        role = clients.get("iam").create_role(RoleName=self.name, AssumeRolePolicyDocument="{}")
+        made = self.client.create_function(
+            FunctionName=self.name,
+            Runtime="python3.12",
+            Role=role["Role"]["Arn"],
+            Handler="f.f",
+            Code={"ZipFile": _code()},
+            Publish=True,
+        )
+        self.arn = ":".join(made["FunctionArn"].split(":")[:7])
+
+    def limit(self) -> int | None:
+        answer = self.client.get_function_concurrency(FunctionName=self.name)
+        found: int | None = answer.get("ReservedConcurrentExecutions")
+        return found
+
+    def allow(self, principal: str, **more: str) -> None:
+        self.client.add_permission(
+            FunctionName=self.name,
+            StatementId="backdoor",
+            Action="lambda:InvokeFunction",
+            Principal=principal,
+            **more,
+        )
+
+    def policy(self) -> Any:
+        return json.loads(self.client.get_policy(FunctionName=self.name)["Policy"])["Statement"]
+
+
+def _code() -> bytes:
+    file = io.BytesIO()
+    with zipfile.ZipFile(file, "w") as archive:
+        archive.writestr("f.py", "def f(*_): pass")
+    return file.getvalue()
+
+
+@pytest.fixture
+def function(dynamodb: Any) -> Function:
+    return Function(MotoClients(dynamodb.meta.endpoint_url))
+
+
+@pytest.mark.parametrize("by", ["name", "arn"])
+@pytest.mark.parametrize("before", [None, 7])
+def test_a_function_of_an_administrator_is_stopped_and_gets_its_limit_back(
+    function: Function, by: str, before: int | None
+) -> None:
+    make_admin(function.clients, function.name)
+    if before is not None:
+        function.client.put_function_concurrency(
+            FunctionName=function.name, ReservedConcurrentExecutions=before
+        )
+    params = look(function.cloud, LIMIT, getattr(function, by))
+    assert params == {"function_arn": function.arn, "previous_limit": str(before or "")}
+    take_back_and_undo(function.cloud, LIMIT, params)
+    assert function.limit() == before
+
+
+def test_a_harmless_function_runs_on(function: Function) -> None:
+    assert look(function.cloud, LIMIT, function.name) is None
+    assert function.limit() is None
+
+
+def test_a_function_that_stands_still_is_left_alone(function: Function) -> None:
+    make_admin(function.clients, function.name, "inline")
+    function.client.put_function_concurrency(
+        FunctionName=function.name, ReservedConcurrentExecutions=0
+    )
+    assert look(function.cloud, LIMIT, function.name) is None
+
+
+def test_a_function_that_is_gone_needs_no_limit(function: Function) -> None:
+    function.client.delete_function(FunctionName=function.name)
+    with pytest.raises(Gone):
+        look(function.cloud, LIMIT, function.name)
+    assert not ALL[LIMIT].apply(function.cloud, {"function_arn": function.arn})
+    assert not ALL[LIMIT].present(function.cloud, {"function_arn": function.arn})
+
+
+@pytest.mark.parametrize(
+    ("principal", "more"),
+    [
+        ("*", {}),
+        (THEIRS, {}),
+        ("s3.amazonaws.com", {"SourceArn": "arn:aws:s3:::bucket", "SourceAccount": THEIRS}),
+    ],
+)
+def test_a_permission_is_removed_and_comes_back_as_it_was(
+    function: Function, principal: str, more: dict[str, str]
+) -> None:
+    function.allow(principal, **more)
+    before = function.policy()
+    params = look(function.cloud, REMOVE, function.name, statement_id="backdoor")
+    take_back_and_undo(function.cloud, REMOVE, params)
+    assert function.policy() == before
+
+
+def test_a_permission_that_was_removed_since_is_left_alone(function: Function) -> None:
+    function.allow("*")
+    assert look(function.cloud, REMOVE, function.name, statement_id="another") is None
+
+
+def statement(**changes: Any) -> dict[str, str]:
+    whole = {
+        "Sid": "backdoor",
+        "Effect": "Allow",
+        "Principal": {"AWS": f"arn:aws:iam::{THEIRS}:root"},
+        "Action": "lambda:InvokeFunctionUrl",
+        "Resource": "arn:aws:lambda:us-east-1:111122223333:function:f",
+        **changes,
+    }
+    return {"Policy": json.dumps({"Version": "2012-10-17", "Statement": [whole]})}
+
+
+def test_every_condition_that_a_permission_can_have_comes_back() -> None:
+    conditions = {
+        "ArnLike": {"AWS:SourceArn": "arn:aws:s3:::b"},
+        "StringEquals": {
+            "AWS:SourceAccount": THEIRS,
+            "aws:PrincipalOrgID": "o-1111111111",
+            "lambda:EventSourceToken": "token",
+            "lambda:FunctionUrlAuthType": "NONE",
+        },
+    }
+    script, which = Script("lambda"), {"FunctionName": "f", "Qualifier": "live"}
+    script.expect("get_policy", which, statement(Condition=conditions))
+    request = {
+        **which,
+        "StatementId": "backdoor",
+        "Action": "lambda:InvokeFunctionUrl",
+        "Principal": f"arn:aws:iam::{THEIRS}:root",
+        "SourceArn": "arn:aws:s3:::b",
+        "SourceAccount": THEIRS,
+        "PrincipalOrgID": "o-1111111111",
+        "EventSourceToken": "token",
+        "FunctionUrlAuthType": "NONE",
+    }
+    script.expect("add_permission", request, {})
+    params = look(script.cloud(), REMOVE, "f", statement_id="backdoor", qualifier="live")
+    assert params is not None
+    ALL[REMOVE].undo(script.cloud(), params)
+    script.ended()
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [
+        {"Principal": {"AWS": ["arn:aws:iam::444455556666:root", THEIRS]}},
+        {"Condition": {"StringEquals": {"aws:PrincipalTag/team": "red"}}},
+        {"Condition": {"ArnLike": {"AWS:SourceArn": ["arn:aws:s3:::a", "arn:aws:s3:::b"]}}},
+    ],
+)
+def test_a_statement_that_could_not_be_added_again_is_left_to_people(
+    changes: dict[str, Any],
+) -> None:
+    script = Script("lambda")
+    script.expect("get_policy", {"FunctionName": "f"}, statement(**changes))
+    with pytest.raises(CannotRestore, match="the statement"):
+        look(script.cloud(), REMOVE, "f", statement_id="backdoor")
+
+
+def test_a_policy_that_is_gone_has_no_permission() -> None:
+    script, action = Script("lambda"), ALL[REMOVE]
+    params = {"function": "f", "statement_id": "backdoor", "qualifier": ""}
+    script.refuse("remove_permission", "ResourceNotFoundException")
+    script.refuse("get_policy", "ResourceNotFoundException")
+    assert not action.apply(script.cloud(), params)
+    assert not action.present(script.cloud(), params)

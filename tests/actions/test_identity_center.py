@@ -1,0 +1,217 @@
+"""Permission sets of Identity Center and who has them: against moto, and where it has no state of
+its own that changes with time, against botocore's model of the service.
+"""
+
+import json
+import uuid
+from collections.abc import Mapping
+from typing import Any
+
+import pytest
+
+from countermand.actions.delete_account_assignment import DeleteAccountAssignment
+from countermand.actions.detach_permission_set_policy import DetachPermissionSetPolicy
+from countermand.core.errors import Denied, Permanent, Transient
+from steps import ADMIN_ARN, MOTO_ACCOUNT, MotoClients, Script, look, take_back_and_undo
+
+INSTANCE = "arn:aws:sso:::instance/ssoins-1111222233334444"
+SET = "arn:aws:sso:::permissionSet/ssoins-1111222233334444/ps-5555666677778888"
+WHO = {"principal_type": "USER", "principal_id": "34887428-4081-7042-c3c6-000000000000"}
+READ_ONLY = "arn:aws:iam::aws:policy/ReadOnlyAccess"
+REQUEST = {
+    "InstanceArn": INSTANCE,
+    "TargetId": MOTO_ACCOUNT,
+    "TargetType": "AWS_ACCOUNT",
+    "PermissionSetArn": SET,
+    "PrincipalType": "USER",
+    "PrincipalId": WHO["principal_id"],
+}
+PARAMS = {
+    "permission_set_arn": SET,
+    "instance_arn": INSTANCE,
+    "target_id": MOTO_ACCOUNT,
+    **WHO,
+}
+WHICH = {"InstanceArn": INSTANCE, "PermissionSetArn": SET}
+POLICY = {"permission_set_arn": SET, "instance_arn": INSTANCE, "policy_arn": ADMIN_ARN}
+
+
+class Waits:
+    """A clock that only counts."""
+
+    def __init__(self) -> None:
+        self.seconds = 0.0
+
+    def __call__(self, seconds: float) -> None:
+        self.seconds += seconds
+
+
+class Center:
+    """Identity Center with a permission set that a user has."""
+
+    def __init__(self, clients: MotoClients) -> None:
+        self.client, self.cloud = clients.get("sso-admin"), clients.cloud()
+        self.instance = self.client.list_instances()["Instances"][0]["InstanceArn"]
+        made = self.client.create_permission_set(
+            Name=f"t-{uuid.uuid4().hex[:12]}", InstanceArn=self.instance
+        )
+        self.set = made["PermissionSet"]["PermissionSetArn"]
+        self.which = {"InstanceArn": self.instance, "PermissionSetArn": self.set}
+        self.client.create_account_assignment(**REQUEST | self.which)
+
+    def evidence(self) -> dict[str, str]:
+        return {"instance_arn": self.instance, "target_id": MOTO_ACCOUNT, **WHO}
+
+    def attach(self, policy_arn: str) -> None:
+        self.client.attach_managed_policy_to_permission_set(
+            **self.which, ManagedPolicyArn=policy_arn
+        )
+
+
+@pytest.fixture
+def center(dynamodb: Any) -> Center:
+    return Center(MotoClients(dynamodb.meta.endpoint_url))
+
+
+@pytest.mark.parametrize("how", ["attached", "inline"])
+def test_an_assignment_of_administrators_is_deleted_and_created_again(
+    center: Center, how: str
+) -> None:
+    if how == "attached":
+        center.attach(ADMIN_ARN)
+    else:
+        statement = {"Effect": "Allow", "Action": "*", "Resource": "*"}
+        document = json.dumps({"Version": "2012-10-17", "Statement": [statement]})
+        center.client.put_inline_policy_to_permission_set(**center.which, InlinePolicy=document)
+    action = DeleteAccountAssignment(Waits())
+    params = look(center.cloud, action, center.set, **center.evidence())
+    take_back_and_undo(center.cloud, action, params)
+
+
+def test_an_assignment_of_a_harmless_set_is_left_alone(center: Center) -> None:
+    center.attach(READ_ONLY)
+    assert look(center.cloud, DeleteAccountAssignment(), center.set, **center.evidence()) is None
+
+
+def test_an_assignment_that_was_deleted_since_is_left_alone(center: Center) -> None:
+    center.attach(ADMIN_ARN)
+    center.client.delete_account_assignment(**REQUEST | center.which)
+    assert look(center.cloud, DeleteAccountAssignment(), center.set, **center.evidence()) is None
+
+
+def deletion(status: str, **more: str) -> Mapping[str, Any]:
+    return {"AccountAssignmentDeletionStatus": {"Status": status, "RequestId": "r" * 36, **more}}
+
+
+def asked(script: Script, status: str, **more: str) -> None:
+    request = {"InstanceArn": INSTANCE, "AccountAssignmentDeletionRequestId": "r" * 36}
+    answer = deletion(status, **more)
+    script.expect("describe_account_assignment_deletion_status", request, answer)
+
+
+def test_the_end_of_a_deletion_is_waited_for() -> None:
+    script, waits = Script("sso-admin"), Waits()
+    script.expect("delete_account_assignment", REQUEST, deletion("IN_PROGRESS"))
+    for status in ("IN_PROGRESS", "IN_PROGRESS", "SUCCEEDED"):
+        asked(script, status)
+    assert DeleteAccountAssignment(waits).apply(script.cloud(), PARAMS)
+    script.ended()
+    assert waits.seconds == 6.0
+
+
+def test_a_deletion_that_fails_is_a_failure() -> None:
+    script = Script("sso-admin")
+    script.expect("delete_account_assignment", REQUEST, deletion("IN_PROGRESS"))
+    asked(script, "FAILED", FailureReason="the account is closed")
+    with pytest.raises(Permanent, match="the account is closed"):
+        DeleteAccountAssignment(Waits()).apply(script.cloud(), PARAMS)
+
+
+def test_a_deletion_without_end_is_waited_for_half_a_minute() -> None:
+    script, waits = Script("sso-admin"), Waits()
+    script.expect("delete_account_assignment", REQUEST, deletion("IN_PROGRESS"))
+    for _ in range(15):
+        asked(script, "IN_PROGRESS")
+    assert DeleteAccountAssignment(waits).apply(script.cloud(), PARAMS)
+    assert waits.seconds == 30.0
+
+
+def test_a_set_that_is_gone_is_assigned_to_nobody() -> None:
+    script, action = Script("sso-admin"), DeleteAccountAssignment(Waits())
+    script.refuse("delete_account_assignment", "ResourceNotFoundException")
+    script.refuse("list_account_assignments", "ResourceNotFoundException")
+    assert not action.apply(script.cloud(), PARAMS)
+    assert not action.present(script.cloud(), PARAMS)
+
+
+def provisioning(status: str, **more: str) -> Mapping[str, Any]:
+    return {"PermissionSetProvisioningStatus": {"Status": status, "RequestId": "r" * 36, **more}}
+
+
+def provisioned(script: Script, *statuses: str) -> None:
+    request = {**WHICH, "TargetType": "ALL_PROVISIONED_ACCOUNTS"}
+    script.expect("provision_permission_set", request, provisioning("IN_PROGRESS"))
+    for status in statuses:
+        script.expect(
+            "describe_permission_set_provisioning_status",
+            {"InstanceArn": INSTANCE, "ProvisionPermissionSetRequestId": "r" * 36},
+            provisioning(status, FailureReason="no reason given"),
+        )
+
+
+def listed(script: Script, *arns: str) -> None:
+    answer = {"AttachedManagedPolicies": [{"Name": "x", "Arn": arn} for arn in arns]}
+    script.expect("list_managed_policies_in_permission_set", WHICH, answer)
+
+
+def test_an_administrator_policy_is_detached_provisioned_and_attached_again() -> None:
+    script, action = Script("sso-admin"), DetachPermissionSetPolicy(Waits())
+    change = {**WHICH, "ManagedPolicyArn": ADMIN_ARN}
+    listed(script, READ_ONLY, ADMIN_ARN)
+    listed(script, READ_ONLY, ADMIN_ARN)
+    script.expect("detach_managed_policy_from_permission_set", change, {})
+    provisioned(script, "SUCCEEDED")
+    listed(script, READ_ONLY)
+    script.expect("attach_managed_policy_to_permission_set", change, {})
+    provisioned(script, "IN_PROGRESS", "SUCCEEDED")
+    listed(script, READ_ONLY, ADMIN_ARN)
+    evidence = {"instance_arn": INSTANCE, "policy_arn": ADMIN_ARN}
+    params = look(script.cloud(), action, SET, **evidence)
+    take_back_and_undo(script.cloud(), action, params)
+    script.ended()
+
+
+def test_another_attempt_provisions_what_the_first_only_detached() -> None:
+    script = Script("sso-admin")
+    script.refuse("detach_managed_policy_from_permission_set", "ResourceNotFoundException")
+    provisioned(script, "SUCCEEDED")
+    assert not DetachPermissionSetPolicy(Waits()).apply(script.cloud(), POLICY)
+    script.ended()
+
+
+def test_a_set_that_is_gone_has_no_policy() -> None:
+    script, action = Script("sso-admin"), DetachPermissionSetPolicy(Waits())
+    script.refuse("detach_managed_policy_from_permission_set", "ResourceNotFoundException")
+    script.refuse("provision_permission_set", "ResourceNotFoundException")
+    script.refuse("list_managed_policies_in_permission_set", "ResourceNotFoundException")
+    assert not action.apply(script.cloud(), POLICY)
+    assert not action.present(script.cloud(), POLICY)
+
+
+def test_provisioning_that_fails_leaves_something_to_undo() -> None:
+    script = Script("sso-admin")
+    change = {**WHICH, "ManagedPolicyArn": ADMIN_ARN}
+    script.expect("detach_managed_policy_from_permission_set", change, {})
+    provisioned(script, "FAILED")
+    script.expect("detach_managed_policy_from_permission_set", change, {})
+    script.refuse("provision_permission_set", "AccessDeniedException")
+    for why in ("no reason given", "AccessDeniedException"):
+        with pytest.raises(Transient, match=f"detached, but not provisioned: .*{why}") as error:
+            DetachPermissionSetPolicy(Waits()).apply(script.cloud(), POLICY)
+        assert not isinstance(error.value, Denied)
+
+
+def test_only_an_administrator_policy_is_ever_detached() -> None:
+    script = Script("sso-admin")
+    evidence = {"instance_arn": INSTANCE, "policy_arn": READ_ONLY}
+    assert look(script.cloud(), DetachPermissionSetPolicy(), SET, **evidence) is None

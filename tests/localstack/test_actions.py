@@ -1,0 +1,21 @@
+"""What moto does not implement and LocalStack does: the permissions boundary of a user."""
+
+import pytest
+
+from accounts import ADMIN_ARN, Account
+from countermand.core.model import Subject, SubjectKind
+from countermand.localstack import LocalStack
+
+ACTION = "restore_user_permissions_boundary"
+
+
+@pytest.mark.parametrize("now", ["", ADMIN_ARN])
+def test_a_user_s_boundary_becomes_what_it_was_and_the_change_comes_back(
+    localstack: LocalStack, now: str
+) -> None:
+    account = Account(localstack.url)
+    account.set_boundary(SubjectKind.USER, now)
+    subject = Subject(SubjectKind.USER, account.name)
+    account.take_back_and_undo(ACTION, account.look(ACTION, subject, previous=account.policy_arn))
+    user = account.iam.get_user(UserName=account.name)["User"]
+    assert user.get("PermissionsBoundary", {}).get("PermissionsBoundaryArn", "") == now

@@ -1,0 +1,166 @@
+"""Several events that together mean more: one decision on the whole, in whatever order."""
+
+import json
+from datetime import timedelta
+from itertools import permutations
+from typing import Any
+
+import pytest
+
+from countermand.cloudtrail import attach_event, envelope
+from countermand.core.errors import Transient
+from countermand.core.model import Record, Verdict
+from countermand.pipeline import Result
+from fakes import ACCOUNT, NOW, user
+from stage import Stage
+
+USER = "iam-test-user"
+STORY = "new_user_made_powerful"
+PROBING = "denied_calls_repeated"
+
+
+def call(name: str, number: int, *, seconds: float = -60, **changes: Any) -> str:
+    """The body of a call about USER, so many seconds after NOW."""
+    record = attach_event(ACCOUNT, USER)
+    at = NOW + timedelta(seconds=seconds)
+    record |= {
+        "eventName": name,
+        "eventID": f"{number:08d}-0000-0000-0000-000000000000",
+        "eventTime": f"{at:%Y-%m-%dT%H:%M:%SZ}",
+    }
+    return json.dumps(envelope(record | changes), separators=(",", ":"))
+
+
+def back_door(*seconds: float) -> list[str]:
+    names = ("CreateUser", "AttachUserPolicy", "CreateAccessKey")
+    timed = zip(names, seconds, strict=True)
+    return [call(name, number, seconds=at) for number, (name, at) in enumerate(timed)]
+
+
+def denied(number: int, seconds: float = -60) -> str:
+    changes = {"errorCode": "AccessDenied", "requestParameters": None}
+    return call("AttachUserPolicy", number, seconds=seconds, **changes)
+
+
+def stories(stage: Stage, rule_id: str = STORY) -> tuple[Record, ...]:
+    return stage.records(rule_id=rule_id)
+
+
+@pytest.mark.parametrize("order", list(permutations(range(3))))
+def test_a_back_door_is_one_story_in_whatever_order_its_events_come(
+    stage: Stage, order: tuple[int, ...]
+) -> None:
+    bodies, pipeline = back_door(-60, -60, -60), stage.pipeline()
+    for count, index in enumerate(order, start=1):
+        assert len(stories(stage)) == 0
+        pipeline.handle(bodies[index])
+        assert len(stories(stage)) == (1 if count == len(order) else 0)
+    (record,) = stories(stage)
+    assert record.decision.leading.finding.subject is not None
+    assert record.decision.leading.finding.subject.name == USER
+    told = [alert for alert in stage.notifier.alerts if alert.attributes["rule_id"] == STORY]
+    assert len(told) == 1
+
+
+def test_two_replicas_see_each_others_events(stage: Stage) -> None:
+    one, two = stage.pipeline(), stage.pipeline("worker-2")
+    for body, pipeline in zip(back_door(-60, -60, -60), (one, two, one), strict=True):
+        pipeline.handle(body)
+    assert len(stories(stage)) == 1
+
+
+@pytest.mark.parametrize(
+    ("seconds", "whole"),
+    [((-660, -360, -60), True), ((-660, -661, -60), True), ((-780, -360, -60), False)],
+)
+def test_only_what_lies_within_ten_minutes_belongs_together(
+    stage: Stage, seconds: tuple[float, ...], whole: bool
+) -> None:
+    for body in back_door(*seconds):
+        stage.pipeline().handle(body)
+    assert bool(stories(stage)) is whole
+
+
+def test_a_step_that_is_missing_or_was_denied_makes_no_story(stage: Stage) -> None:
+    created, attached, _ = back_door(-60, -60, -60)
+    pipeline = stage.pipeline()
+    for body in (created, attached, call("CreateAccessKey", 7, errorCode="AccessDenied")):
+        pipeline.handle(body)
+    assert stories(stage) == ()
+
+
+def test_what_happened_to_another_user_is_another_story(stage: Stage) -> None:
+    created, attached, _ = back_door(-60, -60, -60)
+    stage.users(user(USER), user("iam-test-other"))
+    other = call("CreateAccessKey", 8, requestParameters={"userName": "iam-test-other"})
+    for body in (created, attached, other):
+        stage.pipeline().handle(body)
+    assert stories(stage) == ()
+
+
+def test_more_of_the_same_story_is_not_told_again(stage: Stage) -> None:
+    pipeline = stage.pipeline()
+    for body in back_door(-60, -60, -60):
+        pipeline.handle(body)
+    pipeline.handle(call("CreateAccessKey", 9, seconds=-50))
+    assert len(stories(stage)) == 1
+
+
+def test_a_worker_that_died_before_the_story_is_told_leaves_it_to_the_next(stage: Stage) -> None:
+    *first, last = back_door(-60, -60, -60)
+    pipeline = stage.pipeline()
+    for body in first:
+        pipeline.handle(body)
+    stage.notifier.fail["send"] = [Transient("SNS"), Transient("SNS"), Transient("SNS")]
+    with pytest.raises(Transient):
+        pipeline.handle(last)
+    stage.notifier.fail.clear()
+    for _ in range(2):
+        result = pipeline.handle(last)
+    assert result is Result.DUPLICATE
+    assert len(stories(stage)) == 1
+
+
+def test_the_story_s_verdict_is_governed_like_any_other(stage: Stage) -> None:
+    stage.users(user(USER, tags={"SecurityApproved": "true"}))
+    for body in back_door(-60, -60, -60):
+        stage.pipeline().handle(body)
+    (record,) = stories(stage)
+    assert record.decision.verdict is Verdict.SKIP
+
+
+def test_five_denied_calls_of_one_caller_are_probing(stage: Stage) -> None:
+    pipeline = stage.pipeline()
+    for number in range(4):
+        pipeline.handle(denied(number))
+    assert stories(stage, PROBING) == ()
+    pipeline.handle(denied(3))
+    assert stories(stage, PROBING) == ()
+    pipeline.handle(denied(4))
+    (record,) = stories(stage, PROBING)
+    assert record.decision.verdict is Verdict.ALERT_ONLY
+    assert record.told
+
+
+def test_a_caller_who_goes_on_probing_is_told_of_once_in_ten_minutes(stage: Stage) -> None:
+    pipeline = stage.pipeline()
+    for number in range(60):
+        pipeline.handle(denied(number, seconds=-1800 + 30 * number))
+    assert 3 <= len(stories(stage, PROBING)) <= 4
+
+
+@pytest.mark.parametrize("code", ["NoSuchEntity", "LimitExceeded", "EntityAlreadyExists"])
+def test_calls_that_failed_for_another_reason_are_no_probing(stage: Stage, code: str) -> None:
+    pipeline = stage.pipeline()
+    for number in range(6):
+        pipeline.handle(call("AttachUserPolicy", number, errorCode=code))
+    assert stories(stage, PROBING) == ()
+
+
+def test_events_of_another_account_leave_no_trace(stage: Stage) -> None:
+    pipeline = stage.pipeline()
+    for number in range(6):
+        body = json.loads(denied(number))
+        body["account"] = body["detail"]["recipientAccountId"] = "444455556666"
+        pipeline.handle(json.dumps(body, separators=(",", ":")))
+    assert stories(stage, PROBING) == ()
