@@ -121,6 +121,11 @@ _TARGETS: tuple[tuple[str, frozenset[str], tuple[str, ...]], ...] = (
 """The resources of writes to what is no principal: name, calls, and ARNs after the partition.
 https://docs.aws.amazon.com/service-authorization/latest/reference/reference_policies_actions-resources-contextkeys.html"""
 
+_AT = {"iam:RemoveUserFromGroup": SubjectKind.GROUP}
+"""What IAM checks for a call about a user, where that is not the user.
+https://docs.aws.amazon.com/service-authorization/latest/reference/list_awsidentityandaccessmanagementiam.html
+"""
+
 LONGEST_PATTERN = 2048
 """Characters of an EventBridge event pattern.
 https://docs.aws.amazon.com/eventbridge/latest/userguide/eb-quota.html
@@ -197,7 +202,7 @@ def enforce_statements(
     statements: list[Statement] = []
     for kind in (SubjectKind.USER, SubjectKind.ROLE, SubjectKind.GROUP, SubjectKind.POLICY):
         enabled = _actions(rules, actions, kind)
-        writes = sorted({p for a in enabled for p in a.permissions})
+        writes = _writes_at(kind, rules, actions)
         scoped = places.principals(kind, places.scope(kind))
         name = _PLURAL[kind]
         for sid, calls, key, arns in _ONLY:
@@ -211,6 +216,19 @@ def enforce_statements(
         if writes:
             statements.append(_deny(f"NoPaths{name}", writes, f"{scoped}/*"))
     return [*statements, *_writes_to_resources(rules, actions, places)]
+
+
+def _writes_at(kind: SubjectKind, rules: RuleSet, actions: Mapping[str, Action]) -> list[str]:
+    """The writes that IAM allows or refuses by a principal or policy of this kind."""
+    return sorted(
+        {
+            permission
+            for about in (SubjectKind.USER, SubjectKind.ROLE, SubjectKind.GROUP, SubjectKind.POLICY)
+            for action in _actions(rules, actions, about)
+            for permission in action.permissions
+            if _AT.get(permission, about) is kind
+        }
+    )
 
 
 def _writes_to_resources(
