@@ -13,6 +13,7 @@ ROOT = Path(__file__).parents[1]
 CODE = ROOT / "terraform"
 IMAGE = f"example.com/countermand@sha256:{'0' * 64}"
 EMAIL = "security@example.com"
+DEV: dict[str, Any] = {"image": IMAGE, "emails": [EMAIL]}
 MINUTES = 60
 
 # What makes an environment run on an emulator; merged by Terraform over the files beside it.
@@ -71,10 +72,16 @@ class Terraform:
             if change["change"]["actions"] not in (["no-op"], ["read"])
         }
 
-    def planned(self, **variables: object) -> dict[str, Any]:
-        self.run("plan", "-input=false", "-out=planned.tfplan", *_given(variables))
+    def planned(self, *options: str, **variables: object) -> dict[str, Any]:
+        self.run("plan", "-input=false", "-out=planned.tfplan", *options, *_given(variables))
         plan: dict[str, Any] = json.loads(self.run("show", "-json", "planned.tfplan"))
         return plan
+
+    def would_be(self, **variables: object) -> dict[str, dict[str, Any]]:
+        """Values of every managed resource after a plan's apply, by address."""
+        return dict(
+            _resources(self.planned("-refresh=false", **variables)["planned_values"]["root_module"])
+        )
 
     def destroy(self, **variables: object) -> str:
         return self.run("destroy", "-auto-approve", "-input=false", *_given(variables))

@@ -83,7 +83,7 @@ def _seen(clients: Clients) -> dict[str, Any]:
         "queues": {name: _queue(clients, name) for name in (names.queue, names.dlq)},
         "machine": _queue(clients, names.machine_queue),
         "routed": sorted(_routed(clients, names.rule)),
-        "targets": _targets(clients, names.rule),
+        "targets": _targets(clients),
         "subscriptions": _subscriptions(clients, names.topic, account),
         "log groups": _log_groups(clients, names.log_group),
     }
@@ -146,7 +146,7 @@ def _needed() -> set[tuple[str, str]]:
     }
 
 
-def _targets(clients: Clients, rule: str) -> list[tuple[str, str]]:
+def _targets(clients: Clients) -> list[tuple[str, str]]:
     events = clients.get("events")
     targets = {
         (target["Id"], target["Arn"])
