@@ -10,6 +10,12 @@ from countermand.settings import Settings
 from terraforming import DEV, IMAGE, ROOT, Terraform
 
 WORKER = "module.guardrail.module.worker"
+# moto adds blanks to the first, and does not keep the other two.
+FORGOTTEN = {
+    "module.guardrail.module.queue.aws_sqs_queue.this": {"redrive_policy"},
+    f"{WORKER}.aws_ecs_service.worker": {"availability_zone_rebalancing"},
+    f"{WORKER}.aws_vpc_security_group_ingress_rule.endpoints[0]": {"description"},
+}
 
 
 @pytest.fixture(scope="session")
@@ -25,8 +31,8 @@ def container(made: dict[str, dict[str, Any]]) -> dict[str, Any]:
     return found
 
 
-def test_a_second_plan_is_empty(dev_applied: Terraform) -> None:
-    assert dev_applied.changes(**DEV) == {}
+def test_a_second_plan_finds_only_what_moto_forgets(dev_applied: Terraform) -> None:
+    assert dev_applied.differences(**DEV) == FORGOTTEN
 
 
 def test_it_has_every_part(made: dict[str, dict[str, Any]]) -> None:
@@ -59,7 +65,11 @@ def test_nothing_may_write_to_iam_until_enforce_is_asked_for(
         for address in created
     )
     # The mode is in the task and in the role's description; nothing else is touched.
-    assert {re.sub(r".*\.", "", address) for address in set(changes) - created} == {"worker"}
+    others = changes.keys() - created - FORGOTTEN.keys()
+    assert others == {
+        "module.guardrail.module.iam.aws_iam_role.worker",
+        f"{WORKER}.aws_ecs_task_definition.worker",
+    }
 
 
 def test_the_task_starts_with_settings_that_the_service_takes(container: dict[str, Any]) -> None:
