@@ -17,7 +17,7 @@ export PYTHON
 .NOTPARALLEL:
 .DEFAULT_GOAL := help
 .PHONY: help install install-localstack demo test unit lint fmt check docs docs-fresh dashboards bench lock \
-	image sbom docker-test chart chart-files chart-e2e clean distclean
+	image sbom docker-test chart chart-files chart-e2e terraform terraform-files checkov clean distclean
 
 help: ## Show this list
 	@awk 'BEGIN { FS = ":.*## " } /^[a-z-]+:.*## / { printf "  %-20s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -32,8 +32,8 @@ demo: $(RUNTIME) $(LOCALSTACK) ## Show one risky change being taken back (KEEP=1
 test: $(DEV) $(LOCALSTACK) ## Run all tests (ARGS="-k name" narrows)
 	@$(BIN)/python -m pytest $(ARGS)
 
-unit: $(DEV) ## Run the tests that need no LocalStack and no Docker
-	@$(BIN)/python -m pytest -m "not localstack and not docker" $(ARGS)
+unit: $(DEV) ## Run the tests that need nothing beside the development tools
+	@$(BIN)/python -m pytest -m "not localstack and not docker and not helm and not terraform" $(ARGS)
 
 docker-test: $(DEV) ## Run the tests of image and compose (starts an engine where it can)
 	@$(BIN)/python -m pytest -m docker $(ARGS)
@@ -90,6 +90,18 @@ chart-files: $(DEV) ## Write anew what the chart takes from settings, alerts and
 chart-e2e: $(DEV) ## Ask the Kubernetes API server of KUBECONFIG about the chart; a dry run
 	@$(BIN)/python scripts/fetch_helm.py
 	@scripts/chart-e2e
+
+terraform: $(DEV) $(LOCALSTACK) ## Check Terraform: format, logic, applied to emulators (fetches it)
+	@$(BIN)/python -m pytest tests/terraform $(ARGS)
+
+terraform-files: $(DEV) ## Write anew what Terraform takes from rules, actions and ledger
+	$(BIN)/python scripts/terraform_files.py
+
+# Of its own, because its pins and ours do not go together; not in CI, where installing it is slow.
+CHECKOV := .countermand/tools/checkov
+checkov: $(DEV) ## Check Terraform against checkov's rules; exceptions say why
+	@test -x $(CHECKOV)/bin/checkov || { $(BIN)/python -m venv $(CHECKOV) && $(CHECKOV)/bin/pip install -qq checkov==3.3.30; }
+	@$(CHECKOV)/bin/checkov --directory terraform --framework terraform --skip-download --compact --quiet
 
 # The pins in place are kept as they are, unless UPGRADE=1. dev comes first: the other two follow it.
 UV_COMPILE = $(BIN)/uv pip compile --quiet --universal --python-version 3.12 --generate-hashes \

@@ -124,7 +124,22 @@ def _fetched(terraform: str) -> Path:
         )
     if done.returncode:
         _give_up(f"provider hashicorp/aws {PROVIDER}: {done.stderr.strip()[-500:]}")
+    for packed in (mirror / _SOURCE).glob("*.zip"):
+        _unpack(packed)
     return mirror
+
+
+def _unpack(packed: Path) -> None:
+    """To where Terraform links to it; of an archive each init would write 700 MB of its own."""
+    _, version, system = packed.stem.split("_", 2)
+    target = packed.parent / version / system
+    aside = target.with_name(f"{system}.{os.getpid()}")
+    with zipfile.ZipFile(packed) as archive:
+        archive.extractall(aside)
+    for program in aside.glob("terraform-provider-*"):
+        program.chmod(0o755)
+    aside.rename(target)
+    packed.unlink()
 
 
 def _place(data: bytes, target: Path, mode: int) -> None:

@@ -1,6 +1,7 @@
 """Write what Terraform takes from the code: `terraform_files.py [--check]`.
 
     rules and actions  -> modules/iam/policies/     as `countermand iam-policy` prints it
+    deny policies      -> modules/iam/policies/     what alone may be attached
     rules              -> modules/eventbridge/      as `countermand rules event-pattern` prints it
     the DynamoDB code  -> modules/ledger/table.json
 
@@ -14,6 +15,7 @@ from pathlib import Path
 from countermand.actions import ALL
 from countermand.app import rules
 from countermand.aws.dynamodb import table_definition
+from countermand.core.checks import PROTECTED_DENY_ARNS
 from countermand.core.model import Mode
 from countermand.leastprivilege import Places, enforce_policy, routing_patterns, worker_policy
 
@@ -30,6 +32,7 @@ def outputs() -> dict[Path, str]:
     documents = {
         "iam/policies/worker.json.tftpl": worker_policy(Mode.DRY_RUN, built_in, ALL, places),
         "iam/policies/enforce.json.tftpl": enforce_policy(built_in, ALL, places),
+        "iam/policies/denying.json.tftpl": sorted(places.here(PROTECTED_DENY_ARNS)),
         "eventbridge/patterns.json": routing_patterns(built_in),
         "ledger/table.json": table,
     }

@@ -13,6 +13,7 @@ ROOT = Path(__file__).parents[1]
 CODE = ROOT / "terraform"
 IMAGE = f"example.com/countermand@sha256:{'0' * 64}"
 EMAIL = "security@example.com"
+DEV: dict[str, Any] = {"image": IMAGE, "emails": [EMAIL]}
 MINUTES = 60
 
 # What makes an environment run on an emulator; merged by Terraform over the files beside it.
@@ -64,17 +65,33 @@ class Terraform:
 
     def changes(self, **variables: object) -> dict[str, tuple[str, ...]]:
         """What a plan would do, by address; nothing for what stays as it is."""
-        plan = self.planned(**variables)
         return {
             change["address"]: tuple(change["change"]["actions"])
-            for change in plan["resource_changes"]
-            if change["change"]["actions"] not in (["no-op"], ["read"])
+            for change in self._changing(**variables)
         }
 
-    def planned(self, **variables: object) -> dict[str, Any]:
-        self.run("plan", "-input=false", "-out=planned.tfplan", *_given(variables))
+    def differences(self, **variables: object) -> dict[str, set[str]]:
+        """Names of the attributes that a plan would change, by address."""
+        return {
+            change["address"]: _different(change["change"]["before"], change["change"]["after"])
+            for change in self._changing(**variables)
+        }
+
+    def _changing(self, **variables: object) -> list[dict[str, Any]]:
+        plan = self.planned(**variables)
+        unchanged = (["no-op"], ["read"])
+        return [c for c in plan["resource_changes"] if c["change"]["actions"] not in unchanged]
+
+    def planned(self, *options: str, **variables: object) -> dict[str, Any]:
+        self.run("plan", "-input=false", "-out=planned.tfplan", *options, *_given(variables))
         plan: dict[str, Any] = json.loads(self.run("show", "-json", "planned.tfplan"))
         return plan
+
+    def would_be(self, **variables: object) -> dict[str, dict[str, Any]]:
+        """Values of every managed resource after a plan's apply, by address."""
+        return dict(
+            _resources(self.planned("-refresh=false", **variables)["planned_values"]["root_module"])
+        )
 
     def destroy(self, **variables: object) -> str:
         return self.run("destroy", "-auto-approve", "-input=false", *_given(variables))
@@ -111,6 +128,11 @@ def copied(target: Path) -> Path:
     unwanted = shutil.ignore_patterns(".terraform*", "*.tfstate*", "*.tfvars", "backend.hcl")
     shutil.copytree(CODE, target, ignore=unwanted)
     return target
+
+
+def _different(before: Mapping[str, Any] | None, after: Mapping[str, Any] | None) -> set[str]:
+    old, new = before or {}, after or {}
+    return {name for name in old.keys() | new.keys() if old.get(name) != new.get(name)}
 
 
 def _given(variables: Mapping[str, object]) -> list[str]:

@@ -176,6 +176,15 @@ class Places:
         """The ARN of principals or policies of one kind."""
         return f"arn:{self.partition}:iam::{self.account_id}:{kind}/{names}"
 
+    def here(self, values: Iterable[str]) -> set[str]:
+        """ARNs of AWS's own policies as they are in this partition: a policy has only so many
+        characters. A tag's key stays as it is.
+        """
+        return {
+            f"arn:{self.partition}:{value.split(':', 2)[2]}" if value.startswith("arn:") else value
+            for value in values
+        }
+
     def resource(self, pattern: str) -> str:
         """The ARN of resources in scope, from a pattern of `_TARGETS`."""
         if "{scope}" in pattern and self.resource_scope.startswith("arn:"):
@@ -224,7 +233,7 @@ def enforce_statements(
         name = _PLURAL[kind]
         for sid, calls, operator, key, values in _ONLY:
             if narrowed := [p for p in writes if p in calls]:
-                listed = {*_here(values, places), *_own_boundaries(key, enabled, places)}
+                listed = {*places.here(values), *_own_boundaries(key, enabled, places)}
                 statements.append(_allow(f"{sid}{name}", narrowed, scoped))
                 statements[-1]["Condition"] = {operator: {key: sorted(listed)}}
         others = {p for p in writes if not any(p in calls for _, calls, *_ in _ONLY)}
@@ -313,16 +322,6 @@ def _permissions(
 
 def _is_of_group(permission: str) -> bool:
     return "Group" in permission and permission != "iam:ListGroupsForUser"
-
-
-def _here(values: Iterable[str], places: Places) -> set[str]:
-    """ARNs of AWS's own policies as they are in the worker's partition: a role has only 10,240
-    characters for its policies. A tag's key stays as it is.
-    """
-    return {
-        f"arn:{places.partition}:{value.split(':', 2)[2]}" if value.startswith("arn:") else value
-        for value in values
-    }
 
 
 def _own_boundaries(key: str, enabled: Iterable[Action], places: Places) -> list[str]:

@@ -3,6 +3,7 @@
 locals {
   own = {
     roles     = "arn:${local.partition}:iam::${local.account_id}:role/${var.name}-*"
+    policies  = "arn:${local.partition}:iam::${local.account_id}:policy/${var.name}-*"
     state     = [module.state.arn, "${module.state.arn}/*"]
     trail     = ["arn:${local.partition}:s3:::${var.name}-trail-*", "arn:${local.partition}:s3:::${var.name}-trail-*/*"]
     anywhere  = "arn:${local.partition}:%s:*:${local.account_id}:%s"
@@ -53,11 +54,11 @@ resource "aws_iam_role" "terraform" {
 
 resource "aws_iam_role_policy" "terraform" {
   #checkov:skip=CKV_AWS_286:Who makes the worker's role can write its policy; hence MFA, OIDC and the boundary
-  #checkov:skip=CKV_AWS_287:As above
-  #checkov:skip=CKV_AWS_288:As above
-  #checkov:skip=CKV_AWS_289:As above
-  #checkov:skip=CKV_AWS_290:As above; what EC2, KMS and autoscaling create has no name to restrict to
-  #checkov:skip=CKV_AWS_355:As above
+  #checkov:skip=CKV_AWS_287:Who makes the worker's role can write its policy; hence MFA, OIDC and the boundary
+  #checkov:skip=CKV_AWS_288:Who makes the worker's role can write its policy; hence MFA, OIDC and the boundary
+  #checkov:skip=CKV_AWS_289:Who makes the worker's role can write its policy; hence MFA, OIDC and the boundary
+  #checkov:skip=CKV_AWS_290:What EC2, KMS and autoscaling create has no name to restrict to
+  #checkov:skip=CKV_AWS_355:What EC2, KMS and autoscaling create has no name to restrict to
   name = "countermand"
   role = aws_iam_role.terraform.id
   policy = jsonencode({
@@ -107,6 +108,22 @@ resource "aws_iam_role_policy" "terraform" {
           "iam:PutRolePolicy", "iam:DeleteRolePolicy", "iam:PutRolePermissionsBoundary",
         ]
         Resource = local.own.roles
+      },
+      {
+        Sid    = "OurPolicies"
+        Effect = "Allow"
+        Action = [
+          "iam:CreatePolicy", "iam:DeletePolicy", "iam:GetPolicy", "iam:GetPolicyVersion", "iam:ListPolicyVersions",
+          "iam:CreatePolicyVersion", "iam:DeletePolicyVersion", "iam:TagPolicy", "iam:UntagPolicy", "iam:ListPolicyTags",
+        ]
+        Resource = local.own.policies
+      },
+      {
+        Sid       = "AttachThemToOurRoles"
+        Effect    = "Allow"
+        Action    = ["iam:AttachRolePolicy", "iam:DetachRolePolicy"]
+        Resource  = local.own.roles
+        Condition = { ArnLike = { "iam:PolicyARN" = local.own.policies } }
       },
       {
         Sid      = "HandRolesToOurServices"

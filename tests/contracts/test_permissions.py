@@ -6,12 +6,12 @@ import json
 import re
 import sys
 from dataclasses import replace
-from fnmatch import fnmatchcase
 from pathlib import Path
 from typing import Any
 
 import pytest
 
+from authoriser import authorised
 from countermand.actions import ALL
 from countermand.app import rules
 from countermand.aws import dynamodb, iam, sns, sqs
@@ -272,31 +272,6 @@ def test_a_rule_that_is_off_needs_no_write(tmp_path: Path) -> None:
 # --- a simulated authoriser
 
 
-def authorised(document: Policy, action: str, resource: str, **context: str) -> bool:
-    """IAM's evaluation of one policy: an explicit Deny wins, else an Allow is needed.
-
-    Names in Resource are compared with case, actions without, and `*` crosses slashes.
-    https://docs.aws.amazon.com/IAM/latest/UserGuide/reference_policies_evaluation-logic.html
-    """
-    effects = {
-        s["Effect"]
-        for s in document["Statement"]
-        if any(fnmatchcase(action.lower(), a.lower()) for a in s["Action"])
-        and any(fnmatchcase(resource, r) for r in s["Resource"])
-        and _met(s.get("Condition", {}), context)
-    }
-    return effects == {"Allow"}
-
-
-def _met(condition: dict[str, dict[str, list[str]]], context: dict[str, str]) -> bool:
-    present = {name.replace("_", ":"): value for name, value in context.items()}
-    return all(
-        operator in {"ArnEquals", "ForAllValues:StringEquals"} and present.get(key) in values
-        for operator, keys in condition.items()
-        for key, values in keys.items()
-    )
-
-
 def user(name: str) -> str:
     return f"arn:aws:iam::{ACCOUNT}:user/{name}"
 
@@ -311,6 +286,7 @@ def group(name: str) -> str:
 
 ADMIN = "arn:aws:iam::aws:policy/AdministratorAccess"
 OWN_ADMIN = f"arn:aws:iam::{ACCOUNT}:policy/AdministratorAccess"
+AWS_DENY_ALL = "arn:aws:iam::aws:policy/AWSDenyAll"
 DETACH = "iam:DetachUserPolicy"
 
 
@@ -360,6 +336,16 @@ DETACH = "iam:DetachUserPolicy"
         ("enforce", "iam:DeactivateMFADevice", user("iam-test-user"), None, False),
         ("observe", "iam:GetLoginProfile", user("anybody"), None, True),
         ("observe", "iam:ListAccessKeys", user("anybody"), None, True),
+        ("enforce", "iam:RemoveUserFromGroup", group("iam-test-g"), None, True),
+        ("enforce", "iam:RemoveUserFromGroup", group("admins"), None, False),
+        ("enforce", "iam:RemoveUserFromGroup", group("iam-test-/g"), None, False),
+        # deny policies are put back, and nothing else is attached
+        ("enforce", "iam:AttachUserPolicy", user("iam-test-u"), AWS_DENY_ALL, True),
+        ("enforce", "iam:AttachRolePolicy", role("iam-test-r"), AWS_DENY_ALL, True),
+        ("enforce", "iam:AttachUserPolicy", user("alice"), AWS_DENY_ALL, False),
+        ("enforce", "iam:AttachUserPolicy", user("iam-test-/evil"), AWS_DENY_ALL, False),
+        ("enforce", "iam:AttachUserPolicy", user("iam-test-u"), None, False),
+        ("dry-run", "iam:AttachUserPolicy", user("iam-test-u"), AWS_DENY_ALL, False),
         # no way to grant, to take over, to hide
         ("enforce", "iam:AttachUserPolicy", user("iam-test-user"), ADMIN, False),
         ("enforce", "iam:TagUser", user("iam-test-user"), None, False),

@@ -17,9 +17,8 @@ import pytest
 from countermand.localstack import LocalStack, LocalStackMissingError
 from running import free_port
 from terraforming import (
-    EMAIL,
+    DEV,
     FORGETFUL_QUEUE,
-    IMAGE,
     LOCAL_STATE,
     PATH_STYLE,
     ROOT,
@@ -32,7 +31,6 @@ HERE = Path(__file__).parent
 NOT_TO_BE_HAD = 3
 """What scripts/fetch_terraform.py ends with where Terraform cannot be had."""
 START_SECONDS = 60
-DEV = {"image": IMAGE, "emails": [EMAIL]}
 
 
 @pytest.hookimpl(tryfirst=True)

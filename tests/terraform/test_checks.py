@@ -12,6 +12,7 @@ import tools as processes
 from countermand.settings import Settings, variable
 from terraforming import CODE, ROOT, Terraform, Tools, copied
 
+GUIDE = ROOT / "docs" / "deploy-ecs.md"
 MODULES = sorted(file.parent.name for file in CODE.glob("modules/*/main.tf"))
 ROOTS = ("bootstrap", "environments/dev", "environments/local", "environments/prod")
 TESTED = sorted(str(file.parent.parent.relative_to(CODE)) for file in CODE.rglob("*.tftest.hcl"))
@@ -39,8 +40,37 @@ def everywhere(tools: Tools, code: Path) -> dict[str, Terraform]:
 
 def test_the_modules_are_those_that_the_documentation_names() -> None:
     assert tuple(MODULES) == NAMED
-    text = (ROOT / "docs" / "deploy-ecs.md").read_text()
-    assert [name for name in NAMED if f"`{name}`" not in text] == []
+    assert [name for name in NAMED if f"`{name}`" not in GUIDE.read_text()] == []
+
+
+def test_the_sums_in_the_documentation_are_right() -> None:
+    rows = re.findall(r"^\| .* \| ([0-9x.+() ]+) \| ([0-9.]+) \|$", GUIDE.read_text(), re.MULTILINE)
+    costs = [_product(arithmetic) for arithmetic, _ in rows]
+    assert [f"{cost:.2f}" for cost in costs] == [told for _, told in rows]
+    assert f"**{sum(costs):.2f}**" in GUIDE.read_text()
+    # Two for each bus rule, six about queue, trail and silence, three as the text says.
+    patterns = json.loads((CODE / "modules/eventbridge/patterns.json").read_text())
+    assert f"| {2 * len(patterns) + 6 + 3} alarms |" in GUIDE.read_text()
+
+
+def _product(arithmetic: str) -> float:
+    """Of a sum such as 2 x (3 x 0.5 + 4): numbers and signs only, as the pattern of rows has it."""
+    return float(eval(arithmetic.replace("x", "*"), {"__builtins__": {}}))  # noqa: S307
+
+
+@pytest.mark.parametrize(
+    ("command", "file"),
+    [
+        (("iam-policy", "--mode", "dry-run"), "iam/policies/worker.json.tftpl"),
+        (("iam-policy", "--mode", "enforce", "--only-writes"), "iam/policies/enforce.json.tftpl"),
+        (("rules", "event-pattern"), "eventbridge/patterns.json"),
+    ],
+)
+def test_what_the_commands_print_is_what_the_modules_have(
+    command: tuple[str, ...], file: str
+) -> None:
+    told = processes.run([sys.executable, "-m", "countermand", *command], ROOT)
+    assert json.loads(told) == json.loads((CODE / "modules" / file).read_text())
 
 
 def test_the_code_is_formatted(tools: Tools) -> None:

@@ -19,6 +19,7 @@ from running import Worker, aws_environment, decision, eventually
 from terraforming import EMAIL, Terraform
 
 OTHER_ACCOUNT = "111111111111"
+PREFIX = "countermand-"
 SAME_ATTRIBUTES = ("MessageRetentionPeriod", "VisibilityTimeout", "RedrivePolicy")
 
 
@@ -37,6 +38,7 @@ def test_it_creates_what_provision_creates(
     aws: Clients, local_applied: Terraform, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     by_terraform = _seen(aws)
+    assert len(by_terraform["routed"]) == len(_needed())
     # LocalStack takes a key of 12 digits for the account: the same names, and nothing in common.
     monkeypatch.setenv("AWS_ACCESS_KEY_ID", OTHER_ACCOUNT)
     clients = Clients("us-east-1")
@@ -81,7 +83,7 @@ def _seen(clients: Clients) -> dict[str, Any]:
         "queues": {name: _queue(clients, name) for name in (names.queue, names.dlq)},
         "machine": _queue(clients, names.machine_queue),
         "routed": sorted(_routed(clients, names.rule)),
-        "targets": _targets(clients, names.rule),
+        "targets": _targets(clients),
         "subscriptions": _subscriptions(clients, names.topic, account),
         "log groups": _log_groups(clients, names.log_group),
     }
@@ -100,40 +102,58 @@ def _queue(clients: Clients, name: str) -> dict[str, Any]:
         "redrive": json.loads(attributes.get("RedrivePolicy", "null")),
         # Terraform's policies refuse more; they may not allow more.
         "senders": [
-            (s["Principal"], s["Action"], s["Resource"], s["Condition"]["ArnEquals"])
-            for s in _unlisted(statements)
+            (s["Principal"], s["Action"], s["Resource"], _sources(clients, s["Condition"]))
+            for s in statements
             if s["Effect"] == "Allow"
         ],
     }
 
 
-def _unlisted(value: Any) -> Any:
-    """AWS takes a list of one and its element for the same."""
-    if isinstance(value, dict):
-        return {key: _unlisted(below) for key, below in value.items()}
-    if isinstance(value, list) and len(value) == 1 and not isinstance(value[0], dict):
-        return value[0]
-    return [_unlisted(below) for below in value] if isinstance(value, list) else value
+def _sources(clients: Clients, condition: dict[str, Any]) -> list[str]:
+    """Who may send. Terraform has a rule for each source of events, provision one for all."""
+    found = clients.get("events").list_rules(NamePrefix=PREFIX)["Rules"]
+    rules = {rule["Arn"] for rule in found}
+    allowed = condition["ArnEquals"]["aws:SourceArn"]
+    arns = {allowed} if isinstance(allowed, str) else set(allowed)
+    assert arns == rules or not arns & rules
+    return ["every rule of ours"] if arns == rules else sorted(arns)
 
 
 def _routed(clients: Clients, rule: str) -> set[str]:
-    """Calls that reach the target of any of our rules."""
+    """Calls that some rule of the worker needs, and some rule of the bus lets through."""
     events = clients.get("events")
-    found = events.list_rules(NamePrefix=rule.rpartition("-")[0])["Rules"]
+    found = events.list_rules(NamePrefix=PREFIX)["Rules"]
     assert rule in {each["Name"] for each in found}
     assert {each["State"] for each in found} == {"ENABLED"}
     patterns = [json.loads(each["EventPattern"]) for each in found]
     return {
-        f"{source}:{name}"
-        for pattern in patterns
-        for source in pattern["detail"]["eventSource"]
-        for name in pattern["detail"]["eventName"]
+        ":".join(call)
+        for call in _needed()
+        if any(
+            call[0] in pattern["source"] and call[1] in pattern["detail"]["eventName"]
+            for pattern in patterns
+        )
     }
 
 
-def _targets(clients: Clients, rule: str) -> list[tuple[str, str]]:
-    targets = clients.get("events").list_targets_by_rule(Rule=rule)["Targets"]
-    return [(target["Id"], target["Arn"]) for target in targets]
+def _needed() -> set[tuple[str, str]]:
+    """Source and name of every call that a rule of the worker looks at."""
+    return {
+        (source, name)
+        for rule in rules().rules
+        for source in rule.file.when["source"]
+        for name in rule.file.when["detail"]["eventName"]
+    }
+
+
+def _targets(clients: Clients) -> list[tuple[str, str]]:
+    events = clients.get("events")
+    targets = {
+        (target["Id"], target["Arn"])
+        for each in events.list_rules(NamePrefix=PREFIX)["Rules"]
+        for target in events.list_targets_by_rule(Rule=each["Name"])["Targets"]
+    }
+    return sorted(targets)
 
 
 def _subscriptions(clients: Clients, topic: str, account: str) -> list[tuple[str, str]]:

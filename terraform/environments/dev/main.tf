@@ -6,7 +6,7 @@ module "guardrail" {
   image            = var.image
   emails           = var.emails
   mode             = var.mode
-  scopes           = { user = var.user_scope }
+  scopes           = var.scopes
   break_glass_arns = var.break_glass_arns
   operator_arns    = var.operator_arns
   repository_arn   = var.repository_arn

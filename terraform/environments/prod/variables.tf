@@ -42,10 +42,16 @@ variable "mode" {
   default     = "dry-run"
 }
 
-variable "user_scope" {
-  description = "Glob of the names of users at path / whose grants may be taken back."
-  type        = string
-  default     = "iam-test-*"
+variable "scopes" {
+  description = "Globs of the names at path / whose grants may be taken back, and of other things; none of these unless asked."
+  type = object({
+    user     = optional(string, "iam-test-*")
+    role     = optional(string, "iam-test-*")
+    group    = optional(string, "iam-test-*")
+    policy   = optional(string, "iam-test-*")
+    resource = optional(string, "")
+  })
+  default = {}
 }
 
 variable "break_glass_arns" {

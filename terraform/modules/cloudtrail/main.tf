@@ -12,18 +12,8 @@ locals {
   bucket     = "${var.name}-trail-${local.account_id}"
   # Spelt out, because the bucket must admit the trail before there is one.
   trail_arn = "arn:${local.partition}:cloudtrail:${local.region}:${local.account_id}:trail/${var.name}"
-}
 
-module "bucket" {
-  source = "../s3"
-
-  name          = local.bucket
-  partition     = local.partition
-  kms_key_arn   = var.kms_key_arn
-  expire_days   = var.keep_days
-  force_destroy = var.force_destroy
-
-  statements = [
+  admitted = [
     {
       Sid       = "TrailLooks"
       Effect    = "Allow"
@@ -46,6 +36,17 @@ module "bucket" {
       }
     },
   ]
+}
+
+module "bucket" {
+  source = "../s3"
+
+  name          = local.bucket
+  partition     = local.partition
+  kms_key_arn   = var.kms_key_arn
+  expire_days   = var.keep_days
+  force_destroy = var.force_destroy
+  statements    = local.admitted
 }
 
 resource "aws_cloudwatch_log_group" "trail" {

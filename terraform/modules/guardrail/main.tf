@@ -108,19 +108,20 @@ module "worker" {
   log_key_arn        = aws_kms_key.this.arn
 
   settings = merge(var.settings, {
-    COUNTERMAND_QUEUE_URL    = module.queue.url
-    COUNTERMAND_DLQ_URL      = module.queue.dlq_url
-    COUNTERMAND_TOPIC_ARN    = module.alerts.arn
-    COUNTERMAND_LEDGER_URL   = "dynamodb:${module.ledger.name}"
-    COUNTERMAND_ACCOUNT_ID   = local.account_id
-    COUNTERMAND_EVENT_REGION = local.global
-    COUNTERMAND_RULE_NAME    = "${var.name}-iam"
-    COUNTERMAND_OWN_ROLE_ARN = module.iam.worker_role_arn
-    COUNTERMAND_USER_SCOPE   = var.scopes.user
-    COUNTERMAND_ROLE_SCOPE   = var.scopes.role
-    COUNTERMAND_GROUP_SCOPE  = var.scopes.group
-    COUNTERMAND_POLICY_SCOPE = var.scopes.policy
-    COUNTERMAND_BREAK_GLASS  = join(",", var.break_glass_arns)
+    COUNTERMAND_QUEUE_URL      = module.queue.url
+    COUNTERMAND_DLQ_URL        = module.queue.dlq_url
+    COUNTERMAND_TOPIC_ARN      = module.alerts.arn
+    COUNTERMAND_LEDGER_URL     = "dynamodb:${module.ledger.name}"
+    COUNTERMAND_ACCOUNT_ID     = local.account_id
+    COUNTERMAND_EVENT_REGION   = local.global
+    COUNTERMAND_RULE_NAME      = "${var.name}-iam"
+    COUNTERMAND_OWN_ROLE_ARN   = module.iam.worker_role_arn
+    COUNTERMAND_USER_SCOPE     = var.scopes.user
+    COUNTERMAND_ROLE_SCOPE     = var.scopes.role
+    COUNTERMAND_GROUP_SCOPE    = var.scopes.group
+    COUNTERMAND_POLICY_SCOPE   = var.scopes.policy
+    COUNTERMAND_RESOURCE_SCOPE = var.scopes.resource
+    COUNTERMAND_BREAK_GLASS    = join(",", var.break_glass_arns)
 
     COUNTERMAND_RESOURCE_SCOPE = var.scopes.resource
   })

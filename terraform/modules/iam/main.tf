@@ -25,19 +25,61 @@ locals {
     resource_scope = var.scopes.resource
   }
 
-  work    = jsonencode(jsondecode(templatefile("${path.module}/policies/worker.json.tftpl", local.places)))
-  enforce = jsonencode(jsondecode(templatefile("${path.module}/policies/enforce.json.tftpl", local.places)))
+  work = jsonencode(jsondecode(templatefile("${path.module}/policies/worker.json.tftpl", local.places)))
 
-  # Wins over every Allow, also over one that somebody adds later.
+  enforce = jsondecode(templatefile("${path.module}/policies/enforce.json.tftpl", local.places)).Statement
+  # In parts, because a managed policy has 6,144 characters and a role's inline ones 10,240 together.
+  # https://docs.aws.amazon.com/IAM/latest/UserGuide/reference_iam-quotas.html
+  part = 12
+  enforce_parts = [
+    for first in range(0, length(local.enforce), local.part) : jsonencode({
+      Version   = "2012-10-17"
+      Statement = slice(local.enforce, first, min(first + local.part, length(local.enforce)))
+    })
+  ]
+
+  scoped = [
+    for kind, glob in {
+      user             = var.scopes.user
+      role             = var.scopes.role
+      group            = var.scopes.group
+      policy           = var.scopes.policy
+      oidc-provider    = var.scopes.resource
+      saml-provider    = var.scopes.resource
+      instance-profile = var.scopes.resource
+    } : "arn:${local.partition}:iam::${local.account_id}:${kind}/${glob}"
+  ]
+
+  # Wins over every Allow, also over one that somebody adds later. Nothing in here may stop what an
+  # action of the worker does: tests/terraform/test_policies.py.
   never = jsonencode({
     Version = "2012-10-17"
     Statement = concat(
-      [{
-        Sid      = "GrantNothing"
-        Effect   = "Deny"
-        Action   = ["iam:Attach*", "iam:Create*", "iam:PassRole", "sts:AssumeRole"]
-        Resource = "*"
-      }],
+      [
+        {
+          Sid    = "GrantNothing"
+          Effect = "Deny"
+          Action = [
+            "iam:Add*", "iam:Change*", "iam:Create*", "iam:Enable*", "iam:PassRole", "iam:Tag*", "iam:Untag*",
+            "iam:UpdateAccessKey", "iam:UpdateLoginProfile", "iam:UpdateRole", "iam:UpdateUser", "iam:Upload*",
+            "sts:AssumeRole*",
+          ]
+          Resource = "*"
+        },
+        {
+          Sid       = "AttachOnlyWhatDenies"
+          Effect    = "Deny"
+          Action    = ["iam:Attach*"]
+          Resource  = "*"
+          Condition = { ArnNotEquals = { "iam:PolicyARN" = jsondecode(templatefile("${path.module}/policies/denying.json.tftpl", local.places)) } }
+        },
+        {
+          Sid         = "StayInScope"
+          Effect      = "Deny"
+          Action      = ["iam:Attach*", "iam:Delete*", "iam:Detach*", "iam:Put*", "iam:Set*", "iam:UpdateAssumeRolePolicy"]
+          NotResource = local.scoped
+        },
+      ],
       length(var.break_glass_arns) == 0 ? [] : [{
         Sid       = "LeaveBreakGlassAlone"
         Effect    = "Deny"
@@ -103,8 +145,8 @@ resource "aws_iam_role" "worker" {
     }
     precondition {
       # https://docs.aws.amazon.com/IAM/latest/UserGuide/reference_iam-quotas.html
-      condition     = length(local.work) + length(local.never) + length(local.enforce) + length(local.alert_key) <= 10240
-      error_message = "The worker's inline policies are longer than the 10,240 characters of a role: switch off rules, or move one to a managed policy."
+      condition     = length(local.work) + length(local.never) + length(local.alert_key) <= 10240
+      error_message = "The worker's inline policies are longer than the 10,240 characters of a role: switch off rules, or name fewer break_glass_arns."
     }
   }
 }
@@ -129,16 +171,31 @@ resource "aws_iam_role_policy" "alert_key" {
   policy = local.alert_key
 }
 
-# The only right to write to IAM, and only when it was asked for.
-resource "aws_iam_role_policy" "enforce" {
-  #checkov:skip=CKV_AWS_289:Taking grants back is what it is for; what could grant is narrowed to denials, or off
-  #checkov:skip=CKV_AWS_286:As above: the policy named never denies what could escalate
-  count = var.mode == "enforce" ? 1 : 0
+# The only rights to change anything in IAM, and only when they were asked for.
+resource "aws_iam_policy" "enforce" {
+  #checkov:skip=CKV_AWS_286:Taking grants back is what it is for, in scope only; what the code puts back was there before
+  #checkov:skip=CKV_AWS_289:As for CKV_AWS_286
+  count = var.mode == "enforce" ? length(local.enforce_parts) : 0
 
-  name   = "enforce"
-  role   = aws_iam_role.worker.id
-  policy = local.enforce
+  name        = "${var.name}-enforce-${count.index + 1}"
+  description = "What Countermand's worker may take back"
+  policy      = local.enforce_parts[count.index]
 
+  lifecycle {
+    precondition {
+      condition     = length(local.enforce_parts[count.index]) <= 6144
+      error_message = "This part of the enforce policy is longer than the 6,144 characters of a managed policy: switch off rules, or make local.part smaller."
+    }
+  }
+}
+
+resource "aws_iam_role_policy_attachment" "enforce" {
+  count = length(aws_iam_policy.enforce)
+
+  role       = aws_iam_role.worker.name
+  policy_arn = aws_iam_policy.enforce[count.index].arn
+
+  # Never without the last word.
   depends_on = [aws_iam_role_policy.never]
 }
 
@@ -158,7 +215,7 @@ resource "aws_iam_role" "execution" {
 
 resource "aws_iam_role_policy" "execution" {
   #checkov:skip=CKV_AWS_290:ecr:GetAuthorizationToken has no resource
-  #checkov:skip=CKV_AWS_355:As above
+  #checkov:skip=CKV_AWS_355:ecr:GetAuthorizationToken has no resource
   count = var.on_ecs ? 1 : 0
 
   name = "start-task"

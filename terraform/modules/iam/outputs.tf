@@ -16,6 +16,6 @@ output "policies" {
       never     = aws_iam_role_policy.never.policy
       alert-key = aws_iam_role_policy.alert_key.policy
     },
-    { for policy in aws_iam_role_policy.enforce : "enforce" => policy.policy },
+    { for index, policy in aws_iam_policy.enforce : "enforce-${index + 1}" => policy.policy },
   )
 }

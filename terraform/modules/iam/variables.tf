@@ -26,7 +26,7 @@ variable "scopes" {
   default = {}
 
   validation {
-    condition     = alltrue([for kind, scope in var.scopes : kind == "resource" || can(regex("^[A-Za-z0-9_+=,.@*?-]+$", scope))])
+    condition     = alltrue([for kind, scope in var.scopes : kind == "resource" || can(regex("^[A-Za-z0-9_+=,.@*?-]*$", scope))]) && alltrue([for kind, scope in var.scopes : kind == "resource" || scope != ""])
     error_message = "scopes: each a name with * and ?, without a slash or a colon, for example iam-test-*."
   }
 

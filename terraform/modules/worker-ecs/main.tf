@@ -87,7 +87,7 @@ resource "aws_ecs_service" "worker" {
   task_definition                    = aws_ecs_task_definition.worker.arn
   desired_count                      = var.replicas.least
   launch_type                        = "FARGATE"
-  platform_version                   = "1.4.0"
+  platform_version                   = "LATEST"
   enable_execute_command             = false
   propagate_tags                     = "SERVICE"
   deployment_minimum_healthy_percent = 100

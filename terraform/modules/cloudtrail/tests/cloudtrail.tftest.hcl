@@ -1,0 +1,43 @@
+mock_provider "aws" {
+  source = "../../testing"
+
+  mock_data "aws_region" {
+    defaults = { name = "us-east-1" }
+  }
+}
+
+variables {
+  name = "countermand"
+}
+
+run "it_logs_management_events_of_all_regions_and_proves_its_files" {
+  assert {
+    condition     = aws_cloudtrail.this.is_multi_region_trail && aws_cloudtrail.this.include_global_service_events && aws_cloudtrail.this.enable_log_file_validation
+    error_message = "IAM's events, or the proof, would be missing"
+  }
+  assert {
+    condition     = one(aws_cloudtrail.this.event_selector).include_management_events && one(aws_cloudtrail.this.event_selector).read_write_type == "All"
+    error_message = "some management events stay out"
+  }
+}
+
+run "the_bucket_admits_this_trail_only" {
+  assert {
+    condition = toset([
+      for s in local.admitted : s.Condition.StringEquals["aws:SourceArn"]
+    ]) == toset(["arn:aws:cloudtrail:us-east-1:111122223333:trail/countermand"])
+    error_message = jsonencode(local.admitted)
+  }
+}
+
+run "wrong_values_are_refused" {
+  command = plan
+
+  variables {
+    name      = "X"
+    keep_days = 7
+    log_days  = 31
+  }
+
+  expect_failures = [var.name, var.keep_days, var.log_days]
+}
