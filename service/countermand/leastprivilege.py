@@ -26,7 +26,7 @@ from countermand.core.checks import (
 )
 from countermand.core.errors import ConfigError
 from countermand.core.model import Mode, SubjectKind
-from countermand.core.rule import Rule, RuleSet
+from countermand.core.rule import RuleSet
 from countermand.ports import Action
 
 _ENTITIES = ("User", "Role", "Group")
@@ -265,20 +265,14 @@ def routing_patterns(rules: RuleSet) -> list[dict[str, Any]]:
 
     Raises `ConfigError` for one that EventBridge would refuse.
     """
-    by_source: dict[str, list[Rule]] = {}
-    for rule in rules.rules:
-        for source in rule.file.when.get("source", ("",)):
-            by_source.setdefault(str(source), []).append(rule)
-    patterns: list[dict[str, Any]] = [
-        RuleSet(of).routing_pattern() for _, of in sorted(by_source.items())
-    ]
-    for pattern in patterns:
+    routes = rules.routes()
+    for name, pattern in routes.items():
         if (size := len(json.dumps(pattern, separators=(",", ":")))) > LONGEST_PATTERN:
             raise ConfigError(
-                f"the pattern of {pattern.get('source')} has {size} characters, more than the "
-                f"{LONGEST_PATTERN} of EventBridge: switch off rules, or route by hand"
+                f"the pattern of {name} has {size} characters, more than the {LONGEST_PATTERN} of "
+                "EventBridge: switch off rules, or route by hand"
             )
-    return patterns
+    return list(routes.values())
 
 
 def _reads(rules: RuleSet, actions: Mapping[str, Action], places: Places) -> list[Statement]:
