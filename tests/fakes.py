@@ -5,7 +5,7 @@
 
 import threading
 from collections import defaultdict
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 from typing import Any
@@ -125,6 +125,10 @@ class FakeIdentities(Recorder):
             arns = arns | {ADMIN}
         assert key == "AttachedPolicies"
         return [{"PolicyArn": arn} for arn in sorted(arns)]
+
+    def each(self, operation: str, key: str, **request: Any) -> Iterator[Any]:
+        """As `Cloud.each`."""
+        yield from self.items(operation, key, **request)
 
     def attached(
         self, name: str, policy_arn: str = ADMIN, kind: SubjectKind = SubjectKind.USER

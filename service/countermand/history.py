@@ -13,7 +13,7 @@ object to is never noted, and so never put back.
 """
 
 import json
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
@@ -177,7 +177,7 @@ class History:
 
     def _details(self, kind: SubjectKind) -> Iterator[Mapping[str, Any]]:
         entity = kind.capitalize()
-        details: Sequence[Mapping[str, Any]] = self._cloud.items(
+        details: Iterator[Mapping[str, Any]] = self._cloud.each(
             SNAPSHOT_PERMISSION, f"{entity}DetailList", Filter=[entity]
         )
         scope = self._policy.scopes[kind]

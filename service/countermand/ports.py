@@ -6,7 +6,7 @@ raises only the errors of `core.errors`: `Transient` when another try may help, 
 missing permission, `Permanent` for a request that AWS will never accept.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, Protocol
@@ -90,6 +90,10 @@ class Cloud(Protocol):
 
     def items(self, operation: str, key: str, **request: Any) -> Sequence[Any]:  # noqa: ANN401
         """All items under `key` of a call that answers in pages; `Gone` as above."""
+        ...
+
+    def each(self, operation: str, key: str, **request: Any) -> Iterator[Any]:  # noqa: ANN401
+        """The same, one page in memory at a time: for what may be a whole account."""
         ...
 
 

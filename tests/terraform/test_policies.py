@@ -138,7 +138,7 @@ def _contexts(statement: Mapping[str, Any]) -> list[dict[str, str]]:
         ("iam:AddUserToGroup", printed.group("iam-test-g")),
         ("iam:PassRole", printed.role("iam-test-r")),
         ("iam:TagUser", printed.user("iam-test-u")),
-        ("iam:UntagUser", printed.user("iam-test-u")),
+        ("iam:UntagUser", printed.user("alice")),
         ("iam:AttachUserPolicy", printed.user("iam-test-u")),
         ("iam:PutUserPolicy", printed.user("alice")),
         ("iam:UpdateAssumeRolePolicy", printed.role("admin")),

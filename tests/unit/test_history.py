@@ -78,12 +78,14 @@ class FakeIam(Recorder):
         return {"PolicyDocument": self.inline}
 
     def items(self, operation: str, key: str, **request: Any) -> Sequence[Any]:
+        return list(self.each(operation, key, **request))
+
+    def each(self, operation: str, key: str, **request: Any) -> Iterator[Any]:
         self.record(operation, key, request)
-        if key != "RoleDetailList":
-            return []
-        inline = {"RolePolicyList": [{"PolicyName": "p", "PolicyDocument": self.inline}]}
-        stranger = self.role() | {"RoleName": "stranger", "RoleId": "AROASTRANGER"}
-        return [self.role() | (inline if self.inline else {}), stranger]
+        if key == "RoleDetailList":
+            inline = {"RolePolicyList": [{"PolicyName": "p", "PolicyDocument": self.inline}]}
+            yield self.role() | (inline if self.inline else {})
+            yield self.role() | {"RoleName": "stranger", "RoleId": "AROASTRANGER"}
 
 
 @pytest.fixture

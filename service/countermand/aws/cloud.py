@@ -44,10 +44,14 @@ class AwsCloud:
 
     def items(self, operation: str, key: str, **request: Any) -> Sequence[Any]:
         """All items of a call that answers in pages: half a list is no ground for a decision."""
+        return list(self.each(operation, key, **request))
+
+    def each(self, operation: str, key: str, **request: Any) -> Iterator[Any]:
+        """The same, one page in memory at a time."""
         client, method = self._of(operation)
         with _described(operation):
-            pages = client.get_paginator(method).paginate(**request)
-            return [item for page in pages for item in page.get(key, ())]
+            for page in client.get_paginator(method).paginate(**request):
+                yield from page.get(key, ())
 
     def _of(self, operation: str) -> tuple[Any, str]:
         with self._making:  # botocore must not make two clients at a time

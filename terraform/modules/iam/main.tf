@@ -60,9 +60,8 @@ locals {
           Sid    = "GrantNothing"
           Effect = "Deny"
           Action = [
-            "iam:Add*", "iam:Change*", "iam:Create*", "iam:Enable*", "iam:PassRole", "iam:Tag*", "iam:Untag*",
-            "iam:UpdateAccessKey", "iam:UpdateLoginProfile", "iam:UpdateRole", "iam:UpdateUser", "iam:Upload*",
-            "sts:AssumeRole*",
+            "iam:Add*", "iam:Change*", "iam:Create*", "iam:Enable*", "iam:PassRole", "iam:Tag*", "iam:UpdateRole",
+            "iam:UpdateUser", "iam:Upload*", "sts:AssumeRole*",
           ]
           Resource = "*"
         },
@@ -74,9 +73,12 @@ locals {
           Condition = { ArnNotEquals = { "iam:PolicyARN" = jsondecode(templatefile("${path.module}/policies/denying.json.tftpl", local.places)) } }
         },
         {
-          Sid         = "StayInScope"
-          Effect      = "Deny"
-          Action      = ["iam:Attach*", "iam:Delete*", "iam:Detach*", "iam:Put*", "iam:Set*", "iam:UpdateAssumeRolePolicy"]
+          Sid    = "StayInScope"
+          Effect = "Deny"
+          Action = [
+            "iam:Attach*", "iam:Delete*", "iam:Detach*", "iam:Put*", "iam:Set*", "iam:Untag*", "iam:UpdateAccessKey",
+            "iam:UpdateAssumeRolePolicy", "iam:UpdateLoginProfile", "iam:UpdateS*",
+          ]
           NotResource = local.scoped
         },
       ],
