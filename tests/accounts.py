@@ -3,6 +3,7 @@
 import json
 import uuid
 from collections.abc import Mapping
+from functools import cache
 from typing import Any, cast
 
 import botocore.session
@@ -41,13 +42,18 @@ class EmulatedClients:
         self._endpoint = endpoint
 
     def get(self, service: str) -> Any:
-        return botocore.session.get_session().create_client(
-            service,
-            region_name="us-east-1",
-            endpoint_url=self._endpoint,
-            aws_access_key_id="test",
-            aws_secret_access_key="test",
-        )
+        return _client(service, self._endpoint)
+
+
+@cache
+def _client(service: str, endpoint: str) -> Any:
+    return botocore.session.get_session().create_client(
+        service,
+        region_name="us-east-1",
+        endpoint_url=endpoint,
+        aws_access_key_id="test",
+        aws_secret_access_key="test",
+    )
 
 
 class Account:

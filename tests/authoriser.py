@@ -74,6 +74,8 @@ def _met(condition: Mapping[str, Mapping[str, Any]], context: Mapping[str, str])
 
 
 def _compared(operator: str, value: str | None, wanted: list[str]) -> bool:
+    if operator == "ForAllValues:StringEquals":
+        return value is None or value in wanted  # IAM: also true of no values at all
     if operator in _NEGATED:
         return not _compared(_NEGATED[operator], value, wanted)
     compare = _COMPARE[operator]

@@ -154,7 +154,7 @@ class Site:
         self.localstack, self.folder = localstack, folder
         mark = uuid.uuid4().hex[:8]
         self.names = Names(
-            rule=f"rule-{mark}",
+            rule_prefix=f"rule-{mark}",
             queue=f"queue-{mark}",
             dlq=f"dlq-{mark}",
             topic=f"topic-{mark}",
@@ -164,7 +164,7 @@ class Site:
             **({"max_receives": 3} | names),
         )
         self.clients = Clients("us-east-1")
-        self.stack = provision(self.clients, rules().routing_pattern(), self.names)
+        self.stack = provision(self.clients, rules().routes(), self.names)
         self.lab = Lab(self.clients)
         self.account = self.clients.caller().account_id
         self.mark = mark

@@ -18,6 +18,7 @@ from typing import NoReturn
 from countermand import __version__, logs
 from countermand.act import Remediator
 from countermand.actions import ALL as ACTIONS
+from countermand.actions import OWN_CALLS
 from countermand.api import ApiServer, create_app
 from countermand.aws.clients import Caller, Clients
 from countermand.aws.cloud import AwsCloud
@@ -105,7 +106,7 @@ def policy(settings: Settings, caller: Caller) -> Policy:
         own_arns=frozenset(arn for arn in own if arn is not None),
         settle=timedelta(seconds=settings.settle_seconds),
         max_event_age=timedelta(hours=settings.max_event_age_hours),
-        own_calls=frozenset(p for action in ACTIONS.values() for p in action.permissions),
+        own_calls=OWN_CALLS,
     )
 
 

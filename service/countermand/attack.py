@@ -25,7 +25,7 @@ from countermand.workerprocess import WorkerProcess, without_settings
 _RUNNING = Names()
 _OWN = Names(
     bus="countermand-attack",
-    rule="countermand-attack",
+    rule_prefix="countermand-attack",
     queue="countermand-attack-events",
     dlq="countermand-attack-events-dlq",
     max_receives=3,
@@ -40,8 +40,8 @@ def attack(settings: Settings, api_url: str) -> int:
     endpoint = _localstack()
     _refuse_unless_it_can_be_told(settings)
     clients = Clients(settings.region)
-    pattern = rules().routing_pattern()
-    running, own = (provision(clients, pattern, names) for names in (_RUNNING, _OWN))
+    routes = rules().routes()
+    running, own = (provision(clients, routes, names) for names in (_RUNNING, _OWN))
     story = Story(endpoint, _RUNNING.email)
     story.confirm_mail(running)
     folder = Path(tempfile.mkdtemp(prefix="countermand-attack-"))

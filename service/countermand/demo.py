@@ -57,7 +57,7 @@ class Demo:
             "AWS_DEFAULT_REGION": "us-east-1",
         }
         clients = Clients("us-east-1")
-        self._stack = provision(clients, rules().routing_pattern(), _NAMES)
+        self._stack = provision(clients, rules().routes(), _NAMES)
         self._account = clients.caller().account_id
         self._story = Story(localstack.url, _NAMES.email)
         self._story.confirm_mail(self._stack)

@@ -40,7 +40,7 @@ def examine(settings: Settings) -> list[Finding]:
         ("credentials", lambda: _credentials(settings, clients)),
         ("queue", lambda: _queue(settings, surroundings)),
         ("topic", lambda: _topic(settings, surroundings)),
-        ("rule", lambda: _rule(settings, surroundings, rules(settings))),
+        ("rules", lambda: _rules(settings, surroundings, rules(settings))),
     ]
     return [finding for what, check in checks for finding in _checked(what, check)]
 
@@ -58,7 +58,7 @@ def _mend(what: str, error: Exception) -> str:
     variables = {
         "queue": "COUNTERMAND_QUEUE_URL",
         "topic": "COUNTERMAND_TOPIC_ARN",
-        "rule": "COUNTERMAND_RULE_NAME",
+        "rules": "COUNTERMAND_RULE_PREFIX",
         "credentials": "the AWS credentials",
     }
     return f"check {variables[what]} and AWS_ENDPOINT_URL, or {_GRANT}: {type(error).__name__}"
@@ -171,29 +171,53 @@ def _topic(settings: Settings, surroundings: Surroundings) -> Iterator[Finding]:
     )
 
 
-def _rule(settings: Settings, surroundings: Surroundings, rule_set: RuleSet) -> Iterator[Finding]:
-    name, region = settings.rule_name, settings.event_region
-    rule = surroundings.rule(name, region)
-    yield Finding(
-        "rule",
-        ok=str(rule.get("State", "")).startswith("ENABLED"),
-        detail=f"{name} is {rule.get('State')}",
-        mend=f"aws events enable-rule --name {name} --region {region}",
+def _rules(settings: Settings, surroundings: Surroundings, rule_set: RuleSet) -> Iterator[Finding]:
+    """One finding a question, with the bus rules that fail it."""
+    region = settings.event_region
+    routes = {f"{settings.rule_prefix}-{name}": p for name, p in rule_set.routes().items()}
+    found = {name: surroundings.rule(name, region) for name in routes}
+    there = {name: rule for name, rule in found.items() if rule is not None}
+    yield _all_of(
+        "bus rules",
+        len(routes),
+        [name for name in routes if name not in there],
+        "missing",
+        "make them with the patterns that `countermand rules event-pattern` prints, or check "
+        f"COUNTERMAND_RULE_PREFIX, or {_GRANT}",
     )
-    wanted = set(rule_set.routing_pattern()["detail"]["eventName"])
-    routed = rule["EventPattern"].get("detail", {}).get("eventName", [])
-    missing = {name for name in wanted if routed and name not in routed}
-    yield Finding(
-        "rule pattern",
-        ok=not missing,
-        detail=f"does not route {', '.join(sorted(missing))}" if missing else "routes all rules",
-        mend="give the rule the pattern of the rule files again",
+    disabled = [name for name, r in there.items() if not str(r.get("State")).startswith("ENABLED")]
+    names = disabled or ["NAME"]
+    yield _all_of(
+        "bus rules enabled",
+        len(there),
+        disabled,
+        "disabled",
+        " && ".join(f"aws events enable-rule --name {name} --region {region}" for name in names),
+    )
+    narrow = [name for name, rule in there.items() if not _lets_through(rule, routes[name])]
+    yield _all_of(
+        "rule patterns",
+        len(there),
+        narrow,
+        "too narrow",
+        "give them the patterns that `countermand rules event-pattern` prints",
     )
     queue_arn = surroundings.queue(settings.queue_url)["QueueArn"]
-    targets = surroundings.targets(name, region)
-    yield Finding(
-        "rule target",
-        ok=queue_arn in targets,
-        detail=", ".join(targets) or "none",
-        mend=f"add the queue {queue_arn} as a target of {name}",
+    lost = [name for name in there if queue_arn not in surroundings.targets(name, region)]
+    yield _all_of(
+        "rule targets",
+        len(there),
+        lost,
+        "without the queue",
+        f"add the queue {queue_arn} as a target of each",
     )
+
+
+def _all_of(what: str, number: int, wrong: list[str], how: str, mend: str) -> Finding:
+    detail = f"{how}: {', '.join(wrong)}" if wrong else f"{number} of {number}"
+    return Finding(what, ok=not wrong, detail=detail, mend=mend)
+
+
+def _lets_through(rule: Mapping[str, Any], wanted: Mapping[str, Any]) -> bool:
+    routed = rule["EventPattern"].get("detail", {}).get("eventName", [])
+    return not routed or set(wanted.get("detail", {}).get("eventName", [])) <= set(routed)

@@ -3,8 +3,8 @@
 Adapters and actions name the calls that they make; this puts them into policy statements. The
 worker may write to IAM only in enforce mode, only what the actions of the enabled rules call, and
 only within the scope. Where IAM can say so, a call that could grant may only put what denies; where
-it cannot (iam:PutUserPolicy, iam:UpdateAssumeRolePolicy), the scope is the limit, and switching off
-the rule takes the permission away.
+it cannot (iam:PutUserPolicy, iam:UpdateLoginProfile), the Sid begins `CanGrant`, the scope is the
+limit, and switching off the rule takes the permission away.
 
 `user/iam-test-*` in a policy also means the user `evil` at path `/iam-test-/`, because `*` crosses
 a slash there. Hence the explicit Deny on everything below a path.
@@ -18,10 +18,15 @@ from typing import Any
 
 from countermand import history
 from countermand.aws import cloudwatch, dynamodb, iam, sns, sqs
-from countermand.core.checks import ADMIN_POLICY_ARNS, DENY_ALL_ARNS, PROTECTED_DENY_ARNS
+from countermand.core.checks import (
+    ADMIN_POLICY_ARNS,
+    DENY_ALL_ARNS,
+    EXCEPTION_TAG_KEY,
+    PROTECTED_DENY_ARNS,
+)
 from countermand.core.errors import ConfigError
 from countermand.core.model import Mode, SubjectKind
-from countermand.core.rule import Rule, RuleSet
+from countermand.core.rule import RuleSet
 from countermand.ports import Action
 
 _ENTITIES = ("User", "Role", "Group")
@@ -39,24 +44,45 @@ _ONLY = (
     (
         "Detach",
         frozenset(f"iam:Detach{entity}Policy" for entity in _ENTITIES),
+        "ArnEquals",
         "iam:PolicyARN",
         ADMIN_POLICY_ARNS,
     ),
     (
-        # The two calls that could grant: only what denies may be attached or put.
+        # Calls that could grant: only what denies may be attached or put.
         "PutBackDeny",
         frozenset(f"iam:Attach{entity}Policy" for entity in _ENTITIES),
+        "ArnEquals",
         "iam:PolicyARN",
         PROTECTED_DENY_ARNS,
     ),
     (
         "Contain",
         frozenset(f"iam:Put{entity}PermissionsBoundary" for entity in _ENTITIES),
+        "ArnEquals",
         _BOUNDARY,
         DENY_ALL_ARNS,
     ),
+    (
+        # Other tags may decide about rights.
+        "EndException",
+        frozenset({"iam:UntagUser", "iam:UntagRole"}),
+        "ForAllValues:StringEquals",
+        "aws:TagKeys",
+        frozenset({EXCEPTION_TAG_KEY}),
+    ),
 )
-"""Calls that are allowed for the listed policies alone: name, calls, condition key, ARNs."""
+"""Calls that are allowed for the listed values alone: name, calls; operator, key and values of the
+condition."""
+
+_CAN_GRANT = frozenset(
+    {
+        *(f"iam:Put{entity}Policy" for entity in _ENTITIES),
+        "iam:UpdateAssumeRolePolicy",
+        "iam:UpdateLoginProfile",
+    }
+)
+"""Calls that IAM has no condition for: not on the name or text of a policy, nor on a password."""
 
 _TARGETS: tuple[tuple[str, frozenset[str], tuple[str, ...]], ...] = (
     (
@@ -121,11 +147,6 @@ _TARGETS: tuple[tuple[str, frozenset[str], tuple[str, ...]], ...] = (
 """The resources of writes to what is no principal: name, calls, and ARNs after the partition.
 https://docs.aws.amazon.com/service-authorization/latest/reference/reference_policies_actions-resources-contextkeys.html"""
 
-_AT = {"iam:RemoveUserFromGroup": SubjectKind.GROUP}
-"""What IAM checks for a call about a user, where that is not the user.
-https://docs.aws.amazon.com/service-authorization/latest/reference/list_awsidentityandaccessmanagementiam.html
-"""
-
 LONGEST_PATTERN = 2048
 """Characters of an EventBridge event pattern.
 https://docs.aws.amazon.com/eventbridge/latest/userguide/eb-quota.html
@@ -155,16 +176,21 @@ class Places:
         """The ARN of principals or policies of one kind."""
         return f"arn:{self.partition}:iam::{self.account_id}:{kind}/{names}"
 
+    def here(self, values: Iterable[str]) -> set[str]:
+        """ARNs of AWS's own policies as they are in this partition: a policy has only so many
+        characters. A tag's key stays as it is.
+        """
+        return {
+            f"arn:{self.partition}:{value.split(':', 2)[2]}" if value.startswith("arn:") else value
+            for value in values
+        }
+
     def resource(self, pattern: str) -> str:
         """The ARN of resources in scope, from a pattern of `_TARGETS`."""
         if "{scope}" in pattern and self.resource_scope.startswith("arn:"):
             return self.resource_scope
         named = pattern.format(account=self.account_id, scope=self.resource_scope)
         return f"arn:{self.partition}:{named}"
-
-    def here(self, arns: Iterable[str]) -> set[str]:
-        """AWS-managed policies as they are called in this partition."""
-        return {f"arn:{self.partition}:{arn.split(':', 2)[2]}" for arn in arns}
 
     def scope(self, kind: SubjectKind) -> str:
         """The glob of the kind's names."""
@@ -201,41 +227,29 @@ def enforce_statements(
     """The writes by kind of target, each with its Deny below a path if it can have one."""
     statements: list[Statement] = []
     for kind in (SubjectKind.USER, SubjectKind.ROLE, SubjectKind.GROUP, SubjectKind.POLICY):
-        enabled = _actions(rules, actions, kind)
-        writes = _writes_at(kind, rules, actions)
+        enabled = _writing(rules, actions, kind)
+        writes = sorted(_permissions(rules, actions, kind, writing=True))
         scoped = places.principals(kind, places.scope(kind))
         name = _PLURAL[kind]
-        for sid, calls, key, arns in _ONLY:
+        for sid, calls, operator, key, values in _ONLY:
             if narrowed := [p for p in writes if p in calls]:
-                listed = {*places.here(arns), *_own_boundaries(key, enabled, places)}
-                condition = {"ArnEquals": {key: sorted(listed)}}
+                listed = {*places.here(values), *_own_boundaries(key, enabled, places)}
                 statements.append(_allow(f"{sid}{name}", narrowed, scoped))
-                statements[-1]["Condition"] = condition
-        if others := [p for p in writes if not any(p in calls for _, calls, _, _ in _ONLY)]:
-            statements.append(_allow(f"TakeBack{name}", others, scoped))
+                statements[-1]["Condition"] = {operator: {key: sorted(listed)}}
+        others = {p for p in writes if not any(p in calls for _, calls, *_ in _ONLY)}
+        for sid, rest in (("CanGrant", others & _CAN_GRANT), ("TakeBack", others - _CAN_GRANT)):
+            if rest:
+                statements.append(_allow(f"{sid}{name}", sorted(rest), scoped))
         if writes:
             statements.append(_deny(f"NoPaths{name}", writes, f"{scoped}/*"))
     return [*statements, *_writes_to_resources(rules, actions, places)]
-
-
-def _writes_at(kind: SubjectKind, rules: RuleSet, actions: Mapping[str, Action]) -> list[str]:
-    """The writes that IAM allows or refuses by a principal or policy of this kind."""
-    return sorted(
-        {
-            permission
-            for about in (SubjectKind.USER, SubjectKind.ROLE, SubjectKind.GROUP, SubjectKind.POLICY)
-            for action in _actions(rules, actions, about)
-            for permission in action.permissions
-            if _AT.get(permission, about) is kind
-        }
-    )
 
 
 def _writes_to_resources(
     rules: RuleSet, actions: Mapping[str, Action], places: Places
 ) -> Iterable[Statement]:
     kind = SubjectKind.RESOURCE
-    writes = {p for a in _actions(rules, actions, kind) for p in a.permissions}
+    writes = {p for a in _writing(rules, actions, kind) for p in a.permissions}
     for name, calls, patterns in _TARGETS:
         if allowed := sorted(writes & calls):
             resources = [places.resource(pattern) for pattern in patterns]
@@ -251,20 +265,14 @@ def routing_patterns(rules: RuleSet) -> list[dict[str, Any]]:
 
     Raises `ConfigError` for one that EventBridge would refuse.
     """
-    by_source: dict[str, list[Rule]] = {}
-    for rule in rules.rules:
-        for source in rule.file.when.get("source", ("",)):
-            by_source.setdefault(str(source), []).append(rule)
-    patterns: list[dict[str, Any]] = [
-        RuleSet(of).routing_pattern() for _, of in sorted(by_source.items())
-    ]
-    for pattern in patterns:
+    routes = rules.routes()
+    for name, pattern in routes.items():
         if (size := len(json.dumps(pattern, separators=(",", ":")))) > LONGEST_PATTERN:
             raise ConfigError(
-                f"the pattern of {pattern.get('source')} has {size} characters, more than the "
-                f"{LONGEST_PATTERN} of EventBridge: switch off rules, or route by hand"
+                f"the pattern of {name} has {size} characters, more than the {LONGEST_PATTERN} of "
+                "EventBridge: switch off rules, or route by hand"
             )
-    return patterns
+    return list(routes.values())
 
 
 def _reads(rules: RuleSet, actions: Mapping[str, Action], places: Places) -> list[Statement]:
@@ -272,7 +280,7 @@ def _reads(rules: RuleSet, actions: Mapping[str, Action], places: Places) -> lis
     for kind, identity_reads in iam.PERMISSIONS.items():
         about = [rule for rule in rules.rules if rule.subject_kind is kind]
         needed = set(identity_reads if about else ())
-        needed |= {p for a in _actions(rules, actions, kind) for p in a.read_permissions}
+        needed |= _permissions(rules, actions, kind, writing=False)
         needed |= set(history.NOTE_PERMISSIONS[kind] if rules.restored else ())
         if needed:
             resource = places.principals(kind, "*")
@@ -288,6 +296,28 @@ def _reads(rules: RuleSet, actions: Mapping[str, Action], places: Places) -> lis
     return [*statements, *([_allow("Look", sorted(others), "*")] if others else [])]
 
 
+def _permissions(
+    rules: RuleSet, actions: Mapping[str, Action], kind: SubjectKind, *, writing: bool
+) -> set[str]:
+    """What is called about targets of one kind.
+
+    A rule about a user's membership reads and changes the group, and IAM asks for the right on it.
+    https://docs.aws.amazon.com/service-authorization/latest/reference/list_awsidentityandaccessmanagementiam.html
+    """
+    members = (SubjectKind.USER, SubjectKind.GROUP)
+    called = {
+        permission
+        for about in (members if kind in members else (kind,))
+        for action in (_writing if writing else _actions)(rules, actions, about)
+        for permission in (action.permissions if writing else action.read_permissions)
+    }
+    return {p for p in called if kind not in members or _is_of_group(p) == (kind is members[1])}
+
+
+def _is_of_group(permission: str) -> bool:
+    return "Group" in permission and permission != "iam:ListGroupsForUser"
+
+
 def _own_boundaries(key: str, enabled: Iterable[Action], places: Places) -> list[str]:
     """Any policy of the account's own may have been the boundary that is put back."""
     if key != _BOUNDARY or not any(action.name in _RESTORE_BOUNDARY for action in enabled):
@@ -296,12 +326,23 @@ def _own_boundaries(key: str, enabled: Iterable[Action], places: Places) -> list
 
 
 def _actions(rules: RuleSet, actions: Mapping[str, Action], kind: SubjectKind) -> list[Action]:
-    names = {
+    """Of the rules about one kind. A rule that only observes looks all the same."""
+    return [actions[name] for name in sorted(_remediations(rules, kind, observing=True))]
+
+
+def _writing(rules: RuleSet, actions: Mapping[str, Action], kind: SubjectKind) -> list[Action]:
+    """Those that may be applied."""
+    return [actions[name] for name in sorted(_remediations(rules, kind, observing=False))]
+
+
+def _remediations(rules: RuleSet, kind: SubjectKind, *, observing: bool) -> set[str]:
+    return {
         rule.remediation
         for rule in rules.every
-        if rule.subject_kind is kind and rule.mode is not Mode.OBSERVE
+        if rule.subject_kind is kind
+        and rule.remediation is not None
+        and (observing or rule.mode is not Mode.OBSERVE)
     }
-    return [actions[name] for name in sorted(names - {None}, key=str) if name is not None]
 
 
 def _allow(sid: str, actions: Sequence[str], *resources: str) -> Statement:

@@ -166,12 +166,12 @@ class Settings(BaseModel):
         "partition `aws` its events appear in us-east-1 only.",
         examples=["us-gov-west-1"],
     )
-    rule_name: str = Field(
-        default="countermand-iam",
-        pattern=r"^[A-Za-z0-9_.-]{1,64}$",
-        description="Name of the EventBridge rule in the event region; only `countermand doctor` "
-        "looks at it.",
-        examples=["countermand-iam"],
+    rule_prefix: str = Field(
+        default="countermand",
+        pattern=r"^[A-Za-z0-9_.-]{1,40}$",
+        description="What the names of the EventBridge rules in the event region begin with, as "
+        "`countermand-iam` for `aws.iam`; only `countermand doctor` looks at them.",
+        examples=["countermand"],
     )
     mode: Mode = Field(
         default=Mode.DRY_RUN,

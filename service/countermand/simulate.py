@@ -73,7 +73,7 @@ def provision_emulator(environ: Mapping[str, str]) -> Mapping[str, str]:
         raise ConfigError(
             "AWS_ENDPOINT_URL is not set: this command is for emulators. In AWS, use Terraform."
         )
-    made = dict(provision(clients, rules().routing_pattern(), Names()).environment())
+    made = dict(provision(clients, rules().routes(), Names()).environment())
     ledger_url = environ.get("COUNTERMAND_LEDGER_URL", "")
     kind, _, table = ledger_url.partition(":")
     if kind == "dynamodb":

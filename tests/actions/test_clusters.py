@@ -34,7 +34,7 @@ def test_the_access_is_taken_and_given_back_with_its_scope(principal_arn: str) -
     wanted = {**WHO, "policyArn": ADMIN, "accessScope": SCOPE}
     script.expect("associate_access_policy", wanted, {})
     associated(script, VIEW, ADMIN)
-    evidence = {"principal_arn": principal_arn, "policy_arn": ADMIN}
+    evidence = {"principal_arn": principal_arn, "access_policy_arn": ADMIN}
     params = look(script.cloud(), "disassociate_access_policy", "prod", **evidence)
     take_back_and_undo(script.cloud(), "disassociate_access_policy", params)
     script.ended()
@@ -43,7 +43,7 @@ def test_the_access_is_taken_and_given_back_with_its_scope(principal_arn: str) -
 def test_access_that_was_taken_since_is_left_alone() -> None:
     script = Script("eks")
     associated(script, VIEW)
-    evidence = {"principal_arn": ENCODED, "policy_arn": ADMIN}
+    evidence = {"principal_arn": ENCODED, "access_policy_arn": ADMIN}
     assert look(script.cloud(), "disassociate_access_policy", "prod", **evidence) is None
 
 

@@ -118,7 +118,7 @@ _LOCALSTACK = _TIMING.format(
 def main() -> None:
     record = attach_event(ACCOUNT, "iam-test-user")
     fires = json.dumps(envelope(record), separators=(",", ":"))
-    ignored = fires.replace("AttachUserPolicy", "CreateUser")
+    ignored = fires.replace("AttachUserPolicy", "ListUsers")
     spaced = json.dumps(envelope(record))
     sets = {number: more_rules(number) for number in (3, 30, 300)}
     assert decision(fires, sets[3]) is not None

@@ -43,7 +43,7 @@ def test_the_worker_in_compose_uses_what_provision_creates() -> None:
     assert settings.queue_url == f"{QUEUES}/{names.queue}"
     assert settings.dlq_url == f"{QUEUES}/{names.dlq}"
     assert settings.topic_arn.endswith(f":{names.topic}")
-    assert settings.rule_name == names.rule
+    assert settings.rule_prefix == names.rule_prefix
     assert settings.log_group == names.log_group
     assert _environment("provision")["COUNTERMAND_LEDGER_URL"] == settings.ledger_url
 

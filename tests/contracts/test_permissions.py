@@ -2,6 +2,7 @@
 
 import ast
 import inspect
+import json
 import re
 import sys
 from dataclasses import replace
@@ -16,6 +17,7 @@ from countermand.app import rules
 from countermand.aws import dynamodb, iam, sns, sqs
 from countermand.core.errors import ConfigError
 from countermand.core.model import Mode
+from countermand.core.rule import RuleSet
 from countermand.leastprivilege import (
     LONGEST_PATTERN,
     Places,
@@ -86,7 +88,8 @@ def test_the_reads_of_principals_are_those_that_the_adapter_names() -> None:
 def test_an_action_calls_only_what_it_names(name: str) -> None:
     action = ALL[name]
     source = inspect.getsource(sys.modules[type(action).__module__])
-    literal = set(re.findall(r'"([a-z-]+:[A-Z]\w+)"', source))
+    # `aws:` begins a condition key, never a call.
+    literal = set(re.findall(r'"((?!aws:)[a-z-]+:[A-Z]\w+)"', source))
     named = {*action.read_permissions, *action.permissions, *action.undo_permissions}
     others = {
         permission
@@ -175,10 +178,93 @@ def test_a_call_that_could_grant_is_limited_to_the_scope_and_goes_away_with_its_
     assert call not in str(enforce_policy(rule_set, ALL, PLACES))
 
 
+def with_overrides(folder: Path, text: str) -> RuleSet:
+    path = folder / "overrides.yaml"
+    path.write_text(text)
+    return load_rules(ALL, BUILT_IN, overrides=path)
+
+
+def test_a_rule_that_only_observes_may_look_but_not_write(tmp_path: Path) -> None:
+    off = {
+        rule.id: {"enabled": rule.id == "login_profile_created_for_another_user"}
+        for rule in RULES.rules
+    }
+    rule_set = with_overrides(tmp_path, json.dumps(off))
+    text = str(worker_policy(Mode.ENFORCE, rule_set, ALL, PLACES))
+    assert "iam:GetLoginProfile" in text
+    assert "iam:DeleteLoginProfile" not in text
+
+
+COULD_GRANT = {
+    "role_assumed_from_another_account": ("CanGrantRoles", "iam:PutRolePolicy"),
+    "console_login_without_mfa": ("CanGrantUsers", "iam:PutUserPolicy"),
+    "federation_token_issued": ("CanGrantUsers", "iam:PutUserPolicy"),
+    "login_profile_changed_for_another_user": ("CanGrantUsers", "iam:UpdateLoginProfile"),
+    "mfa_device_removed_from_another_user": ("CanGrantUsers", "iam:PutUserPolicy"),
+}
+
+
+def test_no_rule_that_is_off_needs_a_call_that_could_grant_before_it_is_asked_for() -> None:
+    could_grant = {*UNLIMITED, "iam:UpdateLoginProfile"}
+    asking = {
+        rule.id
+        for rule in RULES.rules
+        if rule.remediation and {*ALL[rule.remediation].permissions} & could_grant
+    }
+    assert asking == {*COULD_GRANT, *UNLIMITED.values()}
+    assert all(rule.mode is Mode.OBSERVE for rule in RULES.rules if rule.id in COULD_GRANT)
+    assert "iam:UpdateLoginProfile" not in allowed(Mode.ENFORCE)
+
+
+@pytest.mark.parametrize("rule_id", COULD_GRANT)
+def test_a_call_that_could_grant_stands_under_a_sid_that_says_so(
+    tmp_path: Path, rule_id: str
+) -> None:
+    sid, call = COULD_GRANT[rule_id]
+    kind, arn = ("Roles", role) if sid.endswith("Roles") else ("Users", user)
+    modes = {other: {"mode": "observe"} for other in UNLIMITED.values()}
+    rule_set = with_overrides(tmp_path, json.dumps(modes | {rule_id: {"mode": "enforce"}}))
+    document = enforce_policy(rule_set, ALL, PLACES)
+    asked = [s["Sid"] for s in document["Statement"] if call in s["Action"]]
+    assert asked == [sid, f"NoPaths{kind}"]
+    assert authorised(document, call, arn("iam-test-x"))
+    assert not authorised(document, call, arn("iam-test-/evil"))
+    assert not authorised(document, call, arn("alice"))
+    for _, other in {*COULD_GRANT.values()} - {(sid, call)}:
+        assert not authorised(document, other, arn("iam-test-x"))
+
+
+LONGEST_ROLE_POLICIES = 10240
+"""Characters of all inline policies of a role.
+https://docs.aws.amazon.com/IAM/latest/UserGuide/reference_iam-quotas.html"""
+BESIDE = 1200
+"""For what Terraform adds: the denials and the topic's key; and for longer names than here."""
+
+
+def test_the_policies_of_the_built_in_rules_fit_a_role() -> None:
+    text = json.dumps(policy(Mode.ENFORCE), separators=(",", ":"))
+    assert len(text) + BESIDE <= LONGEST_ROLE_POLICIES
+
+
+def test_the_listed_policies_are_those_of_the_worker_s_partition() -> None:
+    text = str(enforce_policy(RULES, ALL, replace(PLACES, partition="aws-cn")))
+    assert "arn:aws-cn:iam::aws:policy/AdministratorAccess" in text
+    assert "arn:aws:" not in text
+
+
+def test_only_the_exception_tag_may_be_taken_away() -> None:
+    document = policy(Mode.ENFORCE)
+    tag = {"aws_TagKeys": "SecurityApproved"}
+    for call, arn in (("iam:UntagUser", user), ("iam:UntagRole", role)):
+        assert authorised(document, call, arn("iam-test-x"), **tag)
+        assert not authorised(document, call, arn("iam-test-x"), aws_TagKeys="department")
+        assert not authorised(document, call, arn("somebody"), **tag)
+        assert not authorised(document, call, arn("iam-test-/x"), **tag)
+        assert not authorised(policy(Mode.DRY_RUN), call, arn("iam-test-x"), **tag)
+
+
 def test_a_rule_that_is_off_needs_no_write(tmp_path: Path) -> None:
-    off = tmp_path / "overrides.yaml"
-    off.write_text("admin_policy_attached_to_user: {enabled: false}")
-    rule_set = load_rules(ALL, BUILT_IN, overrides=off)
+    rule_set = with_overrides(tmp_path, "admin_policy_attached_to_user: {enabled: false}")
     document = enforce_policy(rule_set, ALL, PLACES)
     assert "iam:DetachUserPolicy" not in str(document)
 
@@ -232,6 +318,24 @@ DETACH = "iam:DetachUserPolicy"
         ("enforce", "iam:DetachRolePolicy", role("aws-reserved/iam-test-r"), ADMIN, False),
         ("enforce", "iam:DetachGroupPolicy", group("iam-test-g"), ADMIN, True),
         ("enforce", "iam:DetachGroupPolicy", group("admins"), ADMIN, False),
+        # credentials: to set inactive, only in scope
+        ("enforce", "iam:UpdateAccessKey", user("iam-test-user"), None, True),
+        ("enforce", "iam:UpdateAccessKey", user("alice"), None, False),
+        ("enforce", "iam:UpdateAccessKey", user("iam-test-/evil"), None, False),
+        ("dry-run", "iam:UpdateAccessKey", user("iam-test-user"), None, False),
+        ("enforce", "iam:UpdateServiceSpecificCredential", user("iam-test-user"), None, True),
+        ("enforce", "iam:UpdateServiceSpecificCredential", user("alice"), None, False),
+        ("enforce", "iam:UpdateSSHPublicKey", user("iam-test-user"), None, True),
+        ("enforce", "iam:UpdateSSHPublicKey", user("alice"), None, False),
+        ("enforce", "iam:UpdateSigningCertificate", user("iam-test-user"), None, True),
+        ("enforce", "iam:UpdateSigningCertificate", user("alice"), None, False),
+        ("enforce", "iam:CreateAccessKey", user("iam-test-user"), None, False),
+        ("enforce", "iam:CreateLoginProfile", user("iam-test-user"), None, False),
+        ("enforce", "iam:UpdateLoginProfile", user("iam-test-user"), None, False),
+        ("enforce", "iam:DeleteLoginProfile", user("iam-test-user"), None, False),
+        ("enforce", "iam:DeactivateMFADevice", user("iam-test-user"), None, False),
+        ("observe", "iam:GetLoginProfile", user("anybody"), None, True),
+        ("observe", "iam:ListAccessKeys", user("anybody"), None, True),
         ("enforce", "iam:RemoveUserFromGroup", group("iam-test-g"), None, True),
         ("enforce", "iam:RemoveUserFromGroup", group("admins"), None, False),
         ("enforce", "iam:RemoveUserFromGroup", group("iam-test-/g"), None, False),

@@ -19,7 +19,7 @@ OTHER: dict[str, tuple[str, Any, Any]] = {
     "account_id": ("settings.accountId", "000011112222", None),
     "region": ("settings.region", "eu-west-1", None),
     "event_region": ("settings.eventRegion", "us-gov-west-1", None),
-    "rule_name": ("settings.ruleName", "no", None),
+    "rule_prefix": ("settings.rulePrefix", "no", None),
     "mode": ("settings.mode", "enforce", None),
     "user_scope": ("settings.userScope", "*", None),
     "role_scope": ("settings.roleScope", "ci-*", None),

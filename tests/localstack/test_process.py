@@ -150,12 +150,13 @@ def test_doctor_finds_a_provisioned_stack_well_and_says_what_mends_a_broken_one(
     well = site.countermand(worker, "doctor")
     assert well.returncode == 0, well.stdout
     events = site.clients.get("events")
-    events.disable_rule(Name=site.names.rule)
-    events.remove_targets(Rule=site.names.rule, Ids=["countermand-queue"])
+    rule = f"{site.names.rule_prefix}-iam"
+    events.disable_rule(Name=rule)
+    events.remove_targets(Rule=rule, Ids=["countermand-queue"])
     broken = site.countermand(worker, "doctor")
     assert broken.returncode == 1
-    assert f"aws events enable-rule --name {site.names.rule}" in broken.stdout
-    assert "as a target" in broken.stdout
+    assert f"aws events enable-rule --name {rule}" in broken.stdout
+    assert f"without the queue: {rule}" in broken.stdout
 
 
 @pytest.mark.parametrize(
@@ -165,8 +166,8 @@ def test_doctor_finds_a_provisioned_stack_well_and_says_what_mends_a_broken_one(
         ("redrive", "redrive to the DLQ", "set the queue's RedrivePolicy to a DLQ"),
         ("policy", "queue policy", "allow sqs:SendMessage to events.amazonaws.com"),
         ("topic", "topic", "check COUNTERMAND_TOPIC_ARN"),
-        ("rule", "rule", "check COUNTERMAND_RULE_NAME"),
-        ("pattern", "rule pattern", "give the rule the pattern of the rule files again"),
+        ("rule", "bus rules", "or check COUNTERMAND_RULE_PREFIX"),
+        ("pattern", "rule patterns", "give them the patterns that"),
     ],
 )
 def test_doctor_says_how_to_mend(site: Site, broken: str, check: str, mend: str) -> None:
@@ -212,7 +213,7 @@ def test_provisioning_twice_changes_nothing(site: Site) -> None:
         site.stack.topic_arn, lambda arn: subscription_token(site.localstack.url, arn)
     )
     before = state_of(site)
-    again = provision(site.clients, rules().routing_pattern(), site.names)
+    again = provision(site.clients, rules().routes(), site.names)
     assert again == site.stack
     assert state_of(site) == before
 
@@ -252,6 +253,7 @@ def start_with_work_in_hand(site: Site, gate: Gate, **settings: str) -> tuple[Wo
 
 def break_stack(site: Site, what: str) -> None:
     sqs, events, url = site.clients.get("sqs"), site.clients.get("events"), site.stack.queue_url
+    rule = f"{site.names.rule_prefix}-iam"
     match what:
         case "queue":
             sqs.delete_queue(QueueUrl=url)
@@ -262,17 +264,17 @@ def break_stack(site: Site, what: str) -> None:
         case "topic":
             site.clients.get("sns").delete_topic(TopicArn=site.stack.topic_arn)
         case "rule":
-            events.remove_targets(Rule=site.names.rule, Ids=["countermand-queue"])
-            events.delete_rule(Name=site.names.rule)
+            events.remove_targets(Rule=rule, Ids=["countermand-queue"])
+            events.delete_rule(Name=rule)
         case _:
             pattern = {"detail": {"eventName": ["AttachUserPolicy"]}}
-            events.put_rule(Name=site.names.rule, EventPattern=json.dumps(pattern))
+            events.put_rule(Name=rule, EventPattern=json.dumps(pattern))
 
 
 def state_of(site: Site) -> dict[str, Any]:
     """All that `provision` makes, without the times at which it was touched."""
     sqs, sns, events = (site.clients.get(name) for name in ("sqs", "sns", "events"))
-    stack, rule = site.stack, site.names.rule
+    stack = site.stack
     queues = {}
     for url in (stack.queue_url, stack.dlq_url, stack.machine_queue_url):
         attributes = sqs.get_queue_attributes(QueueUrl=url, AttributeNames=["All"])["Attributes"]
@@ -284,13 +286,14 @@ def state_of(site: Site) -> dict[str, Any]:
         ]["PendingConfirmation"]
         for s in subscriptions
     }
-    described = events.describe_rule(Name=rule)
+    names = [f"{site.names.rule_prefix}-{source}" for source in rules().routes()]
+    described = [events.describe_rule(Name=name) for name in names]
     return {
         "queues": queues,
         "subscriptions": sorted(s["SubscriptionArn"] for s in subscriptions),
         "pending": pending,
-        "rule": {k: described[k] for k in ("Arn", "EventPattern", "State")},
-        "targets": events.list_targets_by_rule(Rule=rule)["Targets"],
+        "rules": [{k: rule[k] for k in ("Arn", "EventPattern", "State")} for rule in described],
+        "targets": [events.list_targets_by_rule(Rule=name)["Targets"] for name in names],
     }
 
 

@@ -114,7 +114,7 @@ def test_an_event_that_no_rule_wants_is_ignored_and_leaves_no_record(stage: Stag
     assert stage.records() == ()
 
 
-@pytest.mark.parametrize("request_parameters", [None, {}, {"userName": 7, "policyArn": ADMIN}])
+@pytest.mark.parametrize("request_parameters", [{}, {"userName": 7, "policyArn": ADMIN}])
 def test_a_successful_call_without_target_is_malformed(
     stage: Stage, request_parameters: object
 ) -> None:
@@ -124,9 +124,14 @@ def test_a_successful_call_without_target_is_malformed(
     assert stage.identities.calls == []
 
 
-def test_parameters_that_cloudtrail_left_out_are_told_to_a_human(stage: Stage) -> None:
-    omitted = {"omitted": True, "reason": "requestParameters too large", "originalSize": 120000}
-    stage.pipeline().handle(attack(requestParameters=omitted))
+OMITTED = {"omitted": True, "reason": "requestParameters too large", "originalSize": 120000}
+
+
+@pytest.mark.parametrize("request_parameters", [None, OMITTED, OMITTED | {"omitted": "true"}])
+def test_parameters_that_cloudtrail_left_out_are_told_to_a_human(
+    stage: Stage, request_parameters: object
+) -> None:
+    stage.pipeline().handle(attack(requestParameters=request_parameters))
     assert stage.record().decision.verdict is Verdict.ALERT_ONLY
     assert "hides its target" in stage.notifier.alerts[0].text
 

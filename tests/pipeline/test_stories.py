@@ -8,8 +8,8 @@ from typing import Any
 import pytest
 
 from countermand.cloudtrail import attach_event, envelope
-from countermand.core.errors import Transient
-from countermand.core.model import Record, Verdict
+from countermand.core.errors import Gone, Transient
+from countermand.core.model import Record, Subject, SubjectKind, Verdict
 from countermand.pipeline import Result
 from fakes import ACCOUNT, NOW, user
 from stage import Stage
@@ -60,6 +60,43 @@ def test_a_back_door_is_one_story_in_whatever_order_its_events_come(
     assert record.decision.leading.finding.subject.name == USER
     told = [alert for alert in stage.notifier.alerts if alert.attributes["rule_id"] == STORY]
     assert len(told) == 1
+
+
+@pytest.mark.parametrize(
+    "name",
+    [
+        "CreateAccessKey",
+        "CreateLoginProfile",
+        "UpdateLoginProfile",
+        "CreateServiceSpecificCredential",
+    ],
+)
+def test_any_credential_makes_a_back_door_whole(stage: Stage, name: str) -> None:
+    created, attached, _ = back_door(-60, -60, -60)
+    stage.identities.fail["iam:GetLoginProfile"] = [Gone("iam:GetLoginProfile: NoSuchEntity")]
+    for body in (created, attached, call(name, 7)):
+        stage.pipeline().handle(body)
+    assert len(stories(stage)) == 1
+
+
+def test_a_role_that_is_opened_and_assumed_from_outside_is_one_story(stage: Stage) -> None:
+    arn = f"arn:aws:iam::{ACCOUNT}:role/iam-test-role"
+    outside = {"type": "AWSAccount", "accountId": "444455556666"}
+    principal = {"AWS": "arn:aws:iam::444455556666:root"}
+    statement = {"Effect": "Allow", "Principal": principal, "Action": "sts:AssumeRole"}
+    request = {"roleName": "iam-test-role", "policyDocument": json.dumps({"Statement": statement})}
+    opened = call("UpdateAssumeRolePolicy", 1, requestParameters=request)
+    assumed = call(
+        "AssumeRole",
+        2,
+        eventSource="sts.amazonaws.com",
+        userIdentity=outside,
+        requestParameters={"roleArn": arn, "roleSessionName": "job"},
+    )
+    for body in (assumed, opened):
+        stage.pipeline().handle(body)
+    (record,) = stories(stage, "opened_role_assumed")
+    assert record.decision.leading.finding.subject == Subject(SubjectKind.ROLE, "iam-test-role")
 
 
 def test_two_replicas_see_each_others_events(stage: Stage) -> None:

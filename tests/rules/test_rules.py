@@ -11,7 +11,8 @@ import yaml
 from countermand.actions import ALL
 from countermand.cloudtrail import attach_event, envelope
 from countermand.core.detect import detect
-from countermand.core.model import Finding
+from countermand.core.errors import Malformed
+from countermand.core.model import Finding, Subject, SubjectKind
 from countermand.core.parse import parse
 from countermand.core.pattern import compile_pattern
 from countermand.core.rule import Rule, RuleFile, RuleSet, compile_rule
@@ -87,6 +88,14 @@ def test_a_rule_ignores(rule_id: str, record: CloudTrailRecord) -> None:
 
 
 @pytest.mark.parametrize(("rule_id", "record"), all_cases("matches"))
+def test_a_denied_call_is_no_malformed_event(rule_id: str, record: CloudTrailRecord) -> None:
+    """AWS hides its target and answer; a rule that breaks on it would fill the dead letters."""
+    assert rule_id
+    hidden = {"requestParameters": None, "responseElements": None, "errorCode": "AccessDenied"}
+    assert isinstance(findings(record | hidden), tuple)
+
+
+@pytest.mark.parametrize(("rule_id", "record"), all_cases("matches"))
 def test_a_finding_names_the_target_unless_cloudtrail_left_it_out(
     rule_id: str, record: CloudTrailRecord
 ) -> None:
@@ -98,7 +107,8 @@ def test_a_finding_names_the_target_unless_cloudtrail_left_it_out(
         assert finding.evidence == {}
     else:
         values = set(leaves(record))
-        assert finding.subject.name in values
+        names = {text.rpartition("/")[2] for text in map(str, values) if text.startswith("arn:")}
+        assert finding.subject.name in values | names
         assert {name for name, _ in rule.evidence} >= finding.evidence.keys() - {
             "claim",
             "policy_arn",
@@ -134,6 +144,37 @@ def test_a_rule_says_what_a_reader_of_its_alert_needs(rule: Rule) -> None:
 def test_no_two_rules_share_a_title() -> None:
     titles = [rule.file.title for rule in RULES.rules]
     assert sorted(titles) == sorted(set(titles))
+
+
+# --- a principal that the event names by its ARN
+
+
+ROLE = f"arn:aws:iam::{ACCOUNT}:role/"
+
+
+@pytest.mark.parametrize(
+    ("arn", "name"),
+    [
+        (f"{ROLE}iam-test-role", "iam-test-role"),
+        (f"{ROLE}team/a/iam-test-role", "iam-test-role"),
+        ("iam-test-role", "iam-test-role"),
+        ("arn:aws:iam::444455556666:role/iam-test-role", None),
+        ("arn:aws:iam:::role/iam-test-role", None),
+        ("arn:", None),
+        (ROLE, None),
+        (f"{ROLE}{'x' * 129}", None),
+        ([f"{ROLE}iam-test-role"], None),
+    ],
+)
+def test_a_role_may_be_named_by_its_arn_in_this_account(arn: object, name: str | None) -> None:
+    record = cases_of("role_assumed_from_another_account", "matches")[0]
+    record |= {"requestParameters": {"roleArn": arn}}
+    if name is None:
+        with pytest.raises(Malformed, match="roleArn must name the role"):
+            findings(record)
+    else:
+        (finding,) = findings(record)
+        assert finding.subject == Subject(SubjectKind.ROLE, name)
 
 
 # --- what EventBridge is told to send us

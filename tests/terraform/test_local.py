@@ -19,7 +19,6 @@ from running import Worker, aws_environment, decision, eventually
 from terraforming import EMAIL, Terraform
 
 OTHER_ACCOUNT = "111111111111"
-PREFIX = "countermand-"
 SAME_ATTRIBUTES = ("MessageRetentionPeriod", "VisibilityTimeout", "RedrivePolicy")
 
 
@@ -38,11 +37,11 @@ def test_it_creates_what_provision_creates(
     aws: Clients, local_applied: Terraform, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     by_terraform = _seen(aws)
-    assert len(by_terraform["routed"]) == len(_needed())
+    assert len(by_terraform["rules"]) == len(rules().routes())
     # LocalStack takes a key of 12 digits for the account: the same names, and nothing in common.
     monkeypatch.setenv("AWS_ACCESS_KEY_ID", OTHER_ACCOUNT)
     clients = Clients("us-east-1")
-    stack = provision(clients, rules().routing_pattern(), Names())
+    stack = provision(clients, rules().routes(), Names())
     assert by_terraform == _seen(clients)
     printed = json.dumps(local_applied.outputs()["environment"])
     assert json.loads(printed.replace("000000000000", OTHER_ACCOUNT)) == stack.environment()
@@ -82,8 +81,7 @@ def _seen(clients: Clients) -> dict[str, Any]:
     found = {
         "queues": {name: _queue(clients, name) for name in (names.queue, names.dlq)},
         "machine": _queue(clients, names.machine_queue),
-        "routed": sorted(_routed(clients, names.rule)),
-        "targets": _targets(clients),
+        "rules": _rules(clients, names.rule_prefix),
         "subscriptions": _subscriptions(clients, names.topic, account),
         "log groups": _log_groups(clients, names.log_group),
     }
@@ -102,58 +100,33 @@ def _queue(clients: Clients, name: str) -> dict[str, Any]:
         "redrive": json.loads(attributes.get("RedrivePolicy", "null")),
         # Terraform's policies refuse more; they may not allow more.
         "senders": [
-            (s["Principal"], s["Action"], s["Resource"], _sources(clients, s["Condition"]))
+            (s["Principal"], s["Action"], s["Resource"], _sources(s["Condition"]))
             for s in statements
             if s["Effect"] == "Allow"
         ],
     }
 
 
-def _sources(clients: Clients, condition: dict[str, Any]) -> list[str]:
-    """Who may send. Terraform has a rule for each source of events, provision one for all."""
-    found = clients.get("events").list_rules(NamePrefix=PREFIX)["Rules"]
-    rules = {rule["Arn"] for rule in found}
+def _sources(condition: dict[str, Any]) -> list[str]:
+    """Who may send."""
     allowed = condition["ArnEquals"]["aws:SourceArn"]
-    arns = {allowed} if isinstance(allowed, str) else set(allowed)
-    assert arns == rules or not arns & rules
-    return ["every rule of ours"] if arns == rules else sorted(arns)
+    return [allowed] if isinstance(allowed, str) else sorted(allowed)
 
 
-def _routed(clients: Clients, rule: str) -> set[str]:
-    """Calls that some rule of the worker needs, and some rule of the bus lets through."""
+def _rules(clients: Clients, prefix: str) -> dict[str, Any]:
+    """Each bus rule: whether it is on, what it lets through, and to whom."""
     events = clients.get("events")
-    found = events.list_rules(NamePrefix=PREFIX)["Rules"]
-    assert rule in {each["Name"] for each in found}
-    assert {each["State"] for each in found} == {"ENABLED"}
-    patterns = [json.loads(each["EventPattern"]) for each in found]
     return {
-        ":".join(call)
-        for call in _needed()
-        if any(
-            call[0] in pattern["source"] and call[1] in pattern["detail"]["eventName"]
-            for pattern in patterns
+        rule["Name"]: (
+            rule["State"],
+            json.loads(rule["EventPattern"]),
+            [
+                (target["Id"], target["Arn"])
+                for target in events.list_targets_by_rule(Rule=rule["Name"])["Targets"]
+            ],
         )
+        for rule in events.list_rules(NamePrefix=f"{prefix}-")["Rules"]
     }
-
-
-def _needed() -> set[tuple[str, str]]:
-    """Source and name of every call that a rule of the worker looks at."""
-    return {
-        (source, name)
-        for rule in rules().rules
-        for source in rule.file.when["source"]
-        for name in rule.file.when["detail"]["eventName"]
-    }
-
-
-def _targets(clients: Clients) -> list[tuple[str, str]]:
-    events = clients.get("events")
-    targets = {
-        (target["Id"], target["Arn"])
-        for each in events.list_rules(NamePrefix=PREFIX)["Rules"]
-        for target in events.list_targets_by_rule(Rule=each["Name"])["Targets"]
-    }
-    return sorted(targets)
 
 
 def _subscriptions(clients: Clients, topic: str, account: str) -> list[tuple[str, str]]:

@@ -6,7 +6,7 @@ from datetime import timedelta
 import pytest
 
 from countermand.act import Remediator
-from countermand.actions import ALL
+from countermand.actions import ALL, OWN_CALLS
 from countermand.core.errors import Denied, LostClaim, Permanent, Transient
 from countermand.core.model import (
     Call,
@@ -188,17 +188,21 @@ def test_an_action_is_found_by_its_own_name_and_says_what_it_needs(name: str) ->
 
 
 def test_the_rights_to_grant_among_what_the_worker_needs_are_known() -> None:
+    could_grant = (
+        "iam:Attach",
+        "iam:Put",
+        "iam:Create",
+        "iam:UpdateAssume",
+        "iam:UpdateLoginProfile",
+    )
     needed = {
-        name: {
-            p
-            for p in action.permissions
-            if p.startswith(("iam:Attach", "iam:Put", "iam:Create", "iam:UpdateAssume"))
-        }
+        name: {p for p in action.permissions if p.startswith(could_grant)}
         for name, action in ALL.items()
     }
     assert {name: granting for name, granting in needed.items() if granting} == {
         "deny_role_by_boundary": {"iam:PutRolePermissionsBoundary"},
         "deny_user_by_boundary": {"iam:PutUserPermissionsBoundary"},
+        "deny_without_mfa": {"iam:PutUserPolicy"},
         "reattach_role_deny_policy": {"iam:AttachRolePolicy"},
         "reattach_user_deny_policy": {"iam:AttachUserPolicy"},
         "restore_group_inline_policy": {"iam:PutGroupPolicy"},
@@ -207,7 +211,23 @@ def test_the_rights_to_grant_among_what_the_worker_needs_are_known() -> None:
         "restore_role_trust_policy": {"iam:UpdateAssumeRolePolicy"},
         "restore_user_inline_policy": {"iam:PutUserPolicy"},
         "restore_user_permissions_boundary": {"iam:PutUserPermissionsBoundary"},
+        "revoke_role_sessions": {"iam:PutRolePolicy"},
+        "revoke_user_sessions": {"iam:PutUserPolicy"},
+        "scramble_login_profile": {"iam:UpdateLoginProfile"},
     }
+
+
+@pytest.mark.parametrize(
+    "name",
+    ["deny_without_mfa", "revoke_role_sessions", "revoke_user_sessions", "scramble_login_profile"],
+)
+def test_an_action_whose_call_iam_cannot_narrow_to_denials_says_so(name: str) -> None:
+    assert "The call could grant" in ALL[name].description
+
+
+def test_a_finding_about_our_own_role_is_told_when_the_call_could_have_granted() -> None:
+    assert "iam:DetachUserPolicy" in OWN_CALLS
+    assert not OWN_CALLS & {"iam:PutUserPolicy", "iam:PutRolePolicy", "iam:UpdateAccessKey"}
 
 
 def test_what_the_worker_sets_in_other_services_only_watches_limits_or_ends() -> None:
@@ -225,6 +245,11 @@ def test_what_the_worker_sets_in_other_services_only_watches_limits_or_ends() ->
         "lambda:PutFunctionConcurrency",
         "sso:ProvisionPermissionSet",
     }
+
+
+def test_a_finding_that_our_own_role_narrowed_a_trail_is_told() -> None:
+    assert "cloudtrail:StartLogging" in OWN_CALLS
+    assert "cloudtrail:PutEventSelectors" not in OWN_CALLS
 
 
 @pytest.mark.parametrize("kind", [SubjectKind.USER, SubjectKind.ROLE, SubjectKind.GROUP])

@@ -6,7 +6,10 @@ from urllib.parse import quote
 
 import pytest
 
-from countermand.core.checks import admin_claim, open_trust_claim
+from countermand.cloudtrail import attach_event, envelope
+from countermand.core.checks import CHECKS, admin_claim, open_trust_claim
+from countermand.core.model import Event
+from countermand.core.parse import parse
 
 ACCOUNT = "111122223333"
 ALLOW_ALL = {"Effect": "Allow", "Action": "*", "Resource": "*"}
@@ -103,3 +106,55 @@ def test_a_trust_policy_lets_in_outsiders_or_not(principal: object, claim: str |
 def test_a_trust_policy_for_all_but_some_is_open() -> None:
     statement = {"Effect": "Allow", "NotPrincipal": {"AWS": ACCOUNT}, "Action": "sts:AssumeRole"}
     assert open_trust_claim(document(statement), ACCOUNT) == "trusts all but some (NotPrincipal)"
+
+
+# --- who did it to whom
+
+
+def parsed(actor: object, request: object) -> Event:
+    record = attach_event(ACCOUNT, "someone") | {
+        "userIdentity": actor,
+        "requestParameters": request,
+    }
+    return parse(json.dumps(envelope(record)))
+
+
+ALICE = {"type": "IAMUser", "arn": f"arn:aws:iam::{ACCOUNT}:user/alice", "userName": "alice"}
+
+
+def session(role: object) -> dict[str, object]:
+    issuer = {"type": "Role", "userName": role}
+    return {"type": "AssumedRole", "sessionContext": {"sessionIssuer": issuer}}
+
+
+@pytest.mark.parametrize(
+    ("actor", "request_", "oneself"),
+    [
+        (ALICE, {"userName": "alice"}, True),
+        (ALICE, {"userName": "Alice"}, False),
+        (ALICE, {"userName": "bob"}, False),
+        (ALICE, {"roleName": "alice"}, False),
+        (ALICE, {}, False),
+        (ALICE, {"userName": None}, False),
+        (ALICE | {"userName": None}, {"userName": None}, False),
+        (ALICE | {"userName": ["alice"]}, {"userName": ["alice"]}, False),
+        (session("ci"), {"roleName": "ci"}, True),
+        (session("ci"), {"roleName": "other"}, False),
+        (session("ci"), {"userName": "ci"}, False),
+        ({"type": "AssumedRole"}, {"roleName": "ci"}, False),
+        ({"type": "AssumedRole", "sessionContext": "ci"}, {"roleName": "ci"}, False),
+        (
+            {"type": "AssumedRole", "sessionContext": {"sessionIssuer": []}},
+            {"roleName": "x"},
+            False,
+        ),
+        ({"type": "Root"}, {"userName": "alice"}, False),
+        (ALICE, None, True),
+        (ALICE, {"omitted": True}, True),
+    ],
+)
+def test_one_does_something_to_oneself_under_ones_own_name(
+    actor: object, request_: object, oneself: bool
+) -> None:
+    found = CHECKS["done_to_oneself"](parsed(actor, request_), {"seen": "x"})
+    assert found == ({"seen": "x"} if oneself else None)

@@ -61,3 +61,14 @@ def test_the_page_of_coverage_is_what_is_measured_now() -> None:
         measured = report(measure(lines, rules()))
     page = (Path(ROOT) / "docs/coverage.md").read_text()
     assert measured.strip() in page
+
+
+@pytest.mark.parametrize(
+    "cut", [{"recipientAccountId": "XXXXXXXXXXX"}, {"recipientAccountId": None}, {"eventID": None}]
+)
+def test_what_a_publisher_cut_out_gets_a_stand_in(cut: dict[str, Any]) -> None:
+    record = attach_event(ACCOUNT, "u") | cut
+    (family,) = measure(
+        [line({k: v for k, v in record.items() if v is not None}, positive=True)], rules()
+    )
+    assert (family.fired, family.malformed) == (1, 0)

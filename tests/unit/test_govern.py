@@ -147,6 +147,19 @@ def test_what_cannot_be_read_is_never_approved_whatever_else_holds() -> None:
     assert "UNVERIFIED" in ruling.reasons[0].text
 
 
+@pytest.mark.parametrize(
+    ("tag_key", "verdict"),
+    [
+        ("SecurityApproved", Verdict.REMEDIATE),
+        ("team", Verdict.SKIP),
+    ],
+)
+def test_the_exception_tag_protects_all_but_itself(tag_key: str, verdict: Verdict) -> None:
+    tagged = user(tags={"SecurityApproved": "true"})
+    facts = replace(FACTS, principal=tagged, params={"tag_key": tag_key})
+    assert judge(EVENT, FINDING, POLICY, facts).verdict is verdict
+
+
 def test_an_exception_has_the_promised_reason() -> None:
     facts = replace(FACTS, principal=user(tags={"SecurityApproved": "true"}))
     reason = judge(EVENT, FINDING, POLICY, facts).reasons[0].text

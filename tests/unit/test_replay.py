@@ -176,7 +176,6 @@ def test_a_line_that_is_no_event_is_malformed_and_stops_nothing(line: bytes) -> 
         {"recipientAccountId": None},
         {"recipientAccountId": "1"},
         {"requestParameters": "x"},
-        {"requestParameters": None},
         {"requestParameters": {"userName": 7, "policyArn": ADMIN}},
         {"requestParameters": {"userName": "iam-test-user", "policyArn": 7}},
         {"requestParameters": {"userName": "\ud800", "policyArn": ADMIN}},

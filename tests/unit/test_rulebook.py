@@ -113,9 +113,9 @@ def test_a_key_that_stands_twice_deep_inside_is_refused_too(tmp_path: Path) -> N
         ),
         (
             "eventName: [AttachUserPolicy]",
-            "eventName: [{wildcard: 'Attach*'}]",
+            "eventName: [{regex: 'Attach'}]",
             11,
-            "when.detail.eventName: unknown operator 'wildcard'",
+            "when.detail.eventName: unknown operator 'regex'",
         ),
         ("eventName: [AttachUserPolicy]", "eventName: []", 11, "when.detail.eventName: needs"),
         (

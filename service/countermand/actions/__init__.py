@@ -2,10 +2,18 @@
 
 from collections.abc import Mapping
 
+from countermand.actions.deactivate_access_key import DeactivateAccessKey
+from countermand.actions.deactivate_service_specific_credential import (
+    DeactivateServiceSpecificCredential,
+)
+from countermand.actions.deactivate_signing_certificate import DeactivateSigningCertificate
+from countermand.actions.deactivate_ssh_public_key import DeactivateSshPublicKey
 from countermand.actions.delete_account_assignment import DeleteAccountAssignment
+from countermand.actions.delete_login_profile import DeleteLoginProfile
 from countermand.actions.delete_oidc_provider import DeleteOidcProvider
 from countermand.actions.delete_saml_provider import DeleteSamlProvider
 from countermand.actions.deny_by_boundary import DenyByBoundary
+from countermand.actions.deny_without_mfa import DenyWithoutMfa
 from countermand.actions.detach_permission_set_policy import DetachPermissionSetPolicy
 from countermand.actions.detach_policy import DetachPolicy
 from countermand.actions.disable_profile import DisableProfile
@@ -22,12 +30,21 @@ from countermand.actions.restore_event_selectors import RestoreEventSelectors
 from countermand.actions.restore_inline_policy import RestoreInlinePolicy
 from countermand.actions.restore_permissions_boundary import RestorePermissionsBoundary
 from countermand.actions.restore_trust_policy import RestoreTrustPolicy
+from countermand.actions.revoke_sessions import RevokeSessions
+from countermand.actions.scramble_login_profile import ScrambleLoginProfile
 from countermand.actions.set_default_policy_version import SetDefaultPolicyVersion
 from countermand.actions.start_logging import StartLogging
+from countermand.actions.untag_principal import UntagPrincipal
 from countermand.core.model import SubjectKind
 from countermand.ports import Action
 
 _ACTIONS: tuple[Action, ...] = (
+    DeactivateAccessKey(),
+    DeactivateServiceSpecificCredential(),
+    DeactivateSigningCertificate(),
+    DeactivateSshPublicKey(),
+    DeleteLoginProfile(),
+    DenyWithoutMfa(),
     DetachPolicy(SubjectKind.USER),
     DetachPolicy(SubjectKind.ROLE),
     DetachPolicy(SubjectKind.GROUP),
@@ -43,6 +60,11 @@ _ACTIONS: tuple[Action, ...] = (
     DenyByBoundary(SubjectKind.ROLE),
     ReattachDenyPolicy(SubjectKind.USER),
     ReattachDenyPolicy(SubjectKind.ROLE),
+    RevokeSessions(SubjectKind.USER),
+    RevokeSessions(SubjectKind.ROLE),
+    ScrambleLoginProfile(),
+    UntagPrincipal(SubjectKind.USER),
+    UntagPrincipal(SubjectKind.ROLE),
     DeleteAccountAssignment(),
     DeleteOidcProvider(),
     DeleteSamlProvider(),
@@ -60,3 +82,18 @@ _ACTIONS: tuple[Action, ...] = (
 )
 
 ALL: Mapping[str, Action] = {action.name: action for action in _ACTIONS}
+
+_NEVER_A_FINDING = frozenset(
+    {
+        "cloudtrail:PutEventSelectors",
+        "iam:PutRolePolicy",
+        "iam:PutUserPolicy",
+        "iam:UpdateAccessKey",
+    }
+)
+"""Ours deny, set inactive, record everything, or put back what no rule objects to; a rule fires on
+the opposite."""
+
+OWN_CALLS = frozenset(call for action in _ACTIONS for call in action.permissions) - _NEVER_A_FINDING
+"""The calls of our own role that nobody need hear of when a rule fires on one; any other says that
+its credentials are in other hands."""

@@ -22,7 +22,7 @@ class DisassociateAccessPolicy:
         "Take the access policy of the cluster from the principal; undo gives it back with the "
         "same scope of namespaces."
     )
-    needs = ("principal_arn", "policy_arn")
+    needs = ("principal_arn", "access_policy_arn")
     read_permissions = ("eks:ListAssociatedAccessPolicies",)
     permissions = ("eks:DisassociateAccessPolicy",)
     undo_permissions = ("eks:AssociateAccessPolicy",)
@@ -36,7 +36,7 @@ class DisassociateAccessPolicy:
             "cluster": finding.subject.name,
             # It is a part of the request's URL, and CloudTrail keeps it encoded.
             "principal_arn": unquote(finding.evidence["principal_arn"]),
-            "policy_arn": unquote(finding.evidence["policy_arn"]),
+            "policy_arn": unquote(finding.evidence["access_policy_arn"]),
         }
         scope = _access_scope(cloud, params)
         return None if scope is None else {**params, "access_scope": scope}

@@ -46,11 +46,14 @@ class Surroundings:
             )
         return bool(answer["Attributes"].get("PendingConfirmation") == "true")
 
-    def rule(self, name: str, region: str) -> Mapping[str, Any]:
-        """A rule of the default bus, its pattern as an object."""
+    def rule(self, name: str, region: str) -> Mapping[str, Any] | None:
+        """A rule of the default bus, its pattern as an object; None: no such rule."""
         events = self._events(region)
         with translated("events", "DescribeRule"):
-            answer = events.describe_rule(Name=name)
+            try:
+                answer = events.describe_rule(Name=name)
+            except events.exceptions.ResourceNotFoundException:
+                return None
         return {**answer, "EventPattern": json.loads(answer.get("EventPattern", "{}"))}
 
     def targets(self, name: str, region: str) -> list[str]:

@@ -22,7 +22,8 @@ class Names:
     """What things are called; the defaults are those of Terraform."""
 
     bus: str = _DEFAULT_BUS
-    rule: str = "countermand-iam"
+    rule_prefix: str = "countermand"
+    """A bus rule is called after its source: `countermand-iam` for `aws.iam`."""
     queue: str = "countermand-events"
     dlq: str = "countermand-events-dlq"
     topic: str = "countermand-alerts"
@@ -41,7 +42,7 @@ class Stack:
     topic_arn: str
     machine_queue_url: str
     bus: str
-    rule: str
+    rule_prefix: str
     log_group: str
 
     def environment(self) -> Mapping[str, str]:
@@ -50,16 +51,19 @@ class Stack:
             "COUNTERMAND_QUEUE_URL": self.queue_url,
             "COUNTERMAND_DLQ_URL": self.dlq_url,
             "COUNTERMAND_TOPIC_ARN": self.topic_arn,
-            "COUNTERMAND_RULE_NAME": self.rule,
+            "COUNTERMAND_RULE_PREFIX": self.rule_prefix,
             "COUNTERMAND_LOG_GROUP": self.log_group,
         }
 
 
-def provision(clients: Clients, pattern: Mapping[str, Any], names: Names | None = None) -> Stack:
-    """Create all of it, with `pattern` as the bus rule's event pattern."""
+def provision(
+    clients: Clients, routes: Mapping[str, Mapping[str, Any]], names: Names | None = None
+) -> Stack:
+    """Create all of it, with a bus rule for each of `routes`: source, and event pattern."""
     names = names or Names()
     dlq_url, dlq_arn = _queue(clients, names.dlq, {"MessageRetentionPeriod": str(14 * _DAY)})
-    rule_arn = _rule(clients, names, pattern)
+    rules = {f"{names.rule_prefix}-{source}": pattern for source, pattern in routes.items()}
+    rule_arns = _rules(clients, names.bus, rules)
     redrive = {"deadLetterTargetArn": dlq_arn, "maxReceiveCount": names.max_receives}
     queue_url, queue_arn = _queue(
         clients,
@@ -70,15 +74,18 @@ def provision(clients: Clients, pattern: Mapping[str, Any], names: Names | None 
             "RedrivePolicy": json.dumps(redrive),
         },
     )
-    _allow(clients, queue_url, queue_arn, "events.amazonaws.com", rule_arn)
-    _target(clients, names, queue_arn)
+    _allow(clients, queue_url, queue_arn, "events.amazonaws.com", *rule_arns)
+    for rule in rules:
+        _target(clients, names.bus, rule, queue_arn)
     topic_arn = _topic(clients, names.topic)
     machine_url, machine_arn = _queue(clients, names.machine_queue, {})
     _allow(clients, machine_url, machine_arn, "sns.amazonaws.com", topic_arn)
     _subscribe(clients, topic_arn, "email", names.email)
     _subscribe(clients, topic_arn, "sqs", machine_arn)
     _log_group(clients, names.log_group)
-    return Stack(queue_url, dlq_url, topic_arn, machine_url, names.bus, names.rule, names.log_group)
+    return Stack(
+        queue_url, dlq_url, topic_arn, machine_url, names.bus, names.rule_prefix, names.log_group
+    )
 
 
 def _queue(clients: Clients, name: str, attributes: Mapping[str, str]) -> tuple[str, str]:
@@ -93,40 +100,38 @@ def _queue(clients: Clients, name: str, attributes: Mapping[str, str]) -> tuple[
     return url, answer["Attributes"]["QueueArn"]
 
 
-def _allow(clients: Clients, url: str, arn: str, service: str, source_arn: str) -> None:
+def _allow(clients: Clients, url: str, arn: str, service: str, *source_arns: str) -> None:
     statement = {
         "Effect": "Allow",
         "Principal": {"Service": service},
         "Action": "sqs:SendMessage",
         "Resource": arn,
-        "Condition": {"ArnEquals": {"aws:SourceArn": source_arn}},
+        "Condition": {"ArnEquals": {"aws:SourceArn": list(source_arns)}},
     }
     policy = json.dumps({"Version": "2012-10-17", "Statement": [statement]})
     with translated("sqs", "SetQueueAttributes"):
         clients.get("sqs").set_queue_attributes(QueueUrl=url, Attributes={"Policy": policy})
 
 
-def _rule(clients: Clients, names: Names, pattern: Mapping[str, Any]) -> str:
+def _rules(clients: Clients, bus: str, rules: Mapping[str, Mapping[str, Any]]) -> list[str]:
     events = clients.get("events")
-    if names.bus != _DEFAULT_BUS:
+    if bus != _DEFAULT_BUS:
         with translated("events", "CreateEventBus"), suppress(_exists(events)):
-            events.create_event_bus(Name=names.bus)
-    with translated("events", "PutRule"):
-        answer = events.put_rule(
-            Name=names.rule,
-            EventBusName=names.bus,
-            EventPattern=json.dumps(pattern),
-            State="ENABLED",
-        )
-    return str(answer["RuleArn"])
+            events.create_event_bus(Name=bus)
+    arns = []
+    for name, pattern in rules.items():
+        with translated("events", "PutRule"):
+            answer = events.put_rule(
+                Name=name, EventBusName=bus, EventPattern=json.dumps(pattern), State="ENABLED"
+            )
+        arns.append(str(answer["RuleArn"]))
+    return arns
 
 
-def _target(clients: Clients, names: Names, queue_arn: str) -> None:
+def _target(clients: Clients, bus: str, rule: str, queue_arn: str) -> None:
     with translated("events", "PutTargets"):
         clients.get("events").put_targets(
-            Rule=names.rule,
-            EventBusName=names.bus,
-            Targets=[{"Id": "countermand-queue", "Arn": queue_arn}],
+            Rule=rule, EventBusName=bus, Targets=[{"Id": "countermand-queue", "Arn": queue_arn}]
         )
 
 

@@ -42,6 +42,10 @@ https://docs.aws.amazon.com/aws-managed-policy/latest/reference/AWSCompromisedKe
 DENY_ALL_ARNS = frozenset(arn for arn in PROTECTED_DENY_ARNS if arn.endswith("/AWSDenyAll"))
 """As a permissions boundary it leaves its bearer no right at all."""
 
+EXCEPTION_TAG_KEY = "SecurityApproved"
+"""The tag that takes a principal out of our hands, unless the settings name another; the only one
+that an action may take away."""
+
 _ESCALATIONS = tuple(
     f"iam:{name}"
     for name in (
@@ -267,6 +271,28 @@ def done_to_another(event: Event, evidence: Evidence) -> Evidence | None:
     return evidence if target != own else None
 
 
+def done_to_oneself(event: Event, evidence: Evidence) -> Evidence | None:
+    """Whether a user names himself in `requestParameters`, or a session of a role that role."""
+    request, detail = event.request, event.body.get("detail")
+    if request is None or "omitted" in request:
+        return evidence
+    identity = _object(detail, "userIdentity")
+    issuer = _object(_object(identity, "sessionContext"), "sessionIssuer")
+    for target, caller in (
+        (request.get("userName"), identity if identity.get("type") == "IAMUser" else {}),
+        (request.get("roleName"), issuer if issuer.get("type") == "Role" else {}),
+    ):
+        if type(target) is str and target == caller.get("userName"):
+            return evidence
+    return None
+
+
+def _object(value: object, key: str) -> Mapping[str, Any]:
+    """The object under a key; the empty one when there is none."""
+    found = value.get(key) if isinstance(value, Mapping) else None
+    return found if isinstance(found, Mapping) else {}
+
+
 def permission_set_grants_admin(event: Event, evidence: Evidence) -> Evidence | None:
     """Whether `requestParameters.inlinePolicy` lets its holder become administrator."""
     return _judged(event, evidence, "inlinePolicy", admin_claim)
@@ -367,6 +393,7 @@ CHECKS: Mapping[str, Check] = {
     "trust_is_open": trust_is_open,
     "password_policy_is_weak": password_policy_is_weak,
     "done_to_another": done_to_another,
+    "done_to_oneself": done_to_oneself,
     "permission_set_grants_admin": permission_set_grants_admin,
     "function_is_open": function_is_open,
     "layer_is_foreign": layer_is_foreign,

@@ -3,9 +3,9 @@
 | target in the event        | call failed | finding                                  |
 |----------------------------|-------------|------------------------------------------|
 | named                      | either      | with that subject                        |
-| parameters null            | yes         | without subject (AWS hides it on denial) |
+| parameters null            | either      | without subject (AWS hides it on denial) |
 | parameters `omitted: true` | either      | without subject (AWS cut a large body)   |
-| not named                  | no          | none: the event is malformed             |
+| not named                  | either      | none: the event is malformed             |
 """
 
 from countermand.core.errors import Malformed
@@ -70,16 +70,26 @@ def _subject(rule: Rule, event: Event) -> Subject | None:
     limit = _LONGEST_NAME if rule.subject_kind.is_principal else _LONGEST_ARN
     for path in rule.subject_paths:
         name = value_at(event, path)
+        if rule.subject_kind.is_principal:
+            name = _name_in(name, event.account_id)
         if type(name) is str and 0 < len(name) <= limit:
             return Subject(rule.subject_kind, name)
     where = " or ".join(f"detail.{'.'.join(path)}" for path in rule.subject_paths)
     raise Malformed(f"{where} must name the {rule.subject_kind} in at most {limit} characters")
 
 
+def _name_in(value: object, account_id: str) -> object:
+    """The last part of an ARN of this account, as sts:AssumeRole names its role; None for an ARN of
+    another one. No name of a principal has a colon.
+    """
+    if type(value) is not str or not value.startswith("arn:"):
+        return value
+    parts = value.split(":")
+    return value.rpartition("/")[2] if parts[4:5] == [account_id] else None
+
+
 def _hides_request(event: Event) -> bool:
-    if event.request is None:
-        return event.error_code is not None
-    return "omitted" in event.request
+    return event.request is None or "omitted" in event.request
 
 
 def _evidence(rule: Rule, event: Event) -> dict[str, str]:

@@ -22,7 +22,8 @@
     irreversible     nobody knows what the change replaced                 alert_only  yes
     scope            target not at path /, or name outside the service's   alert_only  yes
                      pattern or the rule's own
-    exception        the principal has exactly the exception tag           skip        yes
+    exception        the principal has exactly the exception tag, unless   skip        yes
+                     it is this tag that would be taken back
     undone           a human took this very remediation back               alert_only  yes
     age              event older than the limit, or from the future        alert_only  yes
     mode             the mode, or the rule's own limit, is observe         alert_only  yes
@@ -307,6 +308,8 @@ def _glob(policy: Policy, kind: SubjectKind) -> str:
 def _exception(case: _Case) -> Objection | None:
     principal, (key, value) = case.principal, case.policy.exception_tag
     if principal is None or principal.tags.get(key) != value:
+        return None
+    if case.facts.params.get("tag_key") == key:
         return None
     text = f"{principal.kind.capitalize()} has approved exception tag: {key}={value}"
     return Objection(Verdict.SKIP, text)

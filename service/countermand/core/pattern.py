@@ -1,54 +1,61 @@
-"""The EventBridge event pattern language: the same text routes an event in AWS and matches it here.
+r"""The EventBridge event pattern language: one text routes an event in AWS and matches it here.
 
-A pattern is compiled once into nested closures and then only called. So far: exact values,
-`prefix`, `suffix`, `anything-but` (values, lists, prefix, suffix), `exists` and `$or`; anything
-else is refused rather than ignored. Semantics:
-https://docs.aws.amazon.com/eventbridge/latest/userguide/eb-create-pattern-operators.html
+    ["text", 1, true, null]                         any of these values
+    {"prefix": "a"}  {"suffix": "a"}                of a text; {"equals-ignore-case": "a"} inside
+    {"equals-ignore-case": "a"}  {"wildcard": "a*"} of a text; `\*` and `\\` stand for themselves
+    {"anything-but": X}                             a value, a list of values, or one of the four
+                                                    above with one text or a list of texts
+    {"numeric": [">", 0, "<=", 5]}                  of a number, within 5e9 either way
+    {"cidr": "10.0.0.0/8"}                          of an address, version 4 or 6
+    {"exists": true}                                whether there is a value at all
+    {"$or": [{...}, {...}]}                         in the place of a field, at any depth
 
 - Fields of one object must all match; the values listed for a field are alternatives.
-- An event value that is a list matches when one of its elements does; in a list of objects, one
-  and the same element must match the whole nested pattern.
-- `exists: false` is the only matcher that a missing field satisfies.
+- A list in the event matches when one of its elements does. Among objects in a list, one and the
+  same element must match everything that the pattern says below it.
+- Only values exist: to `exists`, an object and an empty list are as a field that is not there.
+- `1` and `1.0` are not the same, except to `numeric` and `anything-but`.
+
+A pattern is compiled once, into nested closures that are then only called. What AWS refuses is
+refused here, and so are dots in the names of fields, which AWS takes for paths. A field that is
+constrained inside and outside of an `$or` must satisfy both. AWS keeps the one that stands last:
+let the inner one be a part of the outer one and stand behind it, then both agree.
+https://docs.aws.amazon.com/eventbridge/latest/userguide/eb-create-pattern-operators.html
+https://github.com/aws/event-ruler (what EventBridge runs, by its makers)
 """
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from ipaddress import ip_address, ip_network
+from itertools import product
 from typing import Any
 
 type Matcher = Callable[[Any], bool]
+"""Of a part of an event: of whatever is there, or of `_MISSING`."""
+type Test = Callable[[Any], bool]
+"""Of one value: a text, a number, a boolean or null."""
 
 _MISSING = object()
-_SCALARS = (str, int, float, bool, type(None))
+_NOTHING: Mapping[str, Any] = {}
+_LARGEST_NUMBER = 5e9
+_MOST_ALTERNATIVES = 1000
+_DEEPEST = 50
+_COMPARISONS: Mapping[str, Callable[[float, float], bool]] = {
+    "=": lambda value, bound: value == bound,
+    "<": lambda value, bound: value < bound,
+    "<=": lambda value, bound: value <= bound,
+    ">": lambda value, bound: value > bound,
+    ">=": lambda value, bound: value >= bound,
+}
 
 
 class PatternError(ValueError):
-    """A pattern that AWS or we refuse; the text names the place."""
+    """A pattern that AWS or we refuse; the text begins with the place."""
 
 
 def compile_pattern(pattern: object, where: str = "when") -> Matcher:
     """Turn a pattern into a function from the event (a JSON object) to whether it matches."""
-    if not isinstance(pattern, Mapping) or not pattern:
-        raise PatternError(f"{where}: a pattern is an object with at least one field")
-    alternatives = _compile_or(pattern["$or"], where) if "$or" in pattern else None
-    fields = tuple(
-        (key, _compile_field(value, f"{where}.{key}"))
-        for key, value in pattern.items()
-        if key != "$or"
-    )
-
-    def matches(event: Any) -> bool:  # noqa: ANN401
-        if type(event) is not dict:
-            return _matches_any(event)
-        for key, matcher in fields:
-            if not matcher(event.get(key, _MISSING)):
-                return False
-        return alternatives is None or alternatives(event)
-
-    def _matches_any(event: Any) -> bool:  # noqa: ANN401
-        if type(event) is list:
-            return any(matches(element) for element in event if type(element) is dict)
-        return matches({}) if event is _MISSING else False
-
-    return matches
+    alternatives = [_compile_object(tree) for tree in _alternatives(pattern, where)]
+    return _any_of(alternatives)
 
 
 def exact_values(pattern: object, *path: str) -> frozenset[str] | None:
@@ -65,30 +72,189 @@ def exact_values(pattern: object, *path: str) -> frozenset[str] | None:
     return None
 
 
-def _compile_or(alternatives: object, where: str) -> Matcher:
-    if not isinstance(alternatives, list) or len(alternatives) < 2:  # noqa: PLR2004
-        raise PatternError(f"{where}.$or: needs a list of at least two patterns")
-    matchers = tuple(
-        compile_pattern(alternative, f"{where}.$or[{index}]")
-        for index, alternative in enumerate(alternatives)
-    )
-    return lambda event: any(matcher(event) for matcher in matchers)
+# --- objects: fields, and `$or` spread out
+
+type _Tree = dict[str, "_Tree | Matcher"]
+"""An object of a pattern without `$or`, its leaves compiled."""
 
 
-def _compile_field(value: object, where: str) -> Matcher:
+def _alternatives(pattern: object, where: str, depth: int = 0) -> list[_Tree]:
+    """The objects without `$or` that together mean the pattern.
+
+    They are spread over the whole pattern, not asked where they stand: what one says about the
+    elements of a list must hold for the same element as what is said beside it.
+    """
+    if not isinstance(pattern, Mapping) or not pattern:
+        raise PatternError(f"{where}: a pattern is an object with at least one field")
+    if depth > _DEEPEST:
+        raise PatternError(f"{where}: more than {_DEEPEST} levels")
+    factors: list[list[_Tree]] = []
+    for key, value in pattern.items():
+        if key == "$or":
+            factors.append(_or(value, f"{where}.$or", depth))
+        else:
+            factors.append(_field(key, value, where, depth))
+        _refuse_too_many(factors, where)
+    return [_merged(choice, where) for choice in product(*factors)]
+
+
+def _or(value: object, where: str, depth: int) -> list[_Tree]:
+    if not isinstance(value, list) or len(value) < 2:  # noqa: PLR2004
+        raise PatternError(f"{where}: needs a list of at least two patterns")
+    for index, alternative in enumerate(value):
+        reserved = _RESERVED.intersection(alternative if isinstance(alternative, Mapping) else ())
+        if reserved:
+            name = min(reserved)
+            raise PatternError(f"{where}[{index}].{name}: an operator, and no name of a field here")
+    return [
+        tree
+        for index, alternative in enumerate(value)
+        for tree in _alternatives(alternative, f"{where}[{index}]", depth + 1)
+    ]
+
+
+def _field(key: object, value: object, where: str, depth: int) -> list[_Tree]:
+    if not isinstance(key, str) or "." in key:
+        raise PatternError(f"{where}.{key}: the name of a field is a text without dots")
     if isinstance(value, Mapping):
-        return compile_pattern(value, where)
-    if not isinstance(value, list) or not value:
+        return [{key: tree} for tree in _alternatives(value, f"{where}.{key}", depth + 1)]
+    return [{key: _compile_leaf(value, f"{where}.{key}")}]
+
+
+def _refuse_too_many(factors: Sequence[Sequence[_Tree]], where: str) -> None:
+    number = 1
+    for factor in factors:
+        number *= len(factor)
+    if number > _MOST_ALTERNATIVES:
+        raise PatternError(f"{where}: $or makes more than {_MOST_ALTERNATIVES} combinations")
+
+
+def _merged(trees: Sequence[_Tree], where: str) -> _Tree:
+    merged: _Tree = {}
+    for tree in trees:
+        for key, value in tree.items():
+            known = merged.get(key)
+            if known is None:
+                merged[key] = value
+            elif isinstance(known, dict) and isinstance(value, dict):
+                merged[key] = _merged((known, value), f"{where}.{key}")
+            elif isinstance(known, dict) or isinstance(value, dict):
+                raise PatternError(f"{where}.{key}: is a value here and an object there")
+            else:
+                merged[key] = _all_of(known, value)
+    return merged
+
+
+def _all_of(one: Matcher, other: Matcher) -> Matcher:
+    return lambda value: one(value) and other(value)
+
+
+def _compile_object(tree: _Tree) -> Matcher:
+    fields = tuple(
+        (key, _compile_object(value) if isinstance(value, dict) else value)
+        for key, value in tree.items()
+    )
+
+    def matches(value: Any) -> bool:  # noqa: ANN401
+        if type(value) is not dict:
+            if type(value) is list:
+                return _in_list(value)
+            value = _NOTHING
+        for key, matcher in fields:  # noqa: SIM110  a generator takes longer
+            if not matcher(value.get(key, _MISSING)):
+                return False
+        return True
+
+    def _in_list(value: list[Any]) -> bool:
+        objects = [element for element in _elements(value) if type(element) is dict]
+        return any(map(matches, objects)) if objects else matches(_NOTHING)
+
+    return matches
+
+
+# --- leaves: the values listed for a field
+
+
+def _compile_leaf(values: object, where: str) -> Matcher:
+    if not isinstance(values, list) or not values:
         raise PatternError(f"{where}: needs a list of values or a nested object")
-    if all(isinstance(item, str) for item in value):
-        return _exact_strings(frozenset(value))
-    return _any_of(tuple(_compile_value(item, where) for item in value))
+    texts = frozenset(value for value in values if type(value) is str)
+    others, arguments = set(), dict[str, list[Any]]()
+    for value in values:
+        if isinstance(value, Mapping):
+            name, argument = _operator(value, where)
+            arguments.setdefault(name, []).append(argument)
+        elif value is None or isinstance(value, bool | int | float):
+            others.add((type(value), value))  # in JSON true is not 1, in Python it is
+        elif not isinstance(value, str):
+            raise PatternError(f"{where}: a {type(value).__name__} inside the list of values")
+    exists = _exists(arguments.pop("exists", []), f"{where}.exists")
+    if not others and not arguments and not exists:
+        return _among_texts(texts)
+    tests = [_OPERATORS[name](given, f"{where}.{name}") for name, given in arguments.items()]
+    if True in exists:
+        tests.append(lambda _: True)
+    return _lifted(_test_of(texts, frozenset(others), tests), absent=False in exists)
 
 
-def _exact_strings(wanted: frozenset[str]) -> Matcher:
+def _operator(item: Mapping[str, Any], where: str) -> tuple[str, Any]:
+    if len(item) != 1:
+        raise PatternError(f"{where}: an operator object has exactly one key")
+    ((name, argument),) = item.items()
+    if name != "exists" and name not in _OPERATORS:
+        known = ", ".join((*_OPERATORS, "exists"))
+        raise PatternError(f"{where}: unknown operator {name!r}; known: {known}")
+    return name, argument
+
+
+def _among_texts(texts: frozenset[str]) -> Matcher:
     """Nearly every field of nearly every pattern, so the usual case takes the short way."""
-    in_list = _any_element(wanted.__contains__)
-    return lambda value: value in wanted if type(value) is str else in_list(value)
+
+    def matches(value: Any) -> bool:  # noqa: ANN401
+        if type(value) is str:
+            return value in texts
+        if type(value) is list:
+            return any(type(element) is str and element in texts for element in _elements(value))
+        return False
+
+    return matches
+
+
+def _test_of(
+    texts: frozenset[str], others: frozenset[tuple[type, object]], tests: Sequence[Test]
+) -> Test:
+    def test(value: Any) -> bool:  # noqa: ANN401
+        if type(value) is str:
+            if value in texts:
+                return True
+        elif (type(value), value) in others:
+            return True
+        return any(one(value) for one in tests)
+
+    return test
+
+
+def _lifted(test: Test, *, absent: bool) -> Matcher:
+    """From one value to whatever may be in an event: a value, a list, an object, or nothing."""
+
+    def matches(value: Any) -> bool:  # noqa: ANN401
+        if type(value) is list:
+            found = [element for element in _elements(value) if type(element) is not dict]
+            return any(map(test, found)) if found else absent
+        if value is _MISSING or type(value) is dict:
+            return absent
+        return test(value)
+
+    return matches
+
+
+def _elements(values: list[Any]) -> Iterator[Any]:
+    """The elements of a list, and of the lists in it."""
+    for value in values:
+        if type(value) is list:
+            yield from _elements(value)
+        else:
+            yield value
 
 
 def _any_of(matchers: Sequence[Matcher]) -> Matcher:
@@ -97,84 +263,198 @@ def _any_of(matchers: Sequence[Matcher]) -> Matcher:
     return lambda value: any(matcher(value) for matcher in matchers)
 
 
-def _any_element(test: Matcher) -> Matcher:
-    """Lift a test of one present, scalar value to lists, and refuse what is missing."""
-
-    def matches(value: Any) -> bool:  # noqa: ANN401
-        if type(value) is str:
-            return test(value)
-        if type(value) is list:
-            return any(test(element) for element in value if isinstance(element, _SCALARS))
-        return isinstance(value, _SCALARS) and test(value)
-
-    return matches
+# --- operators: from the arguments of all that a field lists to one test
 
 
-def _compile_value(item: object, where: str) -> Matcher:
-    if isinstance(item, Mapping):
-        return _compile_operator(item, where)
-    if not isinstance(item, _SCALARS):
-        raise PatternError(f"{where}: a list inside the list of values")
-    return _any_element(_equals(item))
-
-
-def _equals(wanted: object) -> Matcher:
-    # In JSON true is not 1, in Python it is.
-    kind = type(wanted)
-    return lambda value: type(value) is kind and value == wanted
-
-
-def _compile_operator(item: Mapping[str, Any], where: str) -> Matcher:
-    if len(item) != 1:
-        raise PatternError(f"{where}: an operator object has exactly one key")
-    ((name, argument),) = item.items()
-    compile_argument = _OPERATORS.get(name)
-    if compile_argument is None:
-        raise PatternError(f"{where}: unknown operator {name!r}; known: {', '.join(_OPERATORS)}")
-    return compile_argument(argument, f"{where}.{name}")
-
-
-def _prefix(argument: object, where: str) -> Matcher:
-    text = _text(argument, where)
-    return _any_element(lambda value: type(value) is str and value.startswith(text))
-
-
-def _suffix(argument: object, where: str) -> Matcher:
-    text = _text(argument, where)
-    return _any_element(lambda value: type(value) is str and value.endswith(text))
-
-
-def _exists(argument: object, where: str) -> Matcher:
-    if not isinstance(argument, bool):
+def _exists(arguments: list[Any], where: str) -> set[bool]:
+    if not all(isinstance(argument, bool) for argument in arguments):
         raise PatternError(f"{where}: needs true or false")
-    # AWS looks at leaves only: a field that holds an object neither exists nor is missing.
-    if argument:
-        return lambda value: value is not _MISSING and type(value) is not dict
-    return lambda value: value is _MISSING
+    return set(arguments)
 
 
-def _anything_but(argument: object, where: str) -> Matcher:
+def _prefix(arguments: list[Any], where: str) -> Test:
+    exact, lower = _affixes(arguments, where)
+    if not lower:
+        return lambda value: type(value) is str and value.startswith(exact)
+    return lambda value: (
+        type(value) is str and (value.startswith(exact) or value.lower().startswith(lower))
+    )
+
+
+def _suffix(arguments: list[Any], where: str) -> Test:
+    exact, lower = _affixes(arguments, where)
+    if not lower:
+        return lambda value: type(value) is str and value.endswith(exact)
+    return lambda value: (
+        type(value) is str and (value.endswith(exact) or value.lower().endswith(lower))
+    )
+
+
+def _affixes(arguments: list[Any], where: str) -> tuple[tuple[str, ...], tuple[str, ...]]:
+    """Those to compare as they are, and those to compare in lower case."""
+    exact, lower = [], []
+    for argument in arguments:
+        if isinstance(argument, Mapping):
+            if set(argument) != {"equals-ignore-case"}:
+                raise PatternError(f"{where}: needs a text, or an object with equals-ignore-case")
+            text = _text(argument["equals-ignore-case"], f"{where}.equals-ignore-case")
+            lower.append(text.lower())
+        else:
+            exact.append(_text(argument, where))
+    return tuple(exact), tuple(lower)
+
+
+def _equals_ignore_case(arguments: list[Any], where: str) -> Test:
+    wanted = frozenset(_text(argument, where).lower() for argument in arguments)
+    return lambda value: type(value) is str and value.lower() in wanted
+
+
+def _wildcard(arguments: list[Any], where: str) -> Test:
+    wanted = tuple(tuple(_segments(_text(argument, where), where)) for argument in arguments)
+    return lambda value: type(value) is str and any(_is_like(value, one) for one in wanted)
+
+
+def _segments(text: str, where: str) -> Iterator[str]:
+    """The texts between the wildcards."""
+    segment, characters, before = "", iter(text), ""
+    for character in characters:
+        if character == before == "*":
+            raise PatternError(f"{where}: two wildcards in a row")
+        before = character
+        if character == "\\":
+            escaped = next(characters, "")
+            if escaped not in {"*", "\\"}:
+                raise PatternError(f"{where}: a backslash stands before * or another backslash")
+            segment += escaped
+            before = ""
+        elif character == "*":
+            yield segment
+            segment = ""
+        else:
+            segment += character
+    yield segment
+
+
+def _is_like(text: str, segments: tuple[str, ...]) -> bool:
+    """Each segment at its first place after the one before: no way back, so never slow."""
+    if len(segments) == 1:
+        return text == segments[0]
+    first, *middle, last = segments
+    at, end = len(first), len(text) - len(last)
+    if at > end or not (text.startswith(first) and text.endswith(last)):
+        return False
+    for segment in middle:
+        found = text.find(segment, at, end)
+        if found < 0:
+            return False
+        at = found + len(segment)
+    return True
+
+
+def _numeric(arguments: list[Any], where: str) -> Test:
+    ranges = tuple(_range(argument, where) for argument in arguments)
+    return lambda value: (
+        type(value) in {int, float}
+        and -_LARGEST_NUMBER <= value <= _LARGEST_NUMBER
+        and any(all(holds(value, bound) for holds, bound in one) for one in ranges)
+    )
+
+
+def _range(
+    argument: object, where: str
+) -> tuple[tuple[Callable[[float, float], bool], float], ...]:
+    match argument:
+        case [str(sign), bound] if sign in _COMPARISONS:
+            return ((_COMPARISONS[sign], _number(bound, where)),)
+        case [(">" | ">=") as above, bottom, ("<" | "<=") as below, top]:
+            low, high = _number(bottom, where), _number(top, where)
+            if low >= high:
+                raise PatternError(f"{where}: the lower bound must be less than the upper one")
+            return (_COMPARISONS[above], low), (_COMPARISONS[below], high)
+    signs = " ".join(_COMPARISONS)
+    raise PatternError(
+        f"{where}: needs a list of one comparison ({signs}) and a number, or of > or >=, a number, "
+        "< or <=, a number"
+    )
+
+
+def _number(value: object, where: str) -> float:
+    if type(value) not in {int, float} or not -_LARGEST_NUMBER <= value <= _LARGEST_NUMBER:  # type: ignore[operator]
+        raise PatternError(f"{where}: needs numbers from -5e9 to 5e9")
+    return value  # type: ignore[return-value]
+
+
+def _cidr(arguments: list[Any], where: str) -> Test:
+    networks = tuple(_network(_text(argument, where), where) for argument in arguments)
+
+    def test(value: Any) -> bool:  # noqa: ANN401
+        if type(value) is not str or len(value) > _LONGEST_ADDRESS:
+            return False
+        try:
+            address = ip_address(value)
+        except ValueError:
+            return False
+        return any(address in network for network in networks)
+
+    return test
+
+
+_LONGEST_ADDRESS = 45
+"""Characters of an address of version 6 that ends in one of version 4."""
+
+
+def _network(text: str, where: str) -> Any:  # noqa: ANN401  either version
+    bits = text.partition("/")[2]
+    try:
+        network = ip_network(text, strict=False) if bits.isascii() and bits.isdigit() else None
+    except ValueError:
+        network = None
+    if network is None:
+        raise PatternError(f"{where}: needs an address, a slash and a number of bits")
+    if network.prefixlen == network.max_prefixlen:
+        raise PatternError(f"{where}: at most {network.max_prefixlen - 1} bits; list the address")
+    return network
+
+
+def _anything_but(arguments: list[Any], where: str) -> Test:
+    forbidding = tuple(_forbidden(argument, where) for argument in arguments)
+    return lambda value: any(not forbidden(value) for forbidden in forbidding)
+
+
+def _forbidden(argument: object, where: str) -> Test:
     if isinstance(argument, Mapping):
-        if len(argument) != 1 or not set(argument) <= {"prefix", "suffix"}:
-            raise PatternError(f"{where}: needs a value, a list of values, prefix or suffix")
-        forbidden = _compile_operator(argument, where)
-    else:
-        values = argument if isinstance(argument, list) else [argument]
-        if not values or not all(isinstance(value, (str, int, float)) for value in values):
-            raise PatternError(f"{where}: needs strings or numbers")
-        forbidden = _any_of([_any_element(_equals(value)) for value in values])
-    return _any_element(lambda value: not forbidden(value))
+        if len(argument) != 1 or not _NEGATED.keys() >= argument.keys():
+            raise PatternError(f"{where}: needs a value, a list of values, {' or '.join(_NEGATED)}")
+        ((name, inner),) = argument.items()
+        texts = inner if isinstance(inner, list) else [inner]
+        if not texts or not all(isinstance(text, str) and text for text in texts):
+            raise PatternError(f"{where}.{name}: needs a text that is not empty, or a list of such")
+        return _NEGATED[name](texts, f"{where}.{name}")
+    values = argument if isinstance(argument, list) else [argument]
+    kinds = {type(value) for value in values}
+    if not kinds or not (kinds == {str} or kinds <= {int, float}):
+        raise PatternError(f"{where}: needs texts or numbers, not both, and nothing else")
+    wanted, compared = frozenset(values), {str} if kinds == {str} else {int, float}
+    return lambda value: type(value) in compared and value in wanted
 
 
 def _text(argument: object, where: str) -> str:
-    if not isinstance(argument, str) or not argument:
-        raise PatternError(f"{where}: needs a non-empty string")
+    if not isinstance(argument, str):
+        raise PatternError(f"{where}: needs a text")
     return argument
 
 
-_OPERATORS: Mapping[str, Callable[[object, str], Matcher]] = {
+_NEGATED: Mapping[str, Callable[[list[Any], str], Test]] = {
     "prefix": _prefix,
     "suffix": _suffix,
-    "exists": _exists,
-    "anything-but": _anything_but,
+    "equals-ignore-case": _equals_ignore_case,
+    "wildcard": _wildcard,
 }
+_OPERATORS: Mapping[str, Callable[[list[Any], str], Test]] = {
+    **_NEGATED,
+    "anything-but": _anything_but,
+    "numeric": _numeric,
+    "cidr": _cidr,
+}
+_RESERVED = frozenset({*_OPERATORS, "exists", "exactly", "regex", *_COMPARISONS})
+"""Names of fields that event-ruler refuses inside of `$or`."""

@@ -272,6 +272,16 @@ class RuleSet:
             pattern["detail"]["eventName"] = sorted({*names, *aspects.EVENT_NAMES})
         return pattern
 
+    def routes(self) -> dict[str, dict[str, Any]]:
+        """The pattern for each source of events: `iam` for `aws.iam`, `any` for rules that name no
+        source. One bus rule for each, because a pattern has its limit.
+        """
+        by_source: dict[str, list[Rule]] = {}
+        for rule in self.rules:
+            for source in exact_values(rule.file.when, "source") or ("aws.any",):
+                by_source.setdefault(source.removeprefix("aws."), []).append(rule)
+        return {name: RuleSet(of).routing_pattern() for name, of in sorted(by_source.items())}
+
     def __len__(self) -> int:
         return len(self.rules) + len(self.correlations)
 

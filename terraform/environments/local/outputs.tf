@@ -1,10 +1,10 @@
 output "environment" {
   description = "The settings of a worker on this stack, as `countermand provision` prints them."
   value = {
-    COUNTERMAND_QUEUE_URL = module.queue.url
-    COUNTERMAND_DLQ_URL   = module.queue.dlq_url
-    COUNTERMAND_TOPIC_ARN = module.alerts.arn
-    COUNTERMAND_RULE_NAME = "${var.name}-iam"
-    COUNTERMAND_LOG_GROUP = aws_cloudwatch_log_group.worker.name
+    COUNTERMAND_QUEUE_URL   = module.queue.url
+    COUNTERMAND_DLQ_URL     = module.queue.dlq_url
+    COUNTERMAND_TOPIC_ARN   = module.alerts.arn
+    COUNTERMAND_RULE_PREFIX = var.name
+    COUNTERMAND_LOG_GROUP   = aws_cloudwatch_log_group.worker.name
   }
 }

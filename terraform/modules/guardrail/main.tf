@@ -114,7 +114,7 @@ module "worker" {
     COUNTERMAND_LEDGER_URL     = "dynamodb:${module.ledger.name}"
     COUNTERMAND_ACCOUNT_ID     = local.account_id
     COUNTERMAND_EVENT_REGION   = local.global
-    COUNTERMAND_RULE_NAME      = "${var.name}-iam"
+    COUNTERMAND_RULE_PREFIX    = var.name
     COUNTERMAND_OWN_ROLE_ARN   = module.iam.worker_role_arn
     COUNTERMAND_USER_SCOPE     = var.scopes.user
     COUNTERMAND_ROLE_SCOPE     = var.scopes.role
@@ -122,8 +122,6 @@ module "worker" {
     COUNTERMAND_POLICY_SCOPE   = var.scopes.policy
     COUNTERMAND_RESOURCE_SCOPE = var.scopes.resource
     COUNTERMAND_BREAK_GLASS    = join(",", var.break_glass_arns)
-
-    COUNTERMAND_RESOURCE_SCOPE = var.scopes.resource
   })
 
   depends_on = [aws_kms_key_policy.this]

@@ -63,7 +63,7 @@ run "what_waits_for_an_operator_is_named_and_nothing_crosses_regions" {
       COUNTERMAND_ACCOUNT_ID   = "111122223333"
       COUNTERMAND_EVENT_REGION = "us-east-1"
       COUNTERMAND_REGION       = "us-east-1"
-      COUNTERMAND_RULE_NAME    = "countermand-iam"
+      COUNTERMAND_RULE_PREFIX  = "countermand"
       COUNTERMAND_LEDGER_URL   = "dynamodb:countermand"
       COUNTERMAND_USER_SCOPE   = "iam-test-*"
     })

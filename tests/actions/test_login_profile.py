@@ -1,0 +1,147 @@
+"""Actions on the console password of a user, against moto's IAM. Neither can be undone."""
+
+from datetime import UTC, datetime, timedelta
+from typing import Any, cast
+
+import botocore.session
+import pytest
+from botocore.stub import ANY, Stubber
+
+from accounts import Account
+from countermand.act import Remediator
+from countermand.actions import ALL
+from countermand.aws.clients import Clients
+from countermand.aws.cloud import AwsCloud
+from countermand.core.errors import CannotRestore, Gone, Transient
+from countermand.core.model import Call, Mode, Step, StepStatus, Subject, SubjectKind
+from countermand.metrics import Metrics
+from fakes import FrozenClock
+
+DELETE, SCRAMBLE = ALL["delete_login_profile"], ALL["scramble_login_profile"]
+MADE = datetime(2026, 11, 23, 12, tzinfo=UTC)
+PARAMS = {"user_name": "iam-test-user", "created": MADE.isoformat()}
+
+
+@pytest.fixture
+def account(dynamodb: Any) -> Account:
+    return Account(dynamodb.meta.endpoint_url)
+
+
+def subject(account: Account) -> Subject:
+    return Subject(SubjectKind.USER, account.name)
+
+
+def set_password(account: Account) -> None:
+    account.iam.create_login_profile(UserName=account.name, Password="Correct-horse-1")
+
+
+def test_a_password_is_deleted_and_undo_says_that_nobody_can_put_it_back(account: Account) -> None:
+    set_password(account)
+    params = account.look(DELETE.name, subject(account))
+    assert params is not None
+    assert DELETE.present(account.cloud, params)
+    assert DELETE.apply(account.cloud, params)
+    assert not DELETE.present(account.cloud, params)
+    with pytest.raises(CannotRestore, match="new password by hand"):
+        DELETE.undo(account.cloud, params)
+    assert not DELETE.present(account.cloud, params)
+
+
+def test_a_password_that_was_set_anew_since_is_left_alone(account: Account) -> None:
+    set_password(account)
+    params = account.look(DELETE.name, subject(account))
+    assert params is not None
+    earlier = datetime.fromisoformat(params["created"]) - timedelta(seconds=1)
+    older = {**params, "created": earlier.isoformat()}
+    assert not DELETE.present(account.cloud, older)
+    assert not DELETE.apply(account.cloud, older)
+    assert DELETE.present(account.cloud, params)
+
+
+@pytest.mark.parametrize("name", [DELETE.name, SCRAMBLE.name])
+def test_a_user_without_password_needs_nothing(account: Account, name: str) -> None:
+    with pytest.raises(Gone):
+        account.look(name, subject(account))
+    params = {"user_name": account.name, "created": MADE.isoformat()}
+    assert not ALL[name].present(account.cloud, params)
+    assert not ALL[name].apply(account.cloud, params)
+
+
+def test_a_password_is_scrambled_and_undo_says_that_nobody_can_put_it_back(
+    account: Account,
+) -> None:
+    set_password(account)
+    params = account.look(SCRAMBLE.name, subject(account))
+    assert params == {"user_name": account.name}
+    assert SCRAMBLE.present(account.cloud, params)
+    assert SCRAMBLE.apply(account.cloud, params)
+    assert not SCRAMBLE.present(account.cloud, params)
+    with pytest.raises(CannotRestore, match="new password by hand"):
+        SCRAMBLE.undo(account.cloud, params)
+    assert not SCRAMBLE.present(account.cloud, params)
+
+
+# --- what moto does not do: botocore checks every call and answer
+
+
+class StubbedIam:
+    """IAM's answers in order."""
+
+    def __init__(self) -> None:
+        self.client = botocore.session.get_session().create_client(
+            "iam", region_name="us-east-1", aws_access_key_id="test", aws_secret_access_key="test"
+        )
+        self.stub = Stubber(self.client)
+        self.stub.activate()
+        self.cloud = AwsCloud(cast("Clients", self))
+
+    def get(self, service: str) -> Any:
+        assert service == "iam"
+        return self.client
+
+    def has_profile(self) -> None:
+        profile = {"UserName": "iam-test-user", "CreateDate": MADE}
+        self.stub.add_response("get_login_profile", {"LoginProfile": profile})
+
+
+def test_a_password_that_is_too_new_to_delete_is_deleted_when_the_message_comes_back() -> None:
+    iam = StubbedIam()
+    remediator = Remediator(ALL, iam.cloud, FrozenClock(), Metrics())
+    step = Step(Call(DELETE.name, PARAMS), "login_profile_created_for_another_user", Mode.ENFORCE)
+    iam.has_profile()
+    iam.stub.add_client_error("delete_login_profile", "EntityTemporarilyUnmodifiable")
+    first = remediator.run(step, seen=True)
+    assert (first.status, first.final) == (StepStatus.FAILED, False)
+    assert "EntityTemporarilyUnmodifiable" in first.detail
+    iam.has_profile()
+    iam.stub.add_response("delete_login_profile", {}, {"UserName": "iam-test-user"})
+    iam.stub.add_client_error("get_login_profile", "NoSuchEntity")
+    assert remediator.run(step, seen=True).status is StepStatus.APPLIED
+    iam.stub.assert_no_pending_responses()
+
+
+def test_a_password_that_cannot_be_changed_now_is_worth_another_try() -> None:
+    iam = StubbedIam()
+    iam.stub.add_client_error("update_login_profile", "EntityTemporarilyUnmodifiable")
+    with pytest.raises(Transient):
+        SCRAMBLE.apply(iam.cloud, PARAMS)
+
+
+def test_the_new_password_is_another_each_time_and_meets_any_password_policy() -> None:
+    iam, passwords = StubbedIam(), []
+    iam.client.meta.events.register(
+        "provide-client-params.iam.UpdateLoginProfile",
+        lambda params, **_: passwords.append(params["Password"]),
+    )
+    for _ in range(2):
+        iam.stub.add_response(
+            "update_login_profile",
+            {},
+            {"UserName": "iam-test-user", "Password": ANY, "PasswordResetRequired": True},
+        )
+        assert SCRAMBLE.apply(iam.cloud, PARAMS)
+    assert passwords[0] != passwords[1]
+    for password in passwords:
+        assert 60 < len(password) <= 128
+        kinds = (str.isupper, str.islower, str.isdigit, lambda c: c in "!@#$%^&*()_+-=[]{}|'")
+        assert all(any(kind(character) for character in password) for kind in kinds)
