@@ -57,13 +57,9 @@ locals {
     Statement = concat(
       [
         {
-          Sid    = "GrantNothing"
-          Effect = "Deny"
-          Action = [
-            "iam:Add*", "iam:Change*", "iam:Create*", "iam:Enable*", "iam:PassRole", "iam:Tag*", "iam:Untag*",
-            "iam:UpdateAccessKey", "iam:UpdateLoginProfile", "iam:UpdateRole", "iam:UpdateUser", "iam:Upload*",
-            "sts:AssumeRole*",
-          ]
+          Sid      = "GrantNothing"
+          Effect   = "Deny"
+          Action   = ["iam:Add*", "iam:Change*", "iam:Create*", "iam:Enable*", "iam:PassRole", "iam:Tag*", "iam:Upload*", "sts:AssumeRole*"]
           Resource = "*"
         },
         {
@@ -76,7 +72,7 @@ locals {
         {
           Sid         = "StayInScope"
           Effect      = "Deny"
-          Action      = ["iam:Attach*", "iam:Delete*", "iam:Detach*", "iam:Put*", "iam:Set*", "iam:UpdateAssumeRolePolicy"]
+          Action      = ["iam:Attach*", "iam:Delete*", "iam:Detach*", "iam:Put*", "iam:Remove*", "iam:Set*", "iam:Untag*", "iam:Update*"]
           NotResource = local.scoped
         },
       ],
