@@ -2,6 +2,7 @@
 
 import json
 import os
+import re
 import shutil
 import subprocess
 from collections.abc import Mapping
@@ -14,18 +15,21 @@ CODE = ROOT / "terraform"
 IMAGE = f"example.com/countermand@sha256:{'0' * 64}"
 EMAIL = "security@example.com"
 DEV: dict[str, Any] = {"image": IMAGE, "emails": [EMAIL]}
+BOOTSTRAP: dict[str, Any] = {"operator_arns": ["arn:aws:iam::123456789012:role/engineer"]}
 MINUTES = 60
 
 # What makes an environment run on an emulator; merged by Terraform over the files beside it.
 LOCAL_STATE = 'terraform {\n  backend "local" {}\n}\n'
-PATH_STYLE = """
+PATH_STYLE_HERE = """
 provider "aws" {
   s3_use_path_style = true
 }
-provider "aws" {
+"""
+PATH_STYLE = f"""{PATH_STYLE_HERE}
+provider "aws" {{
   alias             = "global"
   s3_use_path_style = true
-}
+}}
 """
 FORGETFUL_QUEUE = """
 # moto forgets this attribute, and the provider would wait for it.
@@ -33,6 +37,18 @@ resource "aws_sqs_queue" "dlq" {
   redrive_allow_policy = null
 }
 """
+
+
+# How the provider logs a call, and where IAM calls a service otherwise than the SDK.
+_ENTRY = re.compile(r"^(?=\d{4}-\d\d-\d\dT)", re.MULTILINE)
+_SENT = "HTTP Request Sent"
+_SERVICE = re.compile(r"\bapi/([a-z0-9]+)#")
+_METHOD = re.compile(r'\brpc\.method="?(\w+)')
+_PREFIX = {
+    "applicationautoscaling": "application-autoscaling",
+    "cloudwatchlogs": "logs",
+    "eventbridge": "events",
+}
 
 
 @dataclass(frozen=True)
@@ -59,6 +75,15 @@ class Terraform:
 
     def init(self) -> None:
         self.run("init", "-input=false", "-backend=false")
+
+    def called(self) -> set[str]:
+        """The AWS calls of every run so far, such as sqs:CreateQueue; needs TF_LOG_PATH."""
+        log = Path(self._environment["TF_LOG_PATH"]).read_text(errors="replace")
+        sent = [
+            e for e in re.split(r"^(?=\d{4}-\d\d-\d\dT)", log, flags=re.MULTILINE) if _SENT in e
+        ]
+        found = [(_SERVICE.search(entry), _METHOD.search(entry)) for entry in sent]
+        return {f"{_PREFIX.get(s[1], s[1])}:{m[1]}" for s, m in found if s and m}
 
     def apply(self, **variables: object) -> str:
         return self.run("apply", "-auto-approve", "-input=false", *_given(variables))

@@ -134,6 +134,14 @@ resource "aws_iam_role_policy" "terraform" {
           "ecs-tasks.amazonaws.com", "events.amazonaws.com", "cloudtrail.amazonaws.com",
         ] } }
       },
+      # AWS makes these by itself, once an account, for whoever may ask for it.
+      {
+        Sid       = "RolesOfEcsItself"
+        Effect    = "Allow"
+        Action    = "iam:CreateServiceLinkedRole"
+        Resource  = "arn:${local.partition}:iam::${local.account_id}:role/aws-service-role/*"
+        Condition = { StringEquals = { "iam:AWSServiceName" = ["ecs.amazonaws.com", "ecs.application-autoscaling.amazonaws.com"] } }
+      },
       {
         Sid    = "WithoutNames"
         Effect = "Allow"

@@ -17,10 +17,12 @@ import pytest
 from countermand.localstack import LocalStack, LocalStackMissingError
 from running import free_port
 from terraforming import (
+    BOOTSTRAP,
     DEV,
     FORGETFUL_QUEUE,
     LOCAL_STATE,
     PATH_STYLE,
+    PATH_STYLE_HERE,
     ROOT,
     Terraform,
     Tools,
@@ -123,16 +125,40 @@ def dev(tools: Tools, moto: str, tmp_path_factory: pytest.TempPathFactory) -> Te
         AWS_ENDPOINT_URL=moto,
         AWS_ACCESS_KEY_ID="test",
         AWS_SECRET_ACCESS_KEY="test",
+        TF_LOG_PROVIDER="DEBUG",
+        TF_LOG_PATH=str(copy / "calls.log"),
     )
 
 
 @pytest.fixture(scope="session")
-def applying(pool: ThreadPoolExecutor, local: Terraform, dev: Terraform) -> dict[str, Future[str]]:
+def bootstrap(tools: Tools, moto: str, tmp_path_factory: pytest.TempPathFactory) -> Terraform:
+    """bootstrap/ as it is, not applied yet; its backend finds moto's buckets by path."""
+    copy = copied(tmp_path_factory.mktemp("bootstrap") / "terraform")
+    (copy / "bootstrap/providers_override.tf").write_text(PATH_STYLE_HERE)
+    return Terraform(
+        tools,
+        copy,
+        "bootstrap",
+        AWS_ENDPOINT_URL=moto,
+        AWS_REGION="us-east-1",
+        AWS_ACCESS_KEY_ID="test",
+        AWS_SECRET_ACCESS_KEY="test",
+    )
+
+
+@pytest.fixture(scope="session")
+def applying(
+    pool: ThreadPoolExecutor, local: Terraform, dev: Terraform, bootstrap: Terraform
+) -> dict[str, Future[str]]:
     def made(environment: Terraform, **variables: object) -> str:
         environment.run("init", "-input=false")
         return environment.apply(**variables)
 
-    return {"local": pool.submit(made, local), "dev": pool.submit(made, dev, **DEV)}
+    return {
+        "local": pool.submit(made, local),
+        "dev": pool.submit(made, dev, **DEV),
+        "bootstrap": pool.submit(made, bootstrap, **BOOTSTRAP),
+    }
 
 
 @pytest.fixture(scope="session", autouse=True)
@@ -153,6 +179,12 @@ def local_applied(local: Terraform, applying: dict[str, Future[str]]) -> Terrafo
 def dev_applied(dev: Terraform, applying: dict[str, Future[str]]) -> Terraform:
     applying["dev"].result()
     return dev
+
+
+@pytest.fixture(scope="session")
+def bootstrap_applied(bootstrap: Terraform, applying: dict[str, Future[str]]) -> Terraform:
+    applying["bootstrap"].result()
+    return bootstrap
 
 
 @pytest.fixture(scope="session")

@@ -106,6 +106,16 @@ def test_every_variable_and_output_is_described(name: str) -> None:
         assert [block.split('"')[1] for block in blocks if "\n  description = " not in block] == []
 
 
+@pytest.mark.parametrize(
+    "file", sorted(CODE.rglob("variables.tf")), ids=lambda file: str(file.parent.relative_to(CODE))
+)
+def test_a_refusal_names_the_variable_and_says_what_is_right(file: Path) -> None:
+    blocks = re.split(r'^variable "', file.read_text(), flags=re.MULTILINE)[1:]
+    told = [(b.split('"')[0], m) for b in blocks for m in re.findall(r'error_message = "(.*)"', b)]
+    unclear = [(name, m) for name, m in told if not m.startswith((f"{name}:", f"{name}."))]
+    assert unclear == []
+
+
 def test_the_task_is_given_only_settings_that_exist() -> None:
     known = {variable(field) for field in Settings.model_fields}
     given = {

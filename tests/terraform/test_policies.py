@@ -4,6 +4,7 @@ of their Denies in the way of what the worker does.
 
 import json
 from collections.abc import Mapping
+from fnmatch import fnmatchcase
 from typing import Any
 
 import pytest
@@ -124,6 +125,21 @@ def test_no_deny_stops_what_enforce_allows(
     )
 
 
+def test_no_deny_stops_an_action_that_a_rule_could_switch_on(
+    planned: Mapping[str, Resources],
+) -> None:
+    everywhere = [
+        call
+        for statement in _of_the_worker(planned["enforce"])["Statement"]
+        if statement["Effect"] == "Deny" and "Condition" not in statement
+        if statement.get("Resource") == "*"
+        for call in statement["Action"]
+    ]
+    needed = {permission for action in ALL.values() for permission in action.permissions}
+    assert everywhere
+    assert [p for p in sorted(needed) if any(fnmatchcase(p, call) for call in everywhere)] == []
+
+
 def _contexts(statement: Mapping[str, Any]) -> list[dict[str, str]]:
     keys = [pair for keys in statement.get("Condition", {}).values() for pair in keys.items()]
     return [{key.replace(":", "_"): arn} for key, arns in keys for arn in arns] or [{}]
@@ -139,6 +155,8 @@ def _contexts(statement: Mapping[str, Any]) -> list[dict[str, str]]:
         ("iam:PassRole", printed.role("iam-test-r")),
         ("iam:TagUser", printed.user("iam-test-u")),
         ("iam:UntagUser", printed.user("alice")),
+        ("iam:UpdateAccessKey", printed.user("alice")),
+        ("iam:RemoveUserFromGroup", printed.group("admins")),
         ("iam:AttachUserPolicy", printed.user("iam-test-u")),
         ("iam:PutUserPolicy", printed.user("alice")),
         ("iam:UpdateAssumeRolePolicy", printed.role("admin")),

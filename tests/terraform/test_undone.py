@@ -1,10 +1,16 @@
 """Both environments are destroyed, and nothing is left. Last, by its name."""
 
+import json
 from concurrent.futures import Future
+from fnmatch import fnmatchcase
 
 import pytest
 
 from terraforming import Terraform
+
+WITHOUT_PERMISSION = {"sts:GetCallerIdentity"}
+MANY = 100
+"""Calls of different names that make and destroy all of it, at the least."""
 
 
 @pytest.mark.parametrize("name", ["local", "dev"])
@@ -13,3 +19,18 @@ def test_destroy_leaves_nothing(
 ) -> None:
     assert "Destroy complete!" in destroying[name].result()
     assert {"local": local, "dev": dev}[name].resources() == {}
+
+
+def test_the_role_of_terraform_may_do_all_of_it(
+    destroying: dict[str, Future[str]], dev: Terraform, bootstrap_applied: Terraform
+) -> None:
+    destroying["dev"].result()
+    role = bootstrap_applied.resources()["aws_iam_role_policy.terraform"]
+    allowed = [a for s in json.loads(role["policy"])["Statement"] for a in _listed(s["Action"])]
+    calls = dev.called() - WITHOUT_PERMISSION
+    assert len(calls) > MANY
+    assert [c for c in calls if not any(fnmatchcase(c, action) for action in allowed)] == []
+
+
+def _listed(value: str | list[str]) -> list[str]:
+    return [value] if isinstance(value, str) else value

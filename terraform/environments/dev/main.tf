@@ -10,6 +10,8 @@ module "guardrail" {
   break_glass_arns = var.break_glass_arns
   operator_arns    = var.operator_arns
   repository_arn   = var.repository_arn
+  settings         = var.settings
+  api              = var.api
   replicas         = { least = 1, most = 2 }
   deaf_hours       = null # in here nobody changes IAM for days
   throw_away       = true

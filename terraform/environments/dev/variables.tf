@@ -71,3 +71,18 @@ variable "repository_arn" {
   type        = string
   default     = null
 }
+
+variable "settings" {
+  description = "More COUNTERMAND_* variables; docs/configuration.md lists them."
+  type        = map(string)
+  default     = {}
+}
+
+variable "api" {
+  description = "Secret with the API's token, and the security groups that may call it."
+  type = object({
+    token_secret_arn          = optional(string)
+    client_security_group_ids = optional(list(string), [])
+  })
+  default = {}
+}

@@ -10,6 +10,8 @@ module "guardrail" {
   break_glass_arns         = var.break_glass_arns
   operator_arns            = var.operator_arns
   repository_arn           = var.repository_arn
+  settings                 = var.settings
+  api                      = var.api
   network                  = var.network
   trail                    = var.trail
   deaf_hours               = var.deaf_hours

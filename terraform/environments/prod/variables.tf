@@ -104,3 +104,18 @@ variable "deaf_hours" {
   type        = number
   default     = 24
 }
+
+variable "settings" {
+  description = "More COUNTERMAND_* variables; docs/configuration.md lists them."
+  type        = map(string)
+  default     = {}
+}
+
+variable "api" {
+  description = "Secret with the API's token, and the security groups that may call it."
+  type = object({
+    token_secret_arn          = optional(string)
+    client_security_group_ids = optional(list(string), [])
+  })
+  default = {}
+}

@@ -57,12 +57,9 @@ locals {
     Statement = concat(
       [
         {
-          Sid    = "GrantNothing"
-          Effect = "Deny"
-          Action = [
-            "iam:Add*", "iam:Change*", "iam:Create*", "iam:Enable*", "iam:PassRole", "iam:Tag*", "iam:UpdateRole",
-            "iam:UpdateUser", "iam:Upload*", "sts:AssumeRole*",
-          ]
+          Sid      = "GrantNothing"
+          Effect   = "Deny"
+          Action   = ["iam:Add*", "iam:Change*", "iam:Create*", "iam:Enable*", "iam:PassRole", "iam:Tag*", "iam:Upload*", "sts:AssumeRole*"]
           Resource = "*"
         },
         {
@@ -73,12 +70,9 @@ locals {
           Condition = { ArnNotEquals = { "iam:PolicyARN" = jsondecode(templatefile("${path.module}/policies/denying.json.tftpl", local.places)) } }
         },
         {
-          Sid    = "StayInScope"
-          Effect = "Deny"
-          Action = [
-            "iam:Attach*", "iam:Delete*", "iam:Detach*", "iam:Put*", "iam:Set*", "iam:Untag*", "iam:UpdateAccessKey",
-            "iam:UpdateAssumeRolePolicy", "iam:UpdateLoginProfile", "iam:UpdateS*",
-          ]
+          Sid         = "StayInScope"
+          Effect      = "Deny"
+          Action      = ["iam:Attach*", "iam:Delete*", "iam:Detach*", "iam:Put*", "iam:Remove*", "iam:Set*", "iam:Untag*", "iam:Update*"]
           NotResource = local.scoped
         },
       ],
