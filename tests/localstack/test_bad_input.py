@@ -22,7 +22,7 @@ def hostile(account: str, user: str) -> list[str]:
         "[1]",
         "12",
         good.replace("AWS API Call via CloudTrail", "Scheduled Event"),
-        changed(requestParameters=None),
+        changed(requestParameters={}),
         changed(requestParameters=[]),
         changed(requestParameters="x"),
         changed(eventID=...),
