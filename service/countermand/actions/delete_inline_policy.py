@@ -4,9 +4,9 @@ import json
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from countermand.core.checks import admin_claim
 from countermand.core.errors import Gone
 from countermand.core.model import Finding, Principal, SubjectKind
+from countermand.core.policydoc import Holder, judge_policies
 from countermand.ports import Cloud
 
 
@@ -54,7 +54,8 @@ class DeleteInlinePolicy:
             "policy_name": finding.evidence["policy_name"],
         }
         document = self._document(cloud, params)
-        if admin_claim(document) is None:
+        judged = judge_policies({params["policy_name"]: document}, Holder.of(principal.arn))
+        if not judged.claim.is_risk:
             return None
         return {**params, "policy_document": document}
 

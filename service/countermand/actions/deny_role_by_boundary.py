@@ -4,9 +4,9 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from countermand.core.checks import open_trust_claim
 from countermand.core.errors import Gone
 from countermand.core.model import Finding, Principal
+from countermand.core.trust import judge_trust
 from countermand.ports import Cloud
 
 
@@ -36,8 +36,8 @@ class DenyRoleByBoundary:
         role = cloud.call("iam:GetRole", RoleName=principal.name)["Role"]
         _, partition, _, _, account_id, _ = principal.arn.split(":", 5)
         deny_all = f"arn:{partition}:iam::aws:policy/AWSDenyAll"
-        trust = open_trust_claim(role["AssumeRolePolicyDocument"], account_id)
-        if trust is None or _boundary(role) == deny_all:
+        trust = judge_trust(role["AssumeRolePolicyDocument"], {account_id})
+        if not trust.opening.is_risk or _boundary(role) == deny_all:
             return None
         return {
             "role_name": principal.name,
