@@ -9,13 +9,19 @@ from urllib.parse import quote
 
 import pytest
 import yaml
+from moto.iam.access_control import IAMPolicy, PermissionResult
+from moto.iam.aws_managed_policies import aws_managed_policies_data
 
 from countermand.core.escalations import WAYS, Claim
 from countermand.core.policydoc import Holder, Judgement, judge_policies
 
 ACCOUNT = "111122223333"
+HERE = Path(__file__).parent
 TABLE: list[dict[str, Any]] = yaml.safe_load(
-    (Path(__file__).parent / "policy_documents.yaml").read_text(encoding="utf-8")
+    (HERE / "policy_documents.yaml").read_text(encoding="utf-8")
+)
+REVIEWED: dict[str, list[str]] = yaml.safe_load(
+    (HERE / "managed_policies.yaml").read_text(encoding="utf-8")
 )
 LONGEST_SENTENCE = 700
 
@@ -152,3 +158,47 @@ def test_a_hostile_document_costs_less_than_a_second(statements: list[object]) -
     answer = judge_policies({"": text}, Holder(ACCOUNT))
     assert time.process_time() - begin < 1
     assert answer.claim in {Claim.NONE, Claim.UNREADABLE}
+
+
+# --- AWS's own policies, all of them
+
+
+@pytest.fixture(scope="module")
+def managed() -> dict[str, Any]:
+    found = json.loads(aws_managed_policies_data)
+    return {name: policy["Document"] for name, policy in found.items()}
+
+
+def test_all_managed_policies_get_the_claim_that_was_reviewed(managed: dict[str, Any]) -> None:
+    claims: dict[str, list[str]] = {}
+    for name, found in managed.items():
+        claim = judge_policies({name: json.dumps(found)}, Holder(ACCOUNT)).claim
+        if claim is not Claim.NONE:
+            claims.setdefault(claim, []).append(name)
+    assert len(managed) > 1000
+    assert {claim: sorted(names) for claim, names in claims.items()} == REVIEWED
+
+
+@pytest.mark.parametrize(
+    "name", [n for c in ("admin", "escalation", "takeover") for n in REVIEWED[c]]
+)
+def test_moto_permits_what_a_managed_policy_is_said_to_allow(
+    managed: dict[str, Any], name: str
+) -> None:
+    answer = judge_policies({name: managed[name]}, Holder(ACCOUNT))
+    way = next(way for way in WAYS if way.source == answer.source)
+    statements = managed[name]["Statement"]
+    # moto takes NotResource for "all", which is right for the resources that are asked about.
+    policy = IAMPolicy(json.dumps(document([s for s in statements if not s.get("Condition")])))
+    for need in way.needs:
+        action, _, place = need.replace("NAME", "=").partition(" ")
+        service, _, rest = place.partition(":")
+        arn = f"arn:aws:{service}:{'' if service == 'iam' else '='}:{ACCOUNT}:{rest}"
+        assert policy.is_action_permitted(action, arn) is PermissionResult.PERMITTED
+
+
+def test_all_managed_policies_are_judged_within_the_limit_of_wildcards(
+    managed: dict[str, Any],
+) -> None:
+    together = judge_policies(managed, Holder(ACCOUNT))
+    assert together.claim is not Claim.UNREADABLE

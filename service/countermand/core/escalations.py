@@ -270,7 +270,12 @@ WAYS: tuple[Way, ...] = (
         "lambda:UpdateFunctionConfiguration lambda:function:NAME",
     ),
     _takeover("ssm-001", "open a shell on any instance", "ssm:StartSession ec2:instance/NAME"),
-    _takeover("ssm-002", "run commands on any instance", "ssm:SendCommand ec2:instance/NAME"),
+    _takeover(
+        "ssm-002",
+        "run commands on any instance",
+        "ssm:SendCommand ec2:instance/NAME",
+        "ssm:SendCommand ssm:document/NAME",
+    ),
     _takeover(
         "ec2-003",
         "log on to any instance",

@@ -19,9 +19,9 @@ https://docs.aws.amazon.com/IAM/latest/UserGuide/reference_policies_evaluation-l
 
 import json
 from bisect import bisect_left
-from collections.abc import Collection, Iterable, Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, NamedTuple
 from urllib.parse import unquote
 
 from countermand.core.escalations import ANY, WAYS, Claim, Way
@@ -32,6 +32,9 @@ _MOST_WILDCARDS = 20_000
 """Comparisons with wildcards in one judgement, some 0.2 s: no document of AWS's needs 2,000."""
 _CURRENT_VERSION = "2012-10-17"
 _USER_VARIABLE = "${aws:username}"
+_ONLY_TEXTS = frozenset({str})
+_EFFECTS = ("Allow", "Deny")
+_INVERTED = {"Action": "NotAction", "Resource": "NotResource"}
 _CONDITIONAL = {
     Claim.ADMIN: Claim.CONDITIONAL_ADMIN,
     Claim.ESCALATION: Claim.CONDITIONAL_ESCALATION,
@@ -123,25 +126,26 @@ def read_policy(document: object) -> Policy:
     found = policy["Statement"]
     statements = found if isinstance(found, list) else [found]
     for number, statement in enumerate(statements, start=1):
-        _check(statement, f"statement {number}")
+        if (wrong := _wrong(statement)) is not None:
+            raise UnreadableError(f"statement {number}: {wrong}")
     return Policy(statements, policy.get("Version") == _CURRENT_VERSION)
 
 
 def one_of(statement: Mapping[str, Any], key: str) -> tuple[list[str], bool]:
     """The texts of `key` or `Not<key>`, and whether it was the latter. Raises `UnreadableError`."""
-    inverted = f"Not{key}" in statement
+    inverted = (not_key := _INVERTED[key]) in statement
     if inverted == (key in statement):
-        raise UnreadableError(f"a statement needs either {key} or Not{key}")
-    value = statement[f"Not{key}" if inverted else key]
-    return texts(value, key), inverted
+        raise UnreadableError(f"a statement needs either {key} or {not_key}")
+    return texts(statement[not_key if inverted else key], key), inverted
 
 
 def texts(value: object, key: str) -> list[str]:
     """One text or a list of them, as a list. Raises `UnreadableError`."""
-    found: list[Any] = value if isinstance(value, list) else [value]
-    if not all(isinstance(item, str) for item in found):
+    if type(value) is str:
+        return [value]
+    if type(value) is not list or not _ONLY_TEXTS.issuperset(map(type, value)):
         raise UnreadableError(f"{key} must be a text or a list of texts")
-    return found
+    return value
 
 
 def is_all(pattern: str) -> bool:
@@ -153,6 +157,24 @@ def matches(pattern: str, text: str) -> bool:
     """IAM's `*` and `?`, without the exponential time that a regular expression may take."""
     if len(pattern) - pattern.count("*") > len(text):
         return False
+    if "?" in pattern:
+        return _matches_each(pattern, text)
+    head, *middle = pattern.split("*")
+    if not middle:
+        return pattern == text
+    tail = middle.pop()
+    if not (text.startswith(head) and text.endswith(tail)):
+        return False
+    at, end = len(head), len(text) - len(tail)
+    for part in middle:
+        found = text.find(part, at, end)
+        if found < 0:
+            return False
+        at = found + len(part)
+    return True
+
+
+def _matches_each(pattern: str, text: str) -> bool:
     at = read = 0
     star = resume = -1
     while read < len(text):
@@ -182,7 +204,7 @@ def _parsed(text: str) -> object:
         raise UnreadableError(f"longer than {_LONGEST} characters")
     text = text if text.lstrip()[:1] == "{" else unquote(text)
     try:
-        return json.loads(text, object_pairs_hook=_without_repeats)
+        return _DECODER.decode(text)
     except json.JSONDecodeError as error:
         raise UnreadableError(f"no JSON at character {error.pos}: {error.msg}") from None
     except RecursionError:
@@ -194,21 +216,25 @@ def _parsed(text: str) -> object:
 
 
 def _without_repeats(pairs: list[tuple[str, object]]) -> dict[str, object]:
-    found: dict[str, object] = {}
-    for key, value in pairs:
-        if key in found:
-            raise UnreadableError(f'key "{printable(key, 40)}" comes twice in one object')
-        found[key] = value
+    found = dict(pairs)
+    if len(found) < len(pairs):
+        seen: set[str] = set()
+        twice = next(k for k, _ in pairs if k in seen or seen.add(k))  # type: ignore[func-returns-value]
+        raise UnreadableError(f'key "{printable(twice, 40)}" comes twice in one object')
     return found
 
 
-def _check(statement: object, place: str) -> None:
-    if not isinstance(statement, Mapping):
-        raise UnreadableError(f"{place} must be an object")
-    if statement.get("Effect") not in ("Allow", "Deny"):
-        raise UnreadableError(f"{place}: Effect must be Allow or Deny")
-    if not isinstance(statement.get("Condition", {}), Mapping):
-        raise UnreadableError(f"{place}: Condition must be an object")
+def _wrong(statement: object) -> str | None:
+    if type(statement) is not dict and not isinstance(statement, Mapping):
+        return "not an object"
+    if statement.get("Effect") not in _EFFECTS:
+        return "Effect must be Allow or Deny"
+    if "Condition" in statement and not isinstance(statement["Condition"], Mapping):
+        return "Condition must be an object"
+    return None
+
+
+_DECODER = json.JSONDecoder(object_pairs_hook=_without_repeats)
 
 
 # --- the requests of the ways
@@ -222,9 +248,8 @@ def _arn(resource: str, account_id: str) -> str:
 
 _NEEDS = tuple(dict.fromkeys(need for way in WAYS for need in way.needs))
 _BIT = {need: 1 << number for number, need in enumerate(_NEEDS)}
-_BITS_OF_WAY = {way: sum(_BIT[need] for need in way.needs) for way in WAYS}
 _EVERY_BIT = (1 << len(_NEEDS)) - 1
-_OWN_BITS = sum(_BITS_OF_WAY[way] for way in WAYS if way.on_own)
+_OWN_BITS = sum(_BIT[way.needs[0]] for way in WAYS if way.on_own)
 
 
 def _grouped(word: int, *, own: bool = False) -> dict[str, int]:
@@ -240,6 +265,8 @@ def _grouped(word: int, *, own: bool = False) -> dict[str, int]:
 
 _BITS_OF_ACTION = _grouped(0)
 _ACTIONS = sorted(_BITS_OF_ACTION)
+_NAMES_OF_ACTIONS = frozenset(_ACTIONS)
+_LAST = chr(0x10FFFF)
 _BITS_OF_RESOURCE = _grouped(1)
 _OWN_BITS_OF_RESOURCE = _grouped(1, own=True)
 
@@ -247,20 +274,27 @@ type _Aim = tuple[tuple[str, int], ...]
 """ARNs, each with the bits of the requests that are made on it."""
 
 
-def _aims(holder: Holder) -> list[_Aim]:
-    """First anything at all, then each thing of the holder's own."""
-    anything = tuple((_arn(r, holder.account_id), b) for r, b in _BITS_OF_RESOURCE.items())
-    kind = _kind(holder.arn)
+def _anything(account_id: str) -> _Aim:
+    return tuple((_arn(resource, account_id), b) for resource, b in _BITS_OF_RESOURCE.items())
+
+
+def _own_aims(holder: Holder) -> list[_Aim]:
+    """One for each thing of the holder's own, so that a Deny of one says nothing of another."""
     own = [*holder.policy_arns, *holder.group_arns]
+    kind = _kind(holder.arn)
     if kind in {"user", "role", "group"}:
         own.append(holder.arn)
     if kind not in {"user", "role"}:
         own.append(f"arn:aws:iam::{holder.account_id}:user/{_USER_VARIABLE}")
-    aims = [anything]
-    for arn in own:
-        bits = _OWN_BITS_OF_RESOURCE.get(f"iam:{_kind(arn)}/NAME", 0)
-        aims.append(((_normal(arn, "", anywhere=False), bits),))
-    return aims
+    return [
+        (
+            (
+                _normal(arn, "", anywhere=False),
+                _OWN_BITS_OF_RESOURCE.get(f"iam:{_kind(arn)}/NAME", 0),
+            ),
+        )
+        for arn in own
+    ]
 
 
 def _kind(arn: str) -> str:
@@ -286,8 +320,7 @@ def _normal(pattern: str, user: str, *, anywhere: bool) -> str:
     return ":".join(parts)
 
 
-@dataclass(frozen=True, slots=True)
-class _Grant:
+class _Grant(NamedTuple):
     """A statement, as far as the requests go."""
 
     document: str
@@ -298,14 +331,33 @@ class _Grant:
     """Of the requests that it is about, for each aim."""
 
 
+class _Glob(NamedTuple):
+    """A pattern with its literal start and end, which decide most comparisons."""
+
+    pattern: str
+    head: str
+    tail: str
+
+
+def _glob(pattern: str) -> _Glob:
+    while "**" in pattern:
+        pattern = pattern.replace("**", "*")
+    head, tail = pattern.partition("*")[0], pattern.rpartition("*")[2]
+    if "?" in pattern:
+        head, tail = head.partition("?")[0], tail.rpartition("?")[2]
+    return _Glob(pattern, head, tail)
+
+
 class _Reader:
     """Turns documents into grants, for one judgement; counts what wildcards cost."""
 
     def __init__(self, holder: Holder) -> None:
-        self._aims = _aims(holder)
+        self._own = _own_aims(holder)
+        self._account_id = holder.account_id
+        self._anything: _Aim = ()
         self._user = holder.arn.rpartition("/")[2] if ":user/" in holder.arn else ""
         self._wildcards_left = _MOST_WILDCARDS
-        self.aims = len(self._aims)
+        self.aims = 1 + len(self._own)
 
     def grants(self, name: str, document: object) -> list[_Grant]:
         policy = read_policy(document)
@@ -340,64 +392,58 @@ class _Reader:
         patterns, inverted = one_of(statement, "Resource")
         if not actions:
             return ()
-        if any(is_all(pattern) for pattern in patterns):
-            return (0 if inverted else actions,) * len(self._aims)
+        if "*" in patterns or any(map(is_all, patterns)):
+            actions = 0 if inverted else actions
+            return (actions, *[actions & aim[0][1] for aim in self._own])
         user = self._user if policy.has_variables else ""
         anywhere = (statement["Effect"] == "Allow") != inverted
-        normal = {_normal(pattern, user, anywhere=anywhere) for pattern in patterns}
-        return tuple(self._on(aim, actions, normal, inverted=inverted) for aim in self._aims)
+        globs = {_glob(_normal(pattern, user, anywhere=anywhere)) for pattern in patterns}
+        self._anything = self._anything or _anything(self._account_id)
+        aims = (self._anything, *self._own)
+        return tuple([self._on(aim, actions, globs, inverted=inverted) for aim in aims])
 
-    def _actions(self, patterns: Iterable[str]) -> int:
+    def _actions(self, patterns: Sequence[str]) -> int:
         bits = 0
-        for pattern in {pattern.lower() for pattern in patterns}:
-            if pattern in _BITS_OF_ACTION:
-                bits |= _BITS_OF_ACTION[pattern]
-            elif is_all(pattern):
-                return _EVERY_BIT
-            elif "*" in pattern or "?" in pattern:
-                bits |= self._wild(_squeezed(pattern))
+        lowered = [patterns[0].lower()] if len(patterns) == 1 else set(map(str.lower, patterns))
+        for name in _NAMES_OF_ACTIONS.intersection(lowered):
+            bits |= _BITS_OF_ACTION[name]
+        for pattern in lowered:
+            if "*" in pattern or "?" in pattern:
+                bits |= self._wild_actions(pattern)
         return bits
 
-    def _wild(self, pattern: str) -> int:
-        bits = 0
-        head = pattern[: _first_wildcard(pattern)]
-        for number in range(bisect_left(_ACTIONS, head), len(_ACTIONS)):
-            action = _ACTIONS[number]
-            if not action.startswith(head):
-                break
-            if self._matches(pattern, action):
+    def _wild_actions(self, pattern: str) -> int:
+        head = pattern.partition("*")[0].partition("?")[0]
+        begin = bisect_left(_ACTIONS, head)
+        end = bisect_left(_ACTIONS, head + _LAST, begin)
+        if begin == end:
+            return 0
+        glob = _glob(pattern)
+        tail, bits = glob.tail, 0
+        for action in _ACTIONS[begin:end]:
+            if action.endswith(tail) and self._matches(glob, action):
                 bits |= _BITS_OF_ACTION[action]
         return bits
 
-    def _on(self, aim: _Aim, actions: int, patterns: Iterable[str], *, inverted: bool) -> int:
+    def _on(self, aim: _Aim, actions: int, globs: Collection[_Glob], *, inverted: bool) -> int:
         bits = 0
         for arn, mask in aim:
-            if actions & mask and inverted != any(self._covers(p, arn) for p in patterns):
+            if actions & mask and inverted != self._covered(arn, globs):
                 bits |= actions & mask
         return bits
 
-    def _covers(self, pattern: str, arn: str) -> bool:
-        head = pattern[: _first_wildcard(pattern)]
-        return arn.startswith(head) and (
-            pattern == arn or (head != pattern and self._matches(_squeezed(pattern), arn))
-        )
+    def _covered(self, arn: str, globs: Collection[_Glob]) -> bool:
+        for glob in globs:
+            if arn.startswith(glob.head) and arn.endswith(glob.tail) and self._matches(glob, arn):
+                return True
+        return False
 
-    def _matches(self, pattern: str, text: str) -> bool:
+    def _matches(self, glob: _Glob, text: str) -> bool:
+        """Whether a text with this start and end matches."""
         self._wildcards_left -= 1
         if self._wildcards_left < 0:
             raise UnreadableError("too many wildcards to be judged")
-        return matches(pattern, text)
-
-
-def _first_wildcard(pattern: str) -> int:
-    found = [at for at in (pattern.find("*"), pattern.find("?")) if at >= 0]
-    return min(found, default=len(pattern))
-
-
-def _squeezed(pattern: str) -> str:
-    while "**" in pattern:
-        pattern = pattern.replace("**", "*")
-    return pattern
+        return matches(glob.pattern, text)
 
 
 # --- the answer
@@ -411,19 +457,24 @@ def _worst(grants: Sequence[_Grant], limits: Sequence[Sequence[_Grant]], aims: i
         possible = [bits & most for bits, most in zip(possible, most_possible, strict=True)]
     if not any(possible):
         return NOTHING
-    for claim, way in _ORDER:
+    for claim, way, need in _ORDER:
         allowed = certain if claim is way.claim else possible
-        need = _BITS_OF_WAY[way]
-        for aim, bits in enumerate(allowed if way.on_own else allowed[:1]):
-            if bits & need == need:
-                return _explained(claim, way, grants, aim)
+        if allowed[0] & need == need:
+            return _explained(claim, way, grants, 0)
+        if way.on_own:
+            for aim in range(1, aims):
+                if allowed[aim] & need == need:
+                    return _explained(claim, way, grants, aim)
     return NOTHING
 
 
 _ORDER = tuple(
-    (claim, way) for claim in Claim for way in WAYS if claim in {way.claim, _CONDITIONAL[way.claim]}
+    (claim, way, sum(_BIT[need] for need in way.needs))
+    for claim in Claim
+    for way in WAYS
+    if claim in {way.claim, _CONDITIONAL[way.claim]}
 )
-"""What can be answered, worst first."""
+"""What can be answered, worst first, with the bits that it needs."""
 
 
 def _allowed(grants: Sequence[_Grant], aims: int) -> tuple[list[int], list[int]]:
