@@ -65,8 +65,9 @@ dashboards: $(DEV) ## Write Grafana's dashboards anew, and the chart's copies
 	$(BIN)/python docker/grafana/build.py
 	$(BIN)/python scripts/chart_files.py
 
-bench: $(DEV) ## Measure how fast a decision is made
+bench: $(DEV) ## Measure how fast a decision is made, and a policy judged
 	@$(BIN)/python tests/bench/decision.py
+	@$(BIN)/python tests/bench/policydoc.py
 
 IMAGE := countermand:local
 IMAGE_BUILD = DOCKER_BUILDKIT=1 docker build --file docker/Dockerfile \

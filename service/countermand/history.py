@@ -19,11 +19,12 @@ from datetime import datetime
 from typing import Any
 
 from countermand.core.aspects import changed
-from countermand.core.checks import admin_claim, open_trust_claim
 from countermand.core.errors import CannotRestore, CountermandError, Denied, Gone, Transient
 from countermand.core.govern import Policy
 from countermand.core.model import Aspect, Event, Finding, Noted, Principal, SubjectKind
+from countermand.core.policydoc import Holder, judge_policies
 from countermand.core.rule import RuleSet
+from countermand.core.trust import judge_trust
 from countermand.logs import get_logger
 from countermand.ports import Clock, Cloud, Ledger
 
@@ -156,14 +157,18 @@ class History:
         except Denied as error:
             log.error("Not noted", error=str(error))
             return None
+        return value if not value or not self._is_objectionable(kind, name, aspect, value) else None
+
+    def _is_objectionable(self, kind: SubjectKind, name: str, aspect: Aspect, value: str) -> bool:
+        account_id = self._policy.account_id
         match aspect:
             case Aspect.TRUST_POLICY:
-                claim = open_trust_claim(value, self._policy.account_id) if value else None
+                return judge_trust(value, {account_id}).opening.is_risk
             case Aspect.INLINE_POLICY:
-                claim = admin_claim(value) if value else None
+                holder = Holder(account_id, f"arn:aws:iam::{account_id}:{kind}/{name}")
+                return judge_policies({"": value}, holder).claim.is_risk
             case Aspect.PERMISSIONS_BOUNDARY:
-                claim = None
-        return value if claim is None else None
+                return False
 
     def _taken(self) -> _Snapshot:
         began = self._clock.now()

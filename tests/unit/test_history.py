@@ -45,6 +45,7 @@ def trust(account: str) -> dict[str, Any]:
     return document(Principal={"AWS": root}, Action="sts:AssumeRole")
 
 
+LAMBDA = document(Principal={"Service": "lambda.amazonaws.com"}, Action="sts:AssumeRole")
 OWN, FOREIGN = trust(ACCOUNT), trust("444455556666")
 READ, ADMIN = (document(Action=action, Resource="*") for action in ("s3:GetObject", "*"))
 
@@ -253,10 +254,10 @@ def test_a_change_that_was_let_stand_is_what_the_next_one_replaces(
 ) -> None:
     history.refresh()
     clock.advance(60)
-    iam.trust, changed = READ, event("UpdateAssumeRolePolicy", clock.now())
+    iam.trust, changed = LAMBDA, event("UpdateAssumeRolePolicy", clock.now())
     clock.advance(30)
     history.note(changed)
-    assert json.loads(before(history, clock, Aspect.TRUST_POLICY)) == READ
+    assert json.loads(before(history, clock, Aspect.TRUST_POLICY)) == LAMBDA
 
 
 @pytest.mark.parametrize("name", EVENT_NAMES)

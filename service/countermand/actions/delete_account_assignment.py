@@ -5,9 +5,10 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from countermand.core.checks import ADMIN_POLICY_ARNS, admin_claim
+from countermand.core.checks import ADMIN_POLICY_ARNS
 from countermand.core.errors import Gone, Permanent
 from countermand.core.model import Finding, Principal
+from countermand.core.policydoc import Holder, judge_policies
 from countermand.ports import Cloud
 
 _POLLS = 15
@@ -128,4 +129,4 @@ def _grants_admin(cloud: Cloud, params: Mapping[str, str]) -> bool:
     if any(policy["Arn"] in ADMIN_POLICY_ARNS for policy in attached):
         return True
     inline = cloud.call("sso:GetInlinePolicyForPermissionSet", **which).get("InlinePolicy")
-    return bool(inline) and admin_claim(inline) is not None
+    return bool(inline) and judge_policies({"": inline}, Holder(params["target_id"])).claim.is_risk

@@ -4,9 +4,9 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from countermand.core.checks import open_trust_claim
 from countermand.core.errors import Gone
 from countermand.core.model import Finding, Principal, SubjectKind
+from countermand.core.trust import judge_trust
 from countermand.ports import Cloud
 
 
@@ -56,8 +56,8 @@ class DenyByBoundary:
         _, partition, _, _, account_id, _ = principal.arn.split(":", 5)
         deny_all = f"arn:{partition}:iam::aws:policy/AWSDenyAll"
         if self.kind is SubjectKind.ROLE:
-            trust = open_trust_claim(entity["AssumeRolePolicyDocument"], account_id)
-            if trust is None:
+            trust = judge_trust(entity["AssumeRolePolicyDocument"], {account_id})
+            if not trust.opening.is_risk:
                 return None
         if _boundary(entity) == deny_all:
             return None

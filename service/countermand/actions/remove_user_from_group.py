@@ -3,9 +3,10 @@
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from countermand.core.checks import ADMIN_POLICY_ARNS, admin_claim
+from countermand.core.checks import ADMIN_POLICY_ARNS
 from countermand.core.errors import Gone
 from countermand.core.model import Finding, Principal
+from countermand.core.policydoc import Holder, judge_policies
 from countermand.ports import Cloud
 
 
@@ -37,9 +38,11 @@ class RemoveUserFromGroup:
         if principal is None:
             return None
         params = {"user_name": principal.name, "group_name": finding.evidence["group_name"]}
-        if not self.present(cloud, params) or not _grants_admin(cloud, params["group_name"]):
-            return None
-        return params
+        group_arn = f"{principal.arn.partition(':user/')[0]}:group/{params['group_name']}"
+        holder = Holder(principal.arn.split(":")[4], principal.arn, group_arns=(group_arn,))
+        if self.present(cloud, params) and _grants_admin(cloud, params["group_name"], holder):
+            return params
+        return None
 
     def apply(self, cloud: Cloud, params: Mapping[str, str]) -> bool:
         try:
@@ -63,15 +66,14 @@ def _request(params: Mapping[str, str]) -> dict[str, str]:
     return {"UserName": params["user_name"], "GroupName": params["group_name"]}
 
 
-def _grants_admin(cloud: Cloud, group: str) -> bool:
+def _grants_admin(cloud: Cloud, group: str, holder: Holder) -> bool:
     """By an administrator policy of AWS's, or an inline policy."""
     attached = cloud.items("iam:ListAttachedGroupPolicies", "AttachedPolicies", GroupName=group)
     if any(policy["PolicyArn"] in ADMIN_POLICY_ARNS for policy in attached):
         return True
     names = cloud.items("iam:ListGroupPolicies", "PolicyNames", GroupName=group)
-    return any(
-        admin_claim(
-            cloud.call("iam:GetGroupPolicy", GroupName=group, PolicyName=name)["PolicyDocument"]
-        )
+    inline = {
+        name: cloud.call("iam:GetGroupPolicy", GroupName=group, PolicyName=name)["PolicyDocument"]
         for name in names
-    )
+    }
+    return judge_policies(inline, holder).claim.is_risk

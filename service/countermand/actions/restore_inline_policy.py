@@ -4,9 +4,9 @@ import json
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from countermand.core.checks import admin_claim
 from countermand.core.errors import CannotRestore, Gone
 from countermand.core.model import Finding, Principal, SubjectKind
+from countermand.core.policydoc import Holder, judge_policies
 from countermand.core.rule import PREVIOUS
 from countermand.ports import Cloud
 
@@ -57,9 +57,11 @@ class RestoreInlinePolicy:
             "previous_document": finding.evidence[PREVIOUS],
         }
         document = self._document(cloud, params)
-        if admin_claim(document) is None:
+        name, holder = params["policy_name"], Holder.of(principal.arn)
+        if not judge_policies({name: document}, holder).claim.is_risk:
             return None
-        if params["previous_document"] and admin_claim(params["previous_document"]) is not None:
+        previous = params["previous_document"]
+        if previous and judge_policies({name: previous}, holder).claim.is_risk:
             raise CannotRestore("the policy before it granted administrator rights too")
         return {**params, "policy_document": document}
 

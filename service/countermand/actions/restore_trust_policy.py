@@ -4,10 +4,10 @@ import json
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from countermand.core.checks import open_trust_claim
 from countermand.core.errors import CannotRestore, Gone
 from countermand.core.model import Finding, Principal
 from countermand.core.rule import PREVIOUS
+from countermand.core.trust import judge_trust
 from countermand.ports import Cloud
 
 
@@ -37,9 +37,9 @@ class RestoreTrustPolicy:
             return None
         document, previous = _document(cloud, principal.name), finding.evidence[PREVIOUS]
         account_id = principal.arn.split(":")[4]
-        if open_trust_claim(document, account_id) is None:
+        if not judge_trust(document, {account_id}).opening.is_risk:
             return None
-        if open_trust_claim(previous, account_id) is not None:
+        if judge_trust(previous, {account_id}).opening.is_risk:
             raise CannotRestore("the trust policy before it was open too")
         return {
             "role_name": principal.name,

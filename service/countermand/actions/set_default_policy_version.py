@@ -4,9 +4,9 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from countermand.core.checks import admin_claim
 from countermand.core.errors import CannotRestore
 from countermand.core.model import Finding, Principal
+from countermand.core.policydoc import Holder, judge_policies
 from countermand.ports import Cloud
 
 
@@ -69,7 +69,8 @@ def _default(versions: list[Any]) -> str | None:
 
 def _grants_admin(cloud: Cloud, arn: str, version_id: str) -> bool:
     answer = cloud.call("iam:GetPolicyVersion", PolicyArn=arn, VersionId=version_id)
-    return admin_claim(answer["PolicyVersion"]["Document"]) is not None
+    holder = Holder(arn.split(":")[4], policy_arns=(arn,))
+    return judge_policies({"": answer["PolicyVersion"]["Document"]}, holder).claim.is_risk
 
 
 def _set(cloud: Cloud, arn: str, version_id: str) -> None:

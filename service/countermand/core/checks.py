@@ -4,13 +4,13 @@ A check takes the event and the evidence that the rule file names, and answers w
 the finding, or None for "not this". It may raise: the finding then says so, and approves nothing.
 """
 
-import json
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Mapping
 from typing import Any
-from urllib.parse import unquote
 
 from countermand.core.errors import Malformed
 from countermand.core.model import Event
+from countermand.core.policydoc import Holder, judge_policies
+from countermand.core.trust import judge_trust
 
 type Evidence = Mapping[str, str]
 type Check = Callable[[Event, Evidence], Evidence | None]
@@ -46,29 +46,6 @@ EXCEPTION_TAG_KEY = "SecurityApproved"
 """The tag that takes a principal out of our hands, unless the settings name another; the only one
 that an action may take away."""
 
-_ESCALATIONS = tuple(
-    f"iam:{name}"
-    for name in (
-        "AddUserToGroup",
-        "AttachGroupPolicy",
-        "AttachRolePolicy",
-        "AttachUserPolicy",
-        "CreateAccessKey",
-        "CreateLoginProfile",
-        "CreatePolicyVersion",
-        "PassRole",
-        "PutGroupPolicy",
-        "PutRolePolicy",
-        "PutUserPolicy",
-        "SetDefaultPolicyVersion",
-        "UpdateAssumeRolePolicy",
-        "UpdateLoginProfile",
-    )
-)
-"""Each lets its holder become administrator when allowed on all resources.
-https://github.com/RhinoSecurityLabs/AWS-IAM-Privilege-Escalation"""
-_POWER_USER = "all but some actions"
-_UNREADABLE = "the document cannot be read as a policy: judge by hand"
 _LENGTH = 14
 
 
@@ -82,35 +59,37 @@ def policy_grants_admin(event: Event, evidence: Evidence) -> Evidence | None:
 
     A denied call has `requestParameters: null`; the finding then stands on the call alone.
     """
-    request = event.request
-    if request is None or "omitted" in request:
+    policy_arn = _requested(event, "policyArn")
+    if policy_arn is None:
         return evidence
-    policy_arn = request.get("policyArn")
-    if type(policy_arn) is not str:
-        raise Malformed("detail.requestParameters.policyArn must be a string")
     return {**evidence, "policy_arn": policy_arn} if policy_arn in ADMIN_POLICY_ARNS else None
 
 
 def deny_policy_is_protected(event: Event, evidence: Evidence) -> Evidence | None:
     """Whether `requestParameters.policyArn` is a deny policy that nobody should detach."""
-    request = event.request
-    if request is None or "omitted" in request:
+    policy_arn = _requested(event, "policyArn")
+    if policy_arn is None:
         return evidence
-    policy_arn = request.get("policyArn")
-    if type(policy_arn) is not str:
-        raise Malformed("detail.requestParameters.policyArn must be a string")
     return {**evidence, "policy_arn": policy_arn} if policy_arn in PROTECTED_DENY_ARNS else None
 
 
 def document_grants_admin(event: Event, evidence: Evidence) -> Evidence | None:
     """Whether `requestParameters.policyDocument` lets its holder become administrator."""
-    return _judged(event, evidence, "policyDocument", admin_claim)
+    document = _requested(event, "policyDocument")
+    if document is None:
+        return evidence
+    judgement = judge_policies({"": document}, _holder(event))
+    return {**evidence, "claim": judgement.why} if judgement.claim.is_risk else None
 
 
 def trust_is_open(event: Event, evidence: Evidence) -> Evidence | None:
     """Whether the trust policy of a new or changed role lets in others than its own account."""
     key = "assumeRolePolicyDocument" if event.name == "CreateRole" else "policyDocument"
-    return _judged(event, evidence, key, lambda text: open_trust_claim(text, event.account_id))
+    document = _requested(event, key)
+    if document is None:
+        return evidence
+    judgement = judge_trust(document, {event.account_id})
+    return {**evidence, "claim": judgement.why} if judgement.opening.is_risk else None
 
 
 def password_policy_is_weak(event: Event, evidence: Evidence) -> Evidence | None:
@@ -128,131 +107,25 @@ def password_policy_is_weak(event: Event, evidence: Evidence) -> Evidence | None
     return {**evidence, "claim": f"at least {length} characters"} if length < _LENGTH else None
 
 
-def admin_claim(document: object) -> str | None:
-    """Why this policy document (JSON text, URL-encoded or not, or an object) gives the way to
-    administrator; None: it does not. What cannot be read is a claim that says so.
-
-    Looks at one Allow statement at a time, on all resources; Deny statements are not weighed.
-    """
-    try:
-        statements = list(_allow_statements(document))
-    except (ValueError, RecursionError):
-        return _UNREADABLE
-    claims = (_statement_claim(statement) for statement in statements)
-    return next((claim for claim in claims if claim is not None), None)
-
-
-def open_trust_claim(document: object, account_id: str) -> str | None:
-    """Whom else than this account a trust policy lets in; None: nobody. Services do not count."""
-    try:
-        statements = list(_allow_statements(document))
-    except (ValueError, RecursionError):
-        return _UNREADABLE
-    for statement in statements:
-        if "NotPrincipal" in statement:
-            return "trusts all but some (NotPrincipal)"
-        for kind, name in _principals(statement.get("Principal")):
-            if kind == "Federated" or (kind == "AWS" and _is_foreign(name, account_id)):
-                return f"trusts {kind} {name[:200]}"
-    return None
-
-
-def _judged(
-    event: Event, evidence: Evidence, key: str, claim_of: Callable[[object], str | None]
-) -> Evidence | None:
+def _requested(event: Event, key: str) -> str | None:
+    """A text of the request; None when CloudTrail left the request out."""
     request = event.request
     if request is None or "omitted" in request:
-        return evidence
-    document = request.get(key)
-    if type(document) is not str:
+        return None
+    found = request.get(key)
+    if type(found) is not str:
         raise Malformed(f"detail.requestParameters.{key} must be a string")
-    claim = claim_of(document)
-    return None if claim is None else {**evidence, "claim": claim}
+    return found
 
 
-def _allow_statements(document: object) -> Iterator[Mapping[str, Any]]:
-    """Raises `ValueError` for what is no policy document."""
-    if isinstance(document, str):
-        text = document if document.lstrip()[:1] == "{" else unquote(document)
-        document = json.loads(text)
-    if not isinstance(document, Mapping) or "Statement" not in document:
-        raise ValueError("a policy document is an object with Statement")
-    for statement in _as_list(document["Statement"]):
-        if not isinstance(statement, Mapping):
-            raise ValueError("a statement is an object")  # noqa: TRY004  one error for bad data
-        if statement.get("Effect") == "Allow":
-            yield statement
-
-
-def _statement_claim(statement: Mapping[str, Any]) -> str | None:
-    resources = _texts(statement.get("Resource"))
-    if "NotResource" not in statement and not any(_is_all(name) for name in resources):
-        return None
-    action = _escalation(statement)
-    if action is None:
-        return None
-    return f"allows {action} on *" + (" under a condition" if statement.get("Condition") else "")
-
-
-def _escalation(statement: Mapping[str, Any]) -> str | None:
-    if "NotAction" in statement:
-        spared = _texts(statement["NotAction"])
-        return next((a for a in _ESCALATIONS if not _covers(spared, a)), None) or (
-            None if any(_is_all(name) for name in spared) else _POWER_USER
-        )
-    allowed = _texts(statement.get("Action"))
-    if any(_is_all(name) or name == "*:*" for name in allowed):
-        return "every action"
-    return next((action for action in _ESCALATIONS if _covers(allowed, action)), None)
-
-
-def _covers(patterns: list[str], action: str) -> bool:
-    return any(_glob(pattern.lower(), action.lower()) for pattern in patterns)
-
-
-def _glob(pattern: str, text: str) -> bool:
-    """IAM's `*` and `?`, without the exponential time that a regular expression may take."""
-    at = read = 0
-    star = resume = -1
-    while read < len(text):
-        if at < len(pattern) and pattern[at] == "*":
-            star, resume, at = at, read, at + 1
-        elif at < len(pattern) and pattern[at] in {"?", text[read]}:
-            at, read = at + 1, read + 1
-        elif star >= 0:
-            at, resume = star + 1, resume + 1
-            read = resume
-        else:
-            return False
-    return not pattern[at:].strip("*")
-
-
-def _principals(principal: object) -> Iterator[tuple[str, str]]:
-    if isinstance(principal, str):
-        yield "AWS", principal
-    elif isinstance(principal, Mapping):
-        for kind, names in principal.items():
-            for name in _texts(names):
-                yield str(kind), name
-
-
-def _is_foreign(name: str, account_id: str) -> bool:
-    if name.startswith("arn:"):
-        return name.split(":")[4:5] != [account_id]
-    # An id such as AROA... is what IAM shows for a principal that was deleted.
-    return name != account_id and not name.startswith(("AIDA", "AROA"))
-
-
-def _is_all(pattern: str) -> bool:
-    return bool(pattern) and not pattern.strip("*")
-
-
-def _as_list(value: object) -> list[Any]:
-    return value if isinstance(value, list) else [value]
-
-
-def _texts(value: object) -> list[str]:
-    return [item for item in _as_list(value) if isinstance(item, str)]
+def _holder(event: Event) -> Holder:
+    """As far as the request names it: a user, role or group, or the policy itself."""
+    request = event.request or {}
+    for kind in ("user", "role", "group"):
+        if type(name := request.get(f"{kind}Name")) is str:
+            return Holder(event.account_id, f"arn:aws:iam::{event.account_id}:{kind}/{name}")
+    policy_arn = request.get("policyArn")
+    return Holder(event.account_id, policy_arns=(policy_arn,) if type(policy_arn) is str else ())
 
 
 def done_to_another(event: Event, evidence: Evidence) -> Evidence | None:
@@ -295,7 +168,11 @@ def _object(value: object, key: str) -> Mapping[str, Any]:
 
 def permission_set_grants_admin(event: Event, evidence: Evidence) -> Evidence | None:
     """Whether `requestParameters.inlinePolicy` lets its holder become administrator."""
-    return _judged(event, evidence, "inlinePolicy", admin_claim)
+    document = _requested(event, "inlinePolicy")
+    if document is None:
+        return evidence
+    judgement = judge_policies({"": document}, Holder(event.account_id))
+    return {**evidence, "claim": judgement.why} if judgement.claim.is_risk else None
 
 
 def function_is_open(event: Event, evidence: Evidence) -> Evidence | None:
@@ -380,6 +257,21 @@ def _operators(field: Mapping[str, Any]) -> dict[str, list[str]]:
 def _get(where: Mapping[str, Any], key: str) -> object:
     """As the API spells it, or as CloudTrail does."""
     return where[key] if key in where else where.get(key[:1].lower() + key[1:])
+
+
+def _is_foreign(name: str, account_id: str) -> bool:
+    if name.startswith("arn:"):
+        return name.split(":")[4:5] != [account_id]
+    # An id such as AROA... is what IAM shows for a principal that was deleted.
+    return name != account_id and not name.startswith(("AIDA", "AROA"))
+
+
+def _as_list(value: object) -> list[Any]:
+    return value if isinstance(value, list) else [value]
+
+
+def _texts(value: object) -> list[str]:
+    return [item for item in _as_list(value) if isinstance(item, str)]
 
 
 def _maps(value: object) -> list[Mapping[str, Any]]:

@@ -1,0 +1,355 @@
+"""The ways to more rights that a policy may open: data, for `policydoc.py`.
+
+A row needs all of its actions, each on the resource beside it (service and resource of its ARN).
+`NAME` is one that nobody had in mind: only what allows (almost) all names covers it.
+Sources: Rhino Security Labs' list (RHN), pathfinding.cloud (PFC), AWS's own pages.
+
+Left out: CodeStar (RHN 23 to 25), which AWS closed in 2024.
+"""
+
+from dataclasses import dataclass
+from enum import StrEnum
+
+_RHN = "https://github.com/RhinoSecurityLabs/AWS-IAM-Privilege-Escalation"
+_PFC = "https://pathfinding.cloud/paths/"
+_AWS = "https://docs.aws.amazon.com/"
+
+
+class Claim(StrEnum):
+    """What a set of policies gives its holder, worst first."""
+
+    ADMIN = "admin"
+    """Everything."""
+    ESCALATION = "escalation"
+    """The way to more rights by what the policies themselves allow."""
+    CONDITIONAL_ADMIN = "conditional admin"
+    CONDITIONAL_ESCALATION = "conditional escalation"
+    """The same, when a condition holds or does not: nobody knows here."""
+    UNREADABLE = "unreadable"
+    """A document is none that IAM would take, and the others give less than the above."""
+    TAKEOVER = "takeover"
+    """The rights of a role that something already bears: worth what the account happens to hold,
+    and part of most deployment policies. Told apart, so that a rule need not fire on these."""
+    CONDITIONAL_TAKEOVER = "conditional takeover"
+    NONE = "none"
+
+    @property
+    def is_risk(self) -> bool:
+        """Whether rules fire on it and actions take it back."""
+        return self not in {Claim.TAKEOVER, Claim.CONDITIONAL_TAKEOVER, Claim.NONE}
+
+
+@dataclass(frozen=True, slots=True)
+class Way:
+    """One row: who is allowed all of `needs` can do what `does` says."""
+
+    claim: Claim
+    needs: tuple[str, ...]
+    does: str
+    source: str
+    on_own: bool = False
+    """Enough on the bearer's own user, role, group or policy."""
+
+
+ANY = "=:= =:="
+"""An action and a resource that exist nowhere: allowed only by what allows nearly everything."""
+
+_PASS = "iam:PassRole iam:role/NAME"  # noqa: S105  no password
+_CREATE_FUNCTION = "lambda:CreateFunction lambda:function:NAME"
+
+
+def _iam(action: str, resource: str, does: str, source: str, *, on_own: bool = False) -> Way:
+    return Way(Claim.ESCALATION, (f"iam:{action} iam:{resource}/NAME",), does, source, on_own)
+
+
+def _passing(path: str, does: str, *needs: str) -> Way:
+    source = path if path.startswith("https:") else _PFC + path
+    return Way(Claim.ESCALATION, (_PASS, *needs), f"pass a role to {does}", source)
+
+
+def _takeover(path: str, does: str, *needs: str) -> Way:
+    source = path if path.startswith("https:") else _PFC + path
+    return Way(Claim.TAKEOVER, needs, does, source)
+
+
+WAYS: tuple[Way, ...] = (
+    Way(
+        Claim.ADMIN,
+        (
+            ANY,
+            "iam:AttachUserPolicy iam:user/NAME",
+            "iam:CreatePolicyVersion iam:policy/NAME",
+            "iam:PutRolePolicy iam:role/NAME",
+            _PASS,
+        ),
+        "do everything",
+        _AWS + "aws-managed-policy/latest/reference/AdministratorAccess.html",
+    ),
+    # --- by IAM alone
+    _iam("PutUserPolicy", "user", "write a policy for users", _PFC + "iam-007", on_own=True),
+    _iam("PutRolePolicy", "role", "write a policy for roles", _PFC + "iam-005", on_own=True),
+    _iam("PutGroupPolicy", "group", "write a policy for groups", _PFC + "iam-011", on_own=True),
+    _iam("AttachUserPolicy", "user", "attach any policy to users", _PFC + "iam-008", on_own=True),
+    _iam("AttachRolePolicy", "role", "attach any policy to roles", _PFC + "iam-009", on_own=True),
+    _iam(
+        "AttachGroupPolicy", "group", "attach any policy to groups", _PFC + "iam-010", on_own=True
+    ),
+    _iam(
+        "CreatePolicyVersion", "policy", "rewrite attached policies", _PFC + "iam-001", on_own=True
+    ),
+    _iam(
+        "SetDefaultPolicyVersion",
+        "policy",
+        "bring back wider versions of policies",
+        f"{_RHN}#2-setting-the-default-policy-version-to-an-existing-version",
+        on_own=True,
+    ),
+    _iam("AddUserToGroup", "group", "join any group", _PFC + "iam-013"),
+    _iam("UpdateAssumeRolePolicy", "role", "open any role to himself", _PFC + "iam-012"),
+    _iam("CreateAccessKey", "user", "make a key of any user", _PFC + "iam-002"),
+    _iam("CreateLoginProfile", "user", "give any user a password", _PFC + "iam-004"),
+    _iam("UpdateLoginProfile", "user", "change the password of any user", _PFC + "iam-006"),
+    Way(
+        Claim.ESCALATION,
+        (ANY,),
+        "do nearly everything",
+        _AWS + "aws-managed-policy/latest/reference/PowerUserAccess.html",
+    ),
+    # --- by a role that is passed
+    _passing(
+        "lambda-001",
+        "a new Lambda function and run it",
+        _CREATE_FUNCTION,
+        "lambda:InvokeFunction lambda:function:NAME",
+    ),
+    _passing(
+        "lambda-002",
+        "a new Lambda function that an event source runs",
+        _CREATE_FUNCTION,
+        "lambda:CreateEventSourceMapping lambda:event-source-mapping:NAME",
+    ),
+    _passing(
+        "lambda-006",
+        "a new Lambda function that another account may run",
+        _CREATE_FUNCTION,
+        "lambda:AddPermission lambda:function:NAME",
+    ),
+    _passing("ec2-001", "a new instance", "ec2:RunInstances ec2:instance/NAME"),
+    _passing(
+        "ec2-004", "a spot instance", "ec2:RequestSpotInstances ec2:spot-instances-request/NAME"
+    ),
+    _passing(
+        f"{_AWS}AWSEC2/latest/UserGuide/permission-to-pass-iam-roles.html",
+        "a running instance",
+        "ec2:AssociateIamInstanceProfile ec2:instance/NAME",
+    ),
+    _passing(
+        "cloudformation-001",
+        "a new CloudFormation stack",
+        "cloudformation:CreateStack cloudformation:stack/NAME/NAME",
+    ),
+    _passing(
+        "cloudformation-003",
+        "a new CloudFormation stack set",
+        "cloudformation:CreateStackSet cloudformation:stackset/NAME",
+        "cloudformation:CreateStackInstances cloudformation:stackset/NAME",
+    ),
+    _passing(
+        "cloudformation-004",
+        "a CloudFormation stack set",
+        "cloudformation:UpdateStackSet cloudformation:stackset/NAME",
+    ),
+    _passing("ecs-008", "an ECS task", "ecs:RunTask ecs:task-definition/NAME:1"),
+    _passing("ecs-009", "an ECS task", "ecs:StartTask ecs:task-definition/NAME:1"),
+    _passing(
+        "ecs-003",
+        "an ECS service",
+        "ecs:RegisterTaskDefinition ecs:task-definition/NAME:1",
+        "ecs:CreateService ecs:service/NAME/NAME",
+    ),
+    _passing(
+        "codebuild-001",
+        "a new CodeBuild project and run it",
+        "codebuild:CreateProject codebuild:project/NAME",
+        "codebuild:StartBuild codebuild:project/NAME",
+    ),
+    _passing(
+        "codebuild-004",
+        "a new CodeBuild project and run it",
+        "codebuild:CreateProject codebuild:project/NAME",
+        "codebuild:StartBuildBatch codebuild:project/NAME",
+    ),
+    _passing(
+        "glue-001", "a Glue development endpoint", "glue:CreateDevEndpoint glue:devEndpoint/NAME"
+    ),
+    _passing(
+        "glue-003",
+        "a new Glue job and run it",
+        "glue:CreateJob glue:job/NAME",
+        "glue:StartJobRun glue:job/NAME",
+    ),
+    _passing(
+        "glue-004",
+        "a new Glue job that a trigger runs",
+        "glue:CreateJob glue:job/NAME",
+        "glue:CreateTrigger glue:trigger/NAME",
+    ),
+    _passing(
+        "glue-005",
+        "a Glue job and run it",
+        "glue:UpdateJob glue:job/NAME",
+        "glue:StartJobRun glue:job/NAME",
+    ),
+    _passing(
+        "glue-006",
+        "a Glue job that a trigger runs",
+        "glue:UpdateJob glue:job/NAME",
+        "glue:CreateTrigger glue:trigger/NAME",
+    ),
+    _passing(
+        "glue-007",
+        "a Glue session and run code in it",
+        "glue:CreateSession glue:session/NAME",
+        "glue:RunStatement glue:session/NAME",
+    ),
+    _passing(
+        "datapipeline-001",
+        "a data pipeline",
+        "datapipeline:CreatePipeline datapipeline:pipeline/NAME",
+        "datapipeline:PutPipelineDefinition datapipeline:pipeline/NAME",
+    ),
+    _passing(
+        "sagemaker-001",
+        "a SageMaker notebook",
+        "sagemaker:CreateNotebookInstance sagemaker:notebook-instance/NAME",
+    ),
+    _passing(
+        "sagemaker-002",
+        "a SageMaker training job",
+        "sagemaker:CreateTrainingJob sagemaker:training-job/NAME",
+    ),
+    _passing(
+        "sagemaker-003",
+        "a SageMaker processing job",
+        "sagemaker:CreateProcessingJob sagemaker:processing-job/NAME",
+    ),
+    _passing(
+        "apprunner-001",
+        "an App Runner service",
+        "apprunner:CreateService apprunner:service/NAME/NAME",
+    ),
+    _passing(
+        "bedrock-001",
+        "a Bedrock code interpreter",
+        "bedrock-agentcore:CreateCodeInterpreter bedrock-agentcore:code-interpreter/NAME",
+        "bedrock-agentcore:StartCodeInterpreterSession bedrock-agentcore:code-interpreter/NAME",
+        "bedrock-agentcore:InvokeCodeInterpreter bedrock-agentcore:code-interpreter/NAME",
+    ),
+    _passing(
+        "mwaa-001",
+        "an Airflow environment",
+        "airflow:CreateEnvironment airflow:environment/NAME",
+    ),
+    Way(
+        Claim.ESCALATION,
+        (_PASS,),
+        "pass any role to any service that another policy lets him use",
+        _AWS + "IAM/latest/UserGuide/access-analyzer-reference-policy-checks.html"
+        "#access-analyzer-reference-policy-checks-security-warning-pass-role-with-star-in-resource",
+    ),
+    # --- by what already bears a role
+    _takeover("sts-001", "take any role that trusts the account", "sts:AssumeRole iam:role/NAME"),
+    _takeover(
+        "lambda-003",
+        "change the code of any Lambda function",
+        "lambda:UpdateFunctionCode lambda:function:NAME",
+    ),
+    _takeover(
+        f"{_RHN}#26-addexistinglambdalayertolambdafunctionwithrole",
+        "put code into any Lambda function by a layer",
+        "lambda:UpdateFunctionConfiguration lambda:function:NAME",
+    ),
+    _takeover("ssm-001", "open a shell on any instance", "ssm:StartSession ec2:instance/NAME"),
+    _takeover(
+        "ssm-002",
+        "run commands on any instance",
+        "ssm:SendCommand ec2:instance/NAME",
+        "ssm:SendCommand ssm:document/NAME",
+    ),
+    _takeover(
+        "ec2-003",
+        "log on to any instance",
+        "ec2-instance-connect:SendSSHPublicKey ec2:instance/NAME",
+    ),
+    _takeover(
+        "ec2-002",
+        "run code at the start of any instance",
+        "ec2:ModifyInstanceAttribute ec2:instance/NAME",
+        "ec2:StopInstances ec2:instance/NAME",
+        "ec2:StartInstances ec2:instance/NAME",
+    ),
+    _takeover(
+        "ec2-005",
+        "put code and a profile into launch templates",
+        "ec2:CreateLaunchTemplateVersion ec2:launch-template/NAME",
+        "ec2:ModifyLaunchTemplate ec2:launch-template/NAME",
+    ),
+    _takeover(
+        "cloudformation-002",
+        "change any CloudFormation stack",
+        "cloudformation:UpdateStack cloudformation:stack/NAME/NAME",
+    ),
+    _takeover(
+        "cloudformation-005",
+        "change any CloudFormation stack",
+        "cloudformation:CreateChangeSet cloudformation:stack/NAME/NAME",
+        "cloudformation:ExecuteChangeSet cloudformation:stack/NAME/NAME",
+    ),
+    _takeover(
+        "codebuild-002",
+        "run any CodeBuild project his way",
+        "codebuild:StartBuild codebuild:project/NAME",
+    ),
+    _takeover(
+        "codebuild-003",
+        "run any CodeBuild project his way",
+        "codebuild:StartBuildBatch codebuild:project/NAME",
+    ),
+    _takeover("ecs-006", "open a shell in any ECS task", "ecs:ExecuteCommand ecs:task/NAME/NAME"),
+    _takeover(
+        "glue-002",
+        "log on to any Glue development endpoint",
+        "glue:UpdateDevEndpoint glue:devEndpoint/NAME",
+    ),
+    _takeover(
+        "sagemaker-004",
+        "open any SageMaker notebook",
+        "sagemaker:CreatePresignedNotebookInstanceUrl sagemaker:notebook-instance/NAME",
+    ),
+    _takeover(
+        "sagemaker-005",
+        "put code into any SageMaker notebook",
+        "sagemaker:CreateNotebookInstanceLifecycleConfig "
+        "sagemaker:notebook-instance-lifecycle-config/NAME",
+        "sagemaker:StopNotebookInstance sagemaker:notebook-instance/NAME",
+        "sagemaker:UpdateNotebookInstance sagemaker:notebook-instance/NAME",
+        "sagemaker:StartNotebookInstance sagemaker:notebook-instance/NAME",
+    ),
+    _takeover(
+        "apprunner-002",
+        "change any App Runner service",
+        "apprunner:UpdateService apprunner:service/NAME/NAME",
+    ),
+    _takeover(
+        "bedrock-002",
+        "run code in any Bedrock code interpreter",
+        "bedrock-agentcore:StartCodeInterpreterSession bedrock-agentcore:code-interpreter/NAME",
+        "bedrock-agentcore:InvokeCodeInterpreter bedrock-agentcore:code-interpreter/NAME",
+    ),
+    _takeover(
+        "mwaa-002",
+        "change any Airflow environment",
+        "airflow:UpdateEnvironment airflow:environment/NAME",
+    ),
+)
+"""In the order in which they are told: of two ways to one claim, the first."""

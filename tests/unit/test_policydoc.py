@@ -1,0 +1,204 @@
+"""What policies give their holder: a table of documents with known answers, and AWS's own."""
+
+import json
+import time
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+from urllib.parse import quote
+
+import pytest
+import yaml
+from moto.iam.access_control import IAMPolicy, PermissionResult
+from moto.iam.aws_managed_policies import aws_managed_policies_data
+
+from countermand.core.escalations import WAYS, Claim
+from countermand.core.policydoc import Holder, Judgement, judge_policies
+
+ACCOUNT = "111122223333"
+HERE = Path(__file__).parent
+TABLE: list[dict[str, Any]] = yaml.safe_load(
+    (HERE / "policy_documents.yaml").read_text(encoding="utf-8")
+)
+REVIEWED: dict[str, list[str]] = yaml.safe_load(
+    (HERE / "managed_policies.yaml").read_text(encoding="utf-8")
+)
+LONGEST_SENTENCE = 700
+
+
+def document(statements: object, version: str | None = "2012-10-17") -> dict[str, object]:
+    return ({"Version": version} if version else {}) | {"Statement": statements}
+
+
+def documents(row: dict[str, Any]) -> dict[str, object]:
+    """The policies of a row, by name."""
+    version = row.get("version", "2012-10-17")
+    if "text" in row:
+        return {"": row["text"]}
+    if "policies" in row:
+        return {
+            name: found if isinstance(found, str) else document(found, version)
+            for name, found in row["policies"].items()
+        }
+    return {"": document(row.get("statements", row.get("statement_object")), version)}
+
+
+def judged(row: dict[str, Any], given: Mapping[str, object]) -> Judgement:
+    boundary = document(row["boundary"]) if "boundary" in row else row.get("boundary_text")
+    return judge_policies(given, Holder(ACCOUNT, **row.get("holder", {})), boundary)
+
+
+def as_text(given: object) -> str:
+    return given if isinstance(given, str) else json.dumps(given)
+
+
+@pytest.mark.parametrize("row", TABLE, ids=[row["name"] for row in TABLE])
+def test_policies_get_the_answer_of_the_table(row: dict[str, Any]) -> None:
+    answer = judged(row, documents(row))
+    assert answer.claim == row["claim"], answer.why
+    for name in ("action", "statement", "document"):
+        if name in row:
+            assert getattr(answer, name) == row[name]
+
+
+@pytest.mark.parametrize("row", TABLE, ids=[row["name"] for row in TABLE])
+def test_the_form_of_a_document_changes_no_answer(row: dict[str, Any]) -> None:
+    given = documents(row)
+    expected = judged(row, given)
+    texts = {name: as_text(found) for name, found in given.items()}
+    assert judged(row, texts) == expected
+    assert judged(row, {name: quote(text) for name, text in texts.items()}) == expected
+
+
+@pytest.mark.parametrize("row", TABLE, ids=[row["name"] for row in TABLE])
+def test_an_answer_says_why_in_a_sentence_that_is_safe_to_print(row: dict[str, Any]) -> None:
+    answer = judged(row, documents(row))
+    assert answer.why.isascii()
+    assert answer.why.isprintable()
+    assert len(answer.why) < LONGEST_SENTENCE
+    assert (answer.source != "") == (answer.action != "")
+
+
+def test_the_table_is_long_and_gets_every_answer() -> None:
+    assert len(TABLE) >= 150
+    assert {row["claim"] for row in TABLE} == set(Claim)
+
+
+def test_every_way_is_the_answer_of_a_row() -> None:
+    sources = {judged(row, documents(row)).source for row in TABLE}
+    assert {way.source for way in WAYS} <= sources
+
+
+def test_every_way_says_what_it_does_and_who_says_so() -> None:
+    for way in WAYS:
+        assert way.source.startswith("https://")
+        assert way.does
+        assert way.does.isascii()
+        assert way.claim in {Claim.ADMIN, Claim.ESCALATION, Claim.TAKEOVER}
+
+
+# --- hostile documents
+
+
+def test_a_hostile_sid_is_shown_in_part_and_without_its_control_characters() -> None:
+    sid = "\x1b[2J\n\u202e" + "x" * 10_000
+    statement = {"Sid": sid, "Effect": "Allow", "Action": "*", "Resource": "*"}
+    answer = judge_policies({sid: document(statement)}, Holder(ACCOUNT))
+    assert answer.claim is Claim.ADMIN
+    assert answer.why.isprintable()
+    assert answer.why.isascii()
+    assert len(answer.why) < LONGEST_SENTENCE
+
+
+@pytest.mark.parametrize(
+    ("text", "reason"),
+    [
+        ("[" * 100_000, "nested too deeply"),
+        ('{"Statement": ' + '{"a":' * 100_000, "nested too deeply"),
+        ("{" + " " * (1 << 20) + "}", "longer than"),
+        ('{"Statement": ' + "9" * 10_000 + "}", "digits"),
+        (
+            '{"Statement": [{"Effect": "Allow", "A\\u0007": 1, "A\\u0007": 2}]}',
+            'key "A?" comes twice',
+        ),
+        ('{"Statement": [{}, 5]}', "statement 1: Effect must be Allow or Deny"),
+        ('{"Statement": [{"Effect": "Deny", "Action": "x"}]}', "statement 1: a statement needs"),
+        ("{'Statement'}", "no JSON at character 1"),
+    ],
+)
+def test_what_is_no_policy_is_told_with_the_reason_and_the_place(text: str, reason: str) -> None:
+    answer = judge_policies({"": text}, Holder(ACCOUNT))
+    assert answer.claim is Claim.UNREADABLE
+    assert reason in answer.why
+    assert answer.why.isprintable()
+
+
+@pytest.mark.parametrize(
+    "statements",
+    [
+        [{"Effect": "Allow", "Action": "iam:" + "*a" * 200_000 + "b", "Resource": "*"}],
+        [{"Effect": "Allow", "Action": "*" * 500_000 + "z", "Resource": "*"}],
+        [{"Effect": "Allow", "Action": [f"*{n}*?" for n in range(60_000)], "Resource": "*"}],
+        [{"Effect": "Allow", "Action": "s3:Get*", "Resource": "*"}] * 10_000,
+        [{"Effect": "Allow", "Action": "iam:*", "Resource": "arn:aws:iam::*:user/x*y*z"}] * 8_000,
+        [
+            {
+                "Effect": "Allow",
+                "Action": "iam:*",
+                "Resource": [f"arn:aws:iam::*:user/*{n}*" for n in range(30_000)],
+            }
+        ],
+    ],
+    ids=["long", "stars", "many wildcards", "many statements", "many patterns", "many resources"],
+)
+def test_a_hostile_document_costs_less_than_a_second(statements: list[object]) -> None:
+    text = json.dumps(document(statements))
+    assert len(text) < 1 << 20
+    begin = time.process_time()
+    answer = judge_policies({"": text}, Holder(ACCOUNT))
+    assert time.process_time() - begin < 1
+    assert answer.claim in {Claim.NONE, Claim.UNREADABLE}
+
+
+# --- AWS's own policies, all of them
+
+
+@pytest.fixture(scope="module")
+def managed() -> dict[str, Any]:
+    found = json.loads(aws_managed_policies_data)
+    return {name: policy["Document"] for name, policy in found.items()}
+
+
+def test_all_managed_policies_get_the_claim_that_was_reviewed(managed: dict[str, Any]) -> None:
+    claims: dict[str, list[str]] = {}
+    for name, found in managed.items():
+        claim = judge_policies({name: json.dumps(found)}, Holder(ACCOUNT)).claim
+        if claim is not Claim.NONE:
+            claims.setdefault(claim, []).append(name)
+    assert len(managed) > 1000
+    assert {claim: sorted(names) for claim, names in claims.items()} == REVIEWED
+
+
+@pytest.mark.parametrize(
+    "name", [n for c in ("admin", "escalation", "takeover") for n in REVIEWED[c]]
+)
+def test_moto_permits_what_a_managed_policy_is_said_to_allow(
+    managed: dict[str, Any], name: str
+) -> None:
+    answer = judge_policies({name: managed[name]}, Holder(ACCOUNT))
+    way = next(way for way in WAYS if way.source == answer.source)
+    statements = managed[name]["Statement"]
+    # moto takes NotResource for "all", which is right for the resources that are asked about.
+    policy = IAMPolicy(json.dumps(document([s for s in statements if not s.get("Condition")])))
+    for need in way.needs:
+        action, _, place = need.replace("NAME", "=").partition(" ")
+        service, _, rest = place.partition(":")
+        arn = f"arn:aws:{service}:{'' if service == 'iam' else '='}:{ACCOUNT}:{rest}"
+        assert policy.is_action_permitted(action, arn) is PermissionResult.PERMITTED
+
+
+def test_all_managed_policies_are_judged_within_the_limit_of_wildcards(
+    managed: dict[str, Any],
+) -> None:
+    together = judge_policies(managed, Holder(ACCOUNT))
+    assert together.claim is not Claim.UNREADABLE
