@@ -126,7 +126,10 @@ def test_every_client_that_the_worker_makes_is_there_and_no_other_is(docker: Doc
         "clients = Clients('us-east-1')\n"
         "print(*sorted(n for n in names if clients.get(n)))"
     )
-    wanted = "dynamodb events iam logs signin sns sqs sso sso-oidc sts"
+    wanted = (
+        "cloudtrail dynamodb eks events iam lambda logs rolesanywhere signin sns sqs sso sso-admin "
+        "sso-oidc sts"
+    )
     assert _python(docker, program) == wanted
 
 
