@@ -14,6 +14,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, fields
 from typing import Any
 
+from countermand import policies
 from countermand.aws import cloudwatch, dynamodb, iam, sns, sqs
 from countermand.core.checks import ADMIN_POLICY_ARNS, DENY_ALL_ARNS, PROTECTED_DENY_ARNS
 from countermand.core.errors import ConfigError
@@ -113,7 +114,8 @@ def enforce_statements(
         name = f"{kind.capitalize()}s"
         for sid, calls, key, arns in _ONLY:
             if narrowed := [p for p in writes if p in calls]:
-                condition = {"ArnEquals": {key: sorted(arns)}}
+                own = _resolved(rules, kind, narrowed, actions, places)
+                condition = {"ArnEquals": {key: sorted(arns | own)}}
                 statements.append(_allow(f"{sid}{name}", narrowed, scoped))
                 statements[-1]["Condition"] = condition
         if others := [p for p in writes if not any(p in calls for _, calls, _, _ in _ONLY)]:
@@ -150,16 +152,35 @@ def _reads(rules: RuleSet, actions: Mapping[str, Action], places: Places) -> lis
         about = [rule for rule in rules.rules if rule.subject_kind is kind]
         needed = set(identity_reads if about else ())
         needed |= {p for a in _actions(rules, actions, kind) for p in a.read_permissions}
+        needed -= set(policies.PERMISSIONS)
         if needed:
             resource = places.principals(kind, "*")
             statements.append(_allow(f"Look{kind.capitalize()}s", sorted(needed), resource))
     others = {
         permission
-        for kind in (SubjectKind.POLICY, SubjectKind.RESOURCE, SubjectKind.ACCOUNT)
+        for kind in SubjectKind
         for action in _actions(rules, actions, kind)
         for permission in action.read_permissions
+        if not kind.is_principal or permission in policies.PERMISSIONS
     }
+    if any(rule.resolve is not None for rule in rules.rules):
+        others |= set(policies.PERMISSIONS)
     return [*statements, *([_allow("Look", sorted(others), "*")] if others else [])]
+
+
+def _resolved(
+    rules: RuleSet,
+    kind: SubjectKind,
+    calls: Sequence[str],
+    actions: Mapping[str, Action],
+    places: Places,
+) -> set[str]:
+    """The customer-managed policies in scope, for the calls of rules that read what they give."""
+    of = RuleSet(rule for rule in rules.rules if rule.resolve is not None)
+    made = {p for action in _actions(of, actions, kind) for p in action.permissions}
+    if not made.intersection(calls):
+        return set()
+    return {places.principals(SubjectKind.POLICY, places.scope(SubjectKind.POLICY))}
 
 
 def _actions(rules: RuleSet, actions: Mapping[str, Action], kind: SubjectKind) -> Iterable[Action]:

@@ -10,6 +10,7 @@ from typing import Any
 
 import pytest
 
+from countermand import policies
 from countermand.actions import ALL
 from countermand.app import rules
 from countermand.aws import dynamodb, iam, sns, sqs
@@ -99,6 +100,20 @@ def test_an_action_calls_only_what_it_names(name: str) -> None:
     assert literal <= named | others
 
 
+def test_the_reads_of_managed_policies_are_those_that_the_module_names() -> None:
+    made = set(re.findall(r'call\("(iam:\w+)"', inspect.getsource(policies)))
+    assert made == set(policies.PERMISSIONS)
+    assert made <= allowed(Mode.OBSERVE)
+
+
+def test_rules_that_ask_about_no_policy_need_no_read_of_policies(tmp_path: Path) -> None:
+    of_admins = (BUILT_IN / "admin_policy_attached_to_user.yaml").read_text()
+    (tmp_path / "admin_policy_attached_to_user.yaml").write_text(of_admins)
+    document = worker_policy(Mode.ENFORCE, load_rules(tmp_path, ALL), ALL, PLACES)
+    assert not any(permission in str(document) for permission in policies.PERMISSIONS)
+    assert "policy/iam-test-" not in str(document)
+
+
 # --- the policy
 
 
@@ -144,7 +159,8 @@ def test_what_is_attached_or_put_can_only_deny(mode: Mode) -> None:
 
 def test_a_rule_that_is_off_needs_no_write(tmp_path: Path) -> None:
     off = tmp_path / "overrides.yaml"
-    off.write_text("admin_policy_attached_to_user: {enabled: false}")
+    names = ("admin_policy_attached_to_user", "customer_policy_attached_to_user")
+    off.write_text("\n".join(f"{name}: {{enabled: false}}" for name in names))
     rule_set = load_rules(BUILT_IN, ALL, overrides=off)
     document = enforce_policy(rule_set, ALL, PLACES)
     assert "iam:DetachUserPolicy" not in str(document)
@@ -172,7 +188,7 @@ def authorised(document: Policy, action: str, resource: str, **context: str) -> 
 def _met(condition: dict[str, dict[str, list[str]]], context: dict[str, str]) -> bool:
     present = {name.replace("_", ":"): value for name, value in context.items()}
     return all(
-        operator == "ArnEquals" and present.get(key) in values
+        operator == "ArnEquals" and any(fnmatchcase(present.get(key, ""), v) for v in values)
         for operator, keys in condition.items()
         for key, values in keys.items()
     )
@@ -188,6 +204,10 @@ def role(name: str) -> str:
 
 def group(name: str) -> str:
     return f"arn:aws:iam::{ACCOUNT}:group/{name}"
+
+
+def own(name: str) -> str:
+    return f"arn:aws:iam::{ACCOUNT}:policy/{name}"
 
 
 ADMIN = "arn:aws:iam::aws:policy/AdministratorAccess"
@@ -214,6 +234,12 @@ DETACH = "iam:DetachUserPolicy"
         ("enforce", DETACH, user("iam-test-user"), "arn:aws:iam::aws:policy/ReadOnlyAccess", False),
         ("enforce", DETACH, user("iam-test-user"), f"{ADMIN}-Amplify", False),
         ("enforce", DETACH, user("iam-test-user"), OWN_ADMIN, False),
+        ("enforce", DETACH, user("iam-test-user"), own("iam-test-innocent"), True),
+        ("enforce", DETACH, user("alice"), own("iam-test-innocent"), False),
+        ("dry-run", DETACH, user("iam-test-user"), own("iam-test-innocent"), False),
+        ("observe", "iam:GetPolicy", own("any/policy"), None, True),
+        ("observe", "iam:GetPolicyVersion", own("any/policy"), None, True),
+        ("enforce", "iam:CreatePolicyVersion", own("iam-test-innocent"), None, False),
         ("enforce", DETACH, user("iam-test-user"), "arn:aws:iam::aws:policy/AWSDenyAll", False),
         ("enforce", DETACH, user("iam-test-user"), None, False),
         ("dry-run", DETACH, user("iam-test-user"), ADMIN, False),

@@ -112,6 +112,11 @@ def test_a_key_that_stands_twice_deep_inside_is_refused_too(tmp_path: Path) -> N
         ("eventName: [AttachUserPolicy]", "eventName: []", "when.detail.eventName: needs"),
         ("check: policy_grants_admin", "check: nobody", "check: unknown 'nobody'; known: policy"),
         (
+            "check: policy_grants_admin",
+            "resolve: policy_arn",
+            "resolve: 'policy_arn' is no name in evidence",
+        ),
+        (
             "remediate: detach_user_policy",
             "remediate: delete_account",
             "remediate: unknown 'delete_account'; known: delete_group_inline_policy",

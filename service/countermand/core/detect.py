@@ -58,6 +58,7 @@ def _apply(rule: Rule, event: Event) -> Finding | None:
         rule.remediation,
         rule.mode,
         failure,
+        rule.resolve,
     )
 
 

@@ -13,6 +13,8 @@ from datetime import datetime
 from enum import StrEnum
 from typing import Any, dataclass_transform
 
+from countermand.core.policydoc import Judgement
+
 
 @dataclass_transform(frozen_default=True, field_specifiers=(field,))
 def value[T](cls: type[T]) -> type[T]:
@@ -152,6 +154,8 @@ class Finding:
     """The rule's own limit; None follows the service."""
     failure: str | None = None
     """Why the rule's check broke. A check that broke never approves: see `govern`."""
+    resolve: str | None = None
+    """The evidence with the ARN of a managed policy, whose document decides what this is."""
 
 
 @value
@@ -195,6 +199,8 @@ class Facts:
     """Why the grant cannot be taken back, if so."""
     undo: Undo | None = None
     """The latest undo of the same grant on the same principal, if any."""
+    judgement: Judgement | None = None
+    """What the managed policy gives that the finding asks about."""
 
 
 @value

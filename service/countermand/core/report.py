@@ -83,6 +83,7 @@ def _text(record: Record, api_url: str) -> str:
             ("Who", event.actor.arn or event.actor.type or "unknown"),
             ("Whom", _target(decision)),
             ("Policy", finding.evidence.get("policy_arn", "not shown by the event")),
+            *(("Claim", text) for name, text in finding.evidence.items() if name == "claim"),
             ("When", f"{event.time:%Y-%m-%d %H:%M:%S} UTC"),
             ("Where", f"account {event.account_id}, region {event.region}"),
         ),

@@ -60,6 +60,11 @@ class RuleFile(BaseModel):
     check: str | None = Field(
         default=None, description="Name of a check in core/checks.py; absent: the pattern says all."
     )
+    resolve: str | None = Field(
+        default=None,
+        description="Name of the evidence that holds the ARN of a managed policy, which is read "
+        "live: the rule stands only if it gives administrator rights.",
+    )
     remediate: str | None = Field(
         default=None, description="Name of the action that takes it back; absent: alert only."
     )
@@ -80,6 +85,7 @@ class Rule:
     mode: Mode | None
     matches: Matcher
     check: Check
+    resolve: str | None
     subject_kind: SubjectKind
     subject_paths: tuple[Path, ...]
     """Where in `detail` the subject's name is; the first that is there counts."""
@@ -90,6 +96,8 @@ def compile_rule(file: RuleFile) -> Rule:
     """Check what the schema cannot: pattern and name of the check. Raises `PatternError`."""
     if file.check is not None and file.check not in CHECKS:
         raise PatternError(f"check: unknown {file.check!r}; known: {', '.join(CHECKS)}")
+    if file.resolve is not None and file.resolve not in file.evidence:
+        raise PatternError(f"resolve: {file.resolve!r} is no name in evidence")
     ((kind, paths),) = file.subject.items()
     return Rule(
         file=file,
@@ -100,6 +108,7 @@ def compile_rule(file: RuleFile) -> Rule:
         mode=file.mode,
         matches=compile_pattern(file.when),
         check=CHECKS[file.check] if file.check is not None else pattern_says_all,
+        resolve=file.resolve,
         subject_kind=kind,
         subject_paths=tuple(_path(path) for path in paths),
         evidence=tuple((name, _path(path)) for name, path in file.evidence.items()),
