@@ -86,6 +86,8 @@ class FakeIdentities(Recorder):
         self.principals = {(p.kind, p.name): p for p in principals}
         self.sticky = False
         self.stale_reads = 0
+        self.documents: dict[str, list[object]] = {}
+        """The versions of managed policies by ARN; the last one is the default."""
 
     def read(self, subject: Subject) -> Principal | None:
         self.record("read", subject)
@@ -94,6 +96,8 @@ class FakeIdentities(Recorder):
     def call(self, operation: str, **request: Any) -> Any:
         """As `Cloud.call`; recorded and failed by the operation's name."""
         self.record(operation, *request.values())
+        if operation.startswith("iam:GetPolicy"):
+            return self._policy(operation, **request)
         kind, name, *others = _entity(operation), *request.values()
         if operation == f"iam:Get{kind.capitalize()}":
             if (kind, name) not in self.principals:
@@ -111,6 +115,15 @@ class FakeIdentities(Recorder):
             case _:
                 raise NotImplementedError(operation)
         return None
+
+    def _policy(self, operation: str, **request: str) -> Any:
+        versions = self.documents.get(request["PolicyArn"])
+        if versions is None:
+            raise Gone(f"{operation}: NoSuchEntity")
+        if operation == "iam:GetPolicy":
+            identity = f"ANPA{id(versions)}"
+            return {"Policy": {"PolicyId": identity, "DefaultVersionId": f"v{len(versions)}"}}
+        return {"PolicyVersion": {"Document": versions[int(request["VersionId"][1:]) - 1]}}
 
     def items(self, operation: str, key: str, **request: Any) -> Sequence[Any]:
         """As `Cloud.items`, of attached policies."""
@@ -139,7 +152,7 @@ class FakeIdentities(Recorder):
 
     @property
     def writes(self) -> list[str]:
-        return [name for name, _ in self.calls if name != "read" and ":List" not in name]
+        return [name for name, _ in self.calls if ":Attach" in name or ":Detach" in name]
 
     def _change(self, kind: SubjectKind, name: str, change: "Change") -> None:
         key = (kind, name)

@@ -7,10 +7,12 @@ import hashlib
 from collections.abc import Mapping
 from dataclasses import replace
 
-from countermand.core.errors import CannotRestore, CountermandError, Gone, LostClaim
+from countermand.core.errors import CannotRestore, CountermandError, Gone, LostClaim, Permanent
 from countermand.core.model import Event, Facts, Finding, Principal, Subject
+from countermand.core.policydoc import Holder, Judgement, judge_policies
 from countermand.core.rule import PREVIOUS
 from countermand.history import History
+from countermand.policies import ManagedPolicies
 from countermand.ports import Action, Clock, Cloud, Identities, Ledger
 
 
@@ -28,6 +30,7 @@ class FactReader:
     ) -> None:
         self._identities = identities
         self._cloud = cloud
+        self._policies = ManagedPolicies(cloud)
         self._actions = actions
         self._ledger = ledger
         self._history = history
@@ -49,6 +52,12 @@ class FactReader:
         if principal is None and subject.kind.is_principal:
             return Facts(now=self._clock.now())
         params, irreversible = self._look(event, finding, principal)
+        judgement = None
+        if params is not None and finding.resolve is not None:
+            try:
+                judgement = self._judged(event, finding, principal)
+            except Gone:
+                params = None  # what is gone is attached to nobody, or not to be seen yet
         target = principal.unique_id if principal is not None else subject.name
         return Facts(
             now=self._clock.now(),
@@ -57,7 +66,18 @@ class FactReader:
             params=params or {},
             irreversible=irreversible,
             undo=self._ledger.undo_of(grant_key(event.account_id, target, finding)),
+            judgement=judgement,
         )
+
+    def _judged(self, event: Event, finding: Finding, principal: Principal | None) -> Judgement:
+        """What the managed policy gives that the finding names."""
+        arn = finding.evidence.get(finding.resolve or "")
+        if arn is None:
+            raise Permanent(f"the event does not say {finding.resolve}")
+        holder_arn = principal.arn if principal is not None else ""
+        holder = Holder(event.account_id, holder_arn, policy_arns=(arn,))
+        name = arn.rpartition("/")[2]
+        return judge_policies({name: self._policies.document(arn)}, holder)
 
     def _look(
         self, event: Event, finding: Finding, principal: Principal | None

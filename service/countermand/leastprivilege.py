@@ -16,7 +16,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, fields
 from typing import Any
 
-from countermand import history
+from countermand import history, policies
 from countermand.aws import cloudwatch, dynamodb, iam, sns, sqs
 from countermand.core.checks import (
     ADMIN_POLICY_ARNS,
@@ -233,7 +233,11 @@ def enforce_statements(
         name = _PLURAL[kind]
         for sid, calls, operator, key, values in _ONLY:
             if narrowed := [p for p in writes if p in calls]:
-                listed = {*places.here(values), *_own_boundaries(key, enabled, places)}
+                own = {
+                    *_own_boundaries(key, enabled, places),
+                    *_resolved(rules, kind, narrowed, actions, places),
+                }
+                listed = {*places.here(values), *own}
                 statements.append(_allow(f"{sid}{name}", narrowed, scoped))
                 statements[-1]["Condition"] = {operator: {key: sorted(listed)}}
         others = {p for p in writes if not any(p in calls for _, calls, *_ in _ONLY)}
@@ -282,17 +286,21 @@ def _reads(rules: RuleSet, actions: Mapping[str, Action], places: Places) -> lis
         needed = set(identity_reads if about else ())
         needed |= _permissions(rules, actions, kind, writing=False)
         needed |= set(history.NOTE_PERMISSIONS[kind] if rules.restored else ())
+        needed -= set(policies.PERMISSIONS)
         if needed:
             resource = places.principals(kind, "*")
             statements.append(_allow(f"Look{_PLURAL[kind]}", sorted(needed), resource))
     others = {
         permission
-        for kind in (SubjectKind.POLICY, SubjectKind.RESOURCE, SubjectKind.ACCOUNT)
+        for kind in SubjectKind
         for action in _actions(rules, actions, kind)
         for permission in action.read_permissions
+        if not kind.is_principal or permission in policies.PERMISSIONS
     }
     if rules.restored:
         others.add(history.SNAPSHOT_PERMISSION)
+    if any(rule.resolve is not None for rule in rules.rules):
+        others |= set(policies.PERMISSIONS)
     return [*statements, *([_allow("Look", sorted(others), "*")] if others else [])]
 
 
@@ -323,6 +331,21 @@ def _own_boundaries(key: str, enabled: Iterable[Action], places: Places) -> list
     if key != _BOUNDARY or not any(action.name in _RESTORE_BOUNDARY for action in enabled):
         return []
     return [places.principals(SubjectKind.POLICY, "*")]
+
+
+def _resolved(
+    rules: RuleSet,
+    kind: SubjectKind,
+    calls: Sequence[str],
+    actions: Mapping[str, Action],
+    places: Places,
+) -> set[str]:
+    """The customer-managed policies in scope, for the calls of rules that read what they give."""
+    of = RuleSet(rule for rule in rules.rules if rule.resolve is not None)
+    made = {p for action in _writing(of, actions, kind) for p in action.permissions}
+    if not made.intersection(calls):
+        return set()
+    return {places.principals(SubjectKind.POLICY, places.scope(SubjectKind.POLICY))}
 
 
 def _actions(rules: RuleSet, actions: Mapping[str, Action], kind: SubjectKind) -> list[Action]:

@@ -158,7 +158,9 @@ class Pipeline:
             if facts.unreadable is not None and not blind:
                 raise Transient(facts.unreadable)
             undone = facts.undo is not None and facts.undo.at >= event.time
-            if facts.unreadable is not None or (facts.grant_present and not undone):
+            harmless = facts.judgement is not None and not facts.judgement.claim.is_risk
+            back = facts.grant_present and not undone and not harmless
+            if facts.unreadable is not None or back:
                 found.append(finding)
         return tuple(found)
 

@@ -2,7 +2,8 @@
 
 Reads EventBridge envelopes, raw CloudTrail records and trail files (`{"Records": [...]}`), as one
 document or one a line, plain or gzip. The live state is assumed to be as the event left it: the
-target exists, at path `/`, without tags, and has the grant.
+target exists, at path `/`, without tags, and has the grant. What depends on the document of a
+customer-managed policy stays unverified.
 """
 
 import json
@@ -113,5 +114,6 @@ def _rule(event: Event, finding: Finding, policy: Policy) -> Ruling:
         created=event.time,
         tags={},
     )
-    facts = Facts(now=event.time, principal=principal, grant_present=True)
+    unread = None if finding.resolve is None else "a replay reads no policy"
+    facts = Facts(now=event.time, principal=principal, grant_present=True, unreadable=unread)
     return judge(event, finding, policy, facts)

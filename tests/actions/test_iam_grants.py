@@ -122,6 +122,37 @@ def test_a_user_leaves_a_group_of_administrators_and_comes_back(account: Account
     account.take_back_and_undo("remove_user_from_group", params)
 
 
+def test_a_user_leaves_a_group_whose_own_policy_grants_admin_by_another_name(
+    account: Account,
+) -> None:
+    policy = account.iam.create_policy(PolicyName=f"{account.name}-x", PolicyDocument=ADMIN)
+    account.iam.attach_group_policy(GroupName=account.name, PolicyArn=policy["Policy"]["Arn"])
+    account.iam.add_user_to_group(GroupName=account.name, UserName=account.name)
+    subject = Subject(SubjectKind.USER, account.name)
+    params = account.look("remove_user_from_group", subject, group_name=account.name)
+    account.take_back_and_undo("remove_user_from_group", params)
+
+
+def test_a_user_stays_in_a_group_whose_inline_policy_denies_what_another_allows(
+    account: Account,
+) -> None:
+    account.iam.attach_group_policy(GroupName=account.name, PolicyArn=ADMIN_ARN)
+    account.put_inline(SubjectKind.GROUP, ADMIN.replace("Allow", "Deny"))
+    account.iam.add_user_to_group(GroupName=account.name, UserName=account.name)
+    subject = Subject(SubjectKind.USER, account.name)
+    assert account.look("remove_user_from_group", subject, group_name=account.name) is None
+
+
+def test_what_a_group_gives_under_a_condition_is_left_to_a_human(account: Account) -> None:
+    conditional = json.loads(ADMIN)
+    conditional["Statement"][0]["Condition"] = {"Bool": {"aws:MultiFactorAuthPresent": "true"}}
+    account.put_inline(SubjectKind.GROUP, json.dumps(conditional))
+    account.iam.add_user_to_group(GroupName=account.name, UserName=account.name)
+    subject = Subject(SubjectKind.USER, account.name)
+    with pytest.raises(CannotRestore, match="under a condition"):
+        account.look("remove_user_from_group", subject, group_name=account.name)
+
+
 def test_a_user_stays_in_a_harmless_group(account: Account) -> None:
     account.put_inline(SubjectKind.GROUP, READ)
     account.iam.add_user_to_group(GroupName=account.name, UserName=account.name)

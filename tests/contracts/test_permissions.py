@@ -12,6 +12,7 @@ from typing import Any
 import pytest
 
 from authoriser import authorised
+from countermand import policies
 from countermand.actions import ALL
 from countermand.app import rules
 from countermand.aws import dynamodb, iam, sns, sqs
@@ -102,6 +103,20 @@ def test_an_action_calls_only_what_it_names(name: str) -> None:
         )
     }
     assert literal <= named | others
+
+
+def test_the_reads_of_managed_policies_are_those_that_the_module_names() -> None:
+    made = set(re.findall(r'call\("(iam:\w+)"', inspect.getsource(policies)))
+    assert made == set(policies.PERMISSIONS)
+    assert made <= allowed(Mode.OBSERVE)
+
+
+def test_rules_that_ask_about_no_policy_need_no_read_of_policies(tmp_path: Path) -> None:
+    of_admins = (BUILT_IN / "admin_policy_attached_to_user.yaml").read_text()
+    (tmp_path / "admin_policy_attached_to_user.yaml").write_text(of_admins)
+    document = worker_policy(Mode.ENFORCE, load_rules(ALL, tmp_path), ALL, PLACES)
+    assert not any(permission in str(document) for permission in policies.PERMISSIONS)
+    assert "policy/iam-test-" not in str(document)
 
 
 # --- the policy
@@ -241,8 +256,8 @@ BESIDE = 1200
 """For what Terraform adds: the denials and the topic's key; and for longer names than here."""
 
 
-def test_the_policies_of_the_built_in_rules_fit_a_role() -> None:
-    text = json.dumps(policy(Mode.ENFORCE), separators=(",", ":"))
+def test_all_but_enforce_fits_a_role_and_enforce_is_in_managed_policies() -> None:
+    text = json.dumps(policy(Mode.DRY_RUN), separators=(",", ":"))
     assert len(text) + BESIDE <= LONGEST_ROLE_POLICIES
 
 
@@ -264,7 +279,9 @@ def test_only_the_exception_tag_may_be_taken_away() -> None:
 
 
 def test_a_rule_that_is_off_needs_no_write(tmp_path: Path) -> None:
-    rule_set = with_overrides(tmp_path, "admin_policy_attached_to_user: {enabled: false}")
+    names = ("admin_policy_attached_to_user", "customer_policy_attached_to_user")
+    off = "\n".join(f"{name}: {{enabled: false}}" for name in names)
+    rule_set = with_overrides(tmp_path, off)
     document = enforce_policy(rule_set, ALL, PLACES)
     assert "iam:DetachUserPolicy" not in str(document)
 
@@ -282,6 +299,10 @@ def role(name: str) -> str:
 
 def group(name: str) -> str:
     return f"arn:aws:iam::{ACCOUNT}:group/{name}"
+
+
+def own(name: str) -> str:
+    return f"arn:aws:iam::{ACCOUNT}:policy/{name}"
 
 
 ADMIN = "arn:aws:iam::aws:policy/AdministratorAccess"
@@ -309,6 +330,12 @@ DETACH = "iam:DetachUserPolicy"
         ("enforce", DETACH, user("iam-test-user"), "arn:aws:iam::aws:policy/ReadOnlyAccess", False),
         ("enforce", DETACH, user("iam-test-user"), f"{ADMIN}-Amplify", False),
         ("enforce", DETACH, user("iam-test-user"), OWN_ADMIN, False),
+        ("enforce", DETACH, user("iam-test-user"), own("iam-test-innocent"), True),
+        ("enforce", DETACH, user("alice"), own("iam-test-innocent"), False),
+        ("dry-run", DETACH, user("iam-test-user"), own("iam-test-innocent"), False),
+        ("observe", "iam:GetPolicy", own("any/policy"), None, True),
+        ("observe", "iam:GetPolicyVersion", own("any/policy"), None, True),
+        ("enforce", "iam:CreatePolicyVersion", own("iam-test-innocent"), None, False),
         ("enforce", DETACH, user("iam-test-user"), "arn:aws:iam::aws:policy/AWSDenyAll", False),
         ("enforce", DETACH, user("iam-test-user"), None, False),
         ("dry-run", DETACH, user("iam-test-user"), ADMIN, False),

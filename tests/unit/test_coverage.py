@@ -33,6 +33,12 @@ def test_positive_events_are_seen_missed_or_failed() -> None:
     assert (family.fired, family.missed, family.failed) == (1, ["1: AttachUserPolicy"], 1)
 
 
+def test_what_depends_on_a_document_that_is_read_live_is_not_counted_as_seen() -> None:
+    record = attach_event(ACCOUNT, "u", f"arn:aws:iam::{ACCOUNT}:policy/innocent")
+    (family,) = measure([line(record, role="background")], rules())
+    assert family.false_alarms == []
+
+
 @pytest.mark.parametrize("role", sorted(BENIGN))
 def test_a_benign_event_that_is_seen_is_a_false_alarm(role: str) -> None:
     (family,) = measure([line(attach_event(ACCOUNT, "u"), role=role)], rules())

@@ -6,6 +6,7 @@ from typing import Any
 
 import pytest
 
+from countermand.core.escalations import Claim
 from countermand.core.govern import Policy, judge, screen
 from countermand.core.model import (
     Actor,
@@ -20,6 +21,7 @@ from countermand.core.model import (
     Undo,
     Verdict,
 )
+from countermand.core.policydoc import NOTHING, Judgement
 from fakes import ACCOUNT, ADMIN, NOW, user
 
 MALLORY = f"arn:aws:iam::{ACCOUNT}:user/mallory"
@@ -105,6 +107,8 @@ def test_a_role_that_only_looks_like_ours_is_not_ours() -> None:
     assert screen(replace(EVENT, actor=LOOK_ALIKE), FINDING, POLICY) is None
 
 
+CONDITIONAL = Judgement(Claim.CONDITIONAL_ADMIN, "allows every action under a condition")
+UNREADABLE = Judgement(Claim.UNREADABLE, "cannot be read")
 YOUNG = {"time": NOW - timedelta(seconds=14)}
 
 
@@ -116,6 +120,11 @@ YOUNG = {"time": NOW - timedelta(seconds=14)}
         ("not_visible", YOUNG, {"grant_present": False}, Verdict.WAIT, False),
         ("gone", {}, {"principal": None, "grant_present": False}, Verdict.ALERT_ONLY, True),
         ("recreated", {}, {"principal": user(created=NOW)}, Verdict.ALERT_ONLY, True),
+        ("harmless", {}, {"judgement": NOTHING}, Verdict.SKIP, False),
+        ("harmless", {}, {"judgement": Judgement(Claim.TAKEOVER, "x")}, Verdict.SKIP, False),
+        ("unreadable", {}, {"unreadable": "x", "judgement": NOTHING}, Verdict.WAIT, True),
+        ("uncertain", {}, {"judgement": CONDITIONAL}, Verdict.ALERT_ONLY, True),
+        ("uncertain", {}, {"judgement": UNREADABLE}, Verdict.ALERT_ONLY, True),
         ("already_removed", {}, {"grant_present": False}, Verdict.SKIP, True),
         ("scope", {}, {"principal": user("alice")}, Verdict.ALERT_ONLY, True),
         ("scope", {}, {"principal": user("IAM-TEST-user")}, Verdict.ALERT_ONLY, True),
@@ -187,6 +196,27 @@ def test_every_objection_is_kept_as_a_reason_and_the_first_decides() -> None:
     ruling = judge(EVENT, FINDING, policy, replace(FACTS, principal=principal))
     assert [r.guard for r in ruling.reasons] == ["scope", "exception", "mode"]
     assert ruling.verdict is Verdict.ALERT_ONLY
+
+
+def test_a_policy_that_certainly_grants_admin_is_approved_and_its_claim_is_kept() -> None:
+    certain = replace(FACTS, judgement=Judgement(Claim.ADMIN, "allows every action"))
+    ruling = judge(EVENT, FINDING, POLICY, certain)
+    assert ruling.verdict is Verdict.REMEDIATE
+    assert ruling.finding.evidence == {"policy_arn": ADMIN, "claim": "allows every action"}
+
+
+@pytest.mark.parametrize(
+    ("name", "reason"),
+    [
+        ("iam-test-x", "Approved for remediation"),
+        ("innocent", "Policy is out of scope: its name does not match iam-test-*"),
+        ("iam-test-/x", "Policy is out of scope: its path is /iam-test-/, only / is in scope"),
+    ],
+)
+def test_the_policy_that_a_rule_asks_about_must_be_in_scope_too(name: str, reason: str) -> None:
+    evidence = {"policy_arn": f"arn:aws:iam::{ACCOUNT}:policy/{name}"}
+    finding = replace(FINDING, evidence=evidence, resolve="policy_arn")
+    assert judge(EVENT, finding, POLICY, FACTS).reasons[0].text == reason
 
 
 def test_a_rule_without_remediation_only_alerts() -> None:

@@ -102,6 +102,13 @@ def test_a_decision_says_what_would_be_done() -> None:
     assert one.decision.leading.finding.evidence == {"policy_arn": ADMIN}
 
 
+def test_what_depends_on_a_customers_policy_stays_unverified() -> None:
+    own = attach_event(ACCOUNT, "iam-test-user", f"arn:aws:iam::{ACCOUNT}:policy/iam-test-x")
+    (one,) = replayed(lines(own))
+    assert one.decision is not None
+    assert one.decision.unverified
+
+
 def test_a_replay_follows_the_policy_that_it_is_given() -> None:
     (one,) = replayed(lines(RECORD), Policy(ACCOUNT, "us-east-1", Mode.OBSERVE))
     assert one.verdict == "alert_only"

@@ -125,6 +125,12 @@ def test_a_key_that_stands_twice_deep_inside_is_refused_too(tmp_path: Path) -> N
             "check: Value error, unknown 'nobody'; known: policy",
         ),
         (
+            "check: policy_grants_admin",
+            "resolve: policy_arn",
+            13,
+            "resolve: Value error, 'policy_arn' is no name in evidence",
+        ),
+        (
             "remediate: detach_user_policy",
             "remediate: delete_account",
             14,

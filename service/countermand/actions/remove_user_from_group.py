@@ -1,12 +1,12 @@
 """Remove a user from a group that grants administrator rights."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
-from countermand.core.checks import ADMIN_POLICY_ARNS
-from countermand.core.errors import Gone
+from countermand.core.errors import CannotRestore, Gone
 from countermand.core.model import Finding, Principal
-from countermand.core.policydoc import Holder, judge_policies
+from countermand.core.policydoc import Holder, Judgement, judge_policies
+from countermand.policies import PERMISSIONS, ManagedPolicies
 from countermand.ports import Cloud
 
 
@@ -19,7 +19,8 @@ class RemoveUserFromGroup:
 
     name = "remove_user_from_group"
     description = (
-        "Remove the user from the group if the group grants administrator rights now; "
+        "Remove the user from the group if its attached and inline policies together grant "
+        "administrator rights now, under no condition; "
         "undo adds the user again."
     )
     needs = ("group_name",)
@@ -28,6 +29,7 @@ class RemoveUserFromGroup:
         "iam:ListAttachedGroupPolicies",
         "iam:ListGroupPolicies",
         "iam:ListGroupsForUser",
+        *PERMISSIONS,
     )
     permissions = ("iam:RemoveUserFromGroup",)
     undo_permissions = ("iam:AddUserToGroup",)
@@ -40,9 +42,12 @@ class RemoveUserFromGroup:
         params = {"user_name": principal.name, "group_name": finding.evidence["group_name"]}
         group_arn = f"{principal.arn.partition(':user/')[0]}:group/{params['group_name']}"
         holder = Holder(principal.arn.split(":")[4], principal.arn, group_arns=(group_arn,))
-        if self.present(cloud, params) and _grants_admin(cloud, params["group_name"], holder):
-            return params
-        return None
+        if not self.present(cloud, params):
+            return None
+        judgement = _judged(cloud, params["group_name"], holder)
+        if judgement.claim.is_risk and not judgement.claim.is_certain:
+            raise CannotRestore(f"what the group gives is not certain: {judgement.why}")
+        return params if judgement.claim.is_certain else None
 
     def apply(self, cloud: Cloud, params: Mapping[str, str]) -> bool:
         try:
@@ -66,14 +71,15 @@ def _request(params: Mapping[str, str]) -> dict[str, str]:
     return {"UserName": params["user_name"], "GroupName": params["group_name"]}
 
 
-def _grants_admin(cloud: Cloud, group: str, holder: Holder) -> bool:
-    """By an administrator policy of AWS's, or an inline policy."""
+def _judged(cloud: Cloud, group: str, holder: Holder) -> Judgement:
+    """Its attached and inline policies together: a Deny in one takes away from another."""
     attached = cloud.items("iam:ListAttachedGroupPolicies", "AttachedPolicies", GroupName=group)
-    if any(policy["PolicyArn"] in ADMIN_POLICY_ARNS for policy in attached):
-        return True
+    arns = [policy["PolicyArn"] for policy in attached]
     names = cloud.items("iam:ListGroupPolicies", "PolicyNames", GroupName=group)
-    inline = {
+    managed = ManagedPolicies(cloud)
+    documents = {arn: managed.document(arn) for arn in arns} | {
         name: cloud.call("iam:GetGroupPolicy", GroupName=group, PolicyName=name)["PolicyDocument"]
         for name in names
     }
-    return judge_policies(inline, holder).claim.is_risk
+    own = tuple(arn for arn in arns if ":iam::aws:" not in arn)
+    return judge_policies(documents, replace(holder, policy_arns=own))

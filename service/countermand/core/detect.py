@@ -61,6 +61,7 @@ def _apply(rule: Rule, event: Event) -> Finding | None:
         rule.scope,
         rule.restores,
         rule.runbook,
+        rule.resolve,
     )
 
 

@@ -35,8 +35,13 @@ class Claim(StrEnum):
 
     @property
     def is_risk(self) -> bool:
-        """Whether rules fire on it and actions take it back."""
+        """Whether rules fire on it."""
         return self not in {Claim.TAKEOVER, Claim.CONDITIONAL_TAKEOVER, Claim.NONE}
+
+    @property
+    def is_certain(self) -> bool:
+        """Whether it is a risk whatever the circumstances."""
+        return self in {Claim.ADMIN, Claim.ESCALATION}
 
 
 @dataclass(frozen=True, slots=True)

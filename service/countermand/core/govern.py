@@ -15,13 +15,17 @@
                      and not from the future
     gone             principal absent                                      alert_only  yes
     recreated        principal younger than the event: another, same name  alert_only  yes
+    harmless         the policy that the rule asks about gives no way to   skip        no
+                     administrator rights
     governance: every objection is kept as a reason
     already_removed  the grant is no longer there                          skip        yes
     alert_rule       the rule has no remediation                           alert_only  yes
     never_touch      AWS's own role, our own, or a break-glass principal   alert_only  yes
+    uncertain        what the policy gives depends on a condition          alert_only  yes
     irreversible     nobody knows what the change replaced                 alert_only  yes
-    scope            target not at path /, or name outside the service's   alert_only  yes
-                     pattern or the rule's own
+    scope            target, or the policy that the rule asks about, not   alert_only  yes
+                     at path /, or name outside the service's pattern
+                     or the rule's own
     exception        the principal has exactly the exception tag, unless   skip        yes
                      it is this tag that would be taken back
     undone           a human took this very remediation back               alert_only  yes
@@ -34,7 +38,7 @@ An error is never an approval: what could not be read or checked ends above the 
 
 import re
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import timedelta
 from fnmatch import fnmatchcase, translate
 
@@ -138,6 +142,8 @@ def judge(event: Event, finding: Finding, policy: Policy, facts: Facts) -> Rulin
     if finding.subject is None:  # unreachable by the guards; says so to readers and types
         raise AssertionError("a finding without subject passed the guards")
     case = _Case(event, finding, policy, facts, finding.subject, facts.principal)
+    if facts.judgement is not None and facts.judgement.claim.is_risk:
+        finding = replace(finding, evidence={**finding.evidence, "claim": facts.judgement.why})
     for guard in _READABLE:
         objection = guard(case)
         if objection is not None:
@@ -240,6 +246,13 @@ def _recreated(case: _Case) -> Objection | None:
     return Objection(Verdict.ALERT_ONLY, text)
 
 
+def _harmless(case: _Case) -> Objection | None:
+    judgement = case.facts.judgement
+    if judgement is None or judgement.claim.is_risk or not case.facts.grant_present:
+        return None
+    return Objection(Verdict.SKIP, "The policy gives no way to administrator rights", tell=False)
+
+
 def _already_removed(case: _Case) -> Objection | None:
     if case.facts.grant_present:
         return None
@@ -267,6 +280,13 @@ def _never_touch(case: _Case) -> Objection | None:
     return Objection(Verdict.ALERT_ONLY, text)
 
 
+def _uncertain(case: _Case) -> Objection | None:
+    judgement = case.facts.judgement
+    if judgement is None or judgement.claim.is_certain:
+        return None
+    return Objection(Verdict.ALERT_ONLY, f"Not certain, judge by hand: {judgement.why}")
+
+
 def _irreversible(case: _Case) -> Objection | None:
     if case.facts.irreversible is None:
         return None
@@ -275,16 +295,27 @@ def _irreversible(case: _Case) -> Objection | None:
 
 def _scope(case: _Case) -> Objection | None:
     kind, (path, name) = case.subject.kind, _path_and_name(case)
-    scope = case.policy.scopes[kind]
+    wrong = _outside(case.policy, kind, path, name)
+    own = case.finding.scope
+    if wrong is None and own is not None and not fnmatchcase(name, own):
+        wrong = _out_of_scope(kind, f"its name does not match {own}, the scope of the rule")
+    if wrong is None and case.finding.resolve is not None:
+        arn = case.finding.evidence.get(case.finding.resolve, "")
+        wrong = _outside(case.policy, SubjectKind.POLICY, *_of_policy(arn))
+    return wrong
+
+
+def _outside(policy: Policy, kind: SubjectKind, path: str, name: str) -> Objection | None:
     if path != "/":
-        text = f"its path is {path}, only / is in scope"
-    elif scope.match(name) is None:
-        text = f"its name does not match {_glob(case.policy, kind) or 'the empty scope'}"
-    elif case.finding.scope is not None and not fnmatchcase(name, case.finding.scope):
-        text = f"its name does not match {case.finding.scope}, the scope of the rule"
-    else:
-        return None
-    return Objection(Verdict.ALERT_ONLY, f"{kind.capitalize()} is out of scope: {text}")
+        return _out_of_scope(kind, f"its path is {path}, only / is in scope")
+    if policy.scopes[kind].match(name) is None:
+        glob = _glob(policy, kind) or "the empty scope"
+        return _out_of_scope(kind, f"its name does not match {glob}")
+    return None
+
+
+def _out_of_scope(kind: SubjectKind, why: str) -> Objection:
+    return Objection(Verdict.ALERT_ONLY, f"{kind.capitalize()} is out of scope: {why}")
 
 
 def _path_and_name(case: _Case) -> tuple[str, str]:
@@ -294,11 +325,15 @@ def _path_and_name(case: _Case) -> tuple[str, str]:
     if case.principal is not None:
         return case.principal.path, case.principal.name
     if case.subject.kind is SubjectKind.POLICY:
-        path, _, name = case.subject.name.rpartition(":policy")[2].rpartition("/")
-        return f"{path}/", name
+        return _of_policy(case.subject.name)
     name, scope = case.subject.name, case.policy.resource_scope
     by_name = name.startswith("arn:") and not scope.startswith("arn:")
     return "/", (_ARN_TYPE.sub("", name) if by_name else name)
+
+
+def _of_policy(arn: str) -> tuple[str, str]:
+    path, _, name = arn.rpartition(":policy")[2].rpartition("/")
+    return f"{path}/", name
 
 
 def _glob(policy: Policy, kind: SubjectKind) -> str:
@@ -343,11 +378,12 @@ def _mode(case: _Case) -> Objection | None:
 
 
 _SCREEN = (_failed_call, _own_change, _origin, _broken_check, _hidden_target)
-_READABLE = (_unreadable, _not_visible, _gone, _recreated)
+_READABLE = (_unreadable, _not_visible, _gone, _recreated, _harmless)
 _GOVERNANCE = (
     _already_removed,
     _alert_rule,
     _never_touch,
+    _uncertain,
     _irreversible,
     _scope,
     _exception,

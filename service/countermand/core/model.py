@@ -13,6 +13,8 @@ from datetime import datetime
 from enum import StrEnum
 from typing import Any, dataclass_transform
 
+from countermand.core.policydoc import Judgement
+
 
 @dataclass_transform(frozen_default=True, field_specifiers=(field,))
 def value[T](cls: type[T]) -> type[T]:
@@ -168,6 +170,8 @@ class Finding:
     """What the change replaced; the action finds its earlier value as evidence `previous`."""
     runbook: str = ""
     """What the reader of the alert does now, in the words of the rule."""
+    resolve: str | None = None
+    """The evidence with the ARN of a managed policy, whose document decides what this is."""
 
 
 @value
@@ -220,6 +224,8 @@ class Facts:
     """Why the grant cannot be taken back, if so."""
     undo: Undo | None = None
     """The latest undo of the same grant on the same principal, if any."""
+    judgement: Judgement | None = None
+    """What the managed policy gives that the finding asks about."""
 
 
 @value

@@ -5,7 +5,15 @@ from dataclasses import dataclass
 from enum import StrEnum
 from typing import Annotated, Any, Self
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, field_validator, model_validator
+from pydantic import (
+    BaseModel,
+    BeforeValidator,
+    ConfigDict,
+    Field,
+    ValidationInfo,
+    field_validator,
+    model_validator,
+)
 
 from countermand.core import aspects
 from countermand.core.checks import CHECKS, Check, pattern_says_all
@@ -87,6 +95,11 @@ class RuleFile(_File):
         description="What the change replaced. Its earlier value, from the history that is kept of "
         "it, is evidence for the action: `previous`.",
     )
+    resolve: str | None = Field(
+        default=None,
+        description="Name of the evidence that holds the ARN of a managed policy, which is read "
+        "live: the rule stands only if it gives administrator rights.",
+    )
 
     @field_validator("evidence")
     @classmethod
@@ -94,6 +107,13 @@ class RuleFile(_File):
         if PREVIOUS in evidence:
             raise ValueError(f"{PREVIOUS!r} comes from `restores`, never from an event")
         return evidence
+
+    @field_validator("resolve")
+    @classmethod
+    def _of_evidence(cls, resolve: str | None, info: ValidationInfo) -> str | None:
+        if resolve is not None and resolve not in info.data.get("evidence", {}):
+            raise ValueError(f"{resolve!r} is no name in evidence")
+        return resolve
 
     @field_validator("check")
     @classmethod
@@ -193,6 +213,7 @@ class Rule:
     runbook: str
     matches: Matcher
     check: Check
+    resolve: str | None
     subject_kind: SubjectKind
     subject_paths: tuple[Path, ...]
     """Where in `detail` the subject's name is; the first that is there counts."""
@@ -214,6 +235,7 @@ def compile_rule(file: RuleFile) -> Rule:
         runbook=" ".join(file.runbook.split()),
         matches=compile_pattern(file.when),
         check=CHECKS[file.check] if file.check is not None else pattern_says_all,
+        resolve=file.resolve,
         subject_kind=kind,
         subject_paths=tuple(_path(path) for path in paths),
         evidence=tuple((name, _path(path)) for name, path in file.evidence.items()),

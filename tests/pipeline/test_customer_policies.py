@@ -1,0 +1,140 @@
+"""A customer-managed policy that is attached: what its document gives decides, read live."""
+
+from collections.abc import Mapping
+from typing import Any
+
+import pytest
+
+from countermand.core.errors import Denied, Transient
+from countermand.core.model import Mode, Verdict
+from countermand.pipeline import Result
+from fakes import ACCOUNT, user
+from stage import Stage, attack
+
+ARN = f"arn:aws:iam::{ACCOUNT}:policy/iam-test-innocent"
+ALLOW_ALL = {"Effect": "Allow", "Action": "*", "Resource": "*"}
+
+
+def policy(**changes: object) -> Mapping[str, object]:
+    return {"Version": "2012-10-17", "Statement": [ALLOW_ALL | changes]}
+
+
+def attached(arn: str = ARN, **changes: Any) -> str:
+    return attack(requestParameters={"userName": "iam-test-user", "policyArn": arn}, **changes)
+
+
+@pytest.fixture
+def enforcing(stage: Stage) -> Stage:
+    stage.mode = Mode.ENFORCE
+    stage.users(user(policy_arns=frozenset({ARN})))
+    stage.identities.documents[ARN] = [policy()]
+    return stage
+
+
+def test_an_innocent_name_that_resolves_to_admin_is_told_and_taken_back(enforcing: Stage) -> None:
+    assert enforcing.pipeline().handle(attached()) is Result.DECIDED
+    decision = enforcing.record().decision
+    assert decision.leading.finding.rule_id == "customer_policy_attached_to_user"
+    assert "allows every action on *" in decision.leading.finding.evidence["claim"]
+    assert "allows every action on *" in enforcing.notifier.alerts[0].text
+    assert enforcing.identities.writes == ["iam:DetachUserPolicy"]
+    assert not enforcing.identities.attached("iam-test-user", ARN)
+
+
+def test_a_harmless_policy_is_recorded_and_neither_told_nor_taken_back(enforcing: Stage) -> None:
+    enforcing.identities.documents[ARN] = [policy(Action="s3:GetObject")]
+    enforcing.pipeline().handle(attached())
+    decision = enforcing.record().decision
+    assert (decision.verdict, decision.leading.reasons[0].guard) == (Verdict.SKIP, "harmless")
+    assert enforcing.notifier.alerts == []
+    assert enforcing.identities.writes == []
+
+
+def test_a_policy_under_a_condition_is_told_and_left_to_a_human(enforcing: Stage) -> None:
+    enforcing.identities.documents[ARN] = [policy(Condition={"Bool": {"a": "b"}})]
+    enforcing.pipeline().handle(attached())
+    decision = enforcing.record().decision
+    assert decision.verdict is Verdict.ALERT_ONLY
+    assert "under a condition" in decision.reason
+    assert len(enforcing.notifier.alerts) == 1
+    assert enforcing.identities.writes == []
+
+
+def test_the_own_policy_that_its_holder_may_rewrite_is_an_escalation(enforcing: Stage) -> None:
+    document = policy(Action="iam:CreatePolicyVersion", Resource=ARN)
+    enforcing.identities.documents[ARN] = [document]
+    enforcing.pipeline().handle(attached())
+    assert enforcing.record().decision.approved_for_remediation
+
+
+@pytest.mark.parametrize("call", ["iam:GetPolicy", "iam:GetPolicyVersion"])
+@pytest.mark.parametrize("error", [Transient("throttled"), Denied("not allowed")])
+def test_a_document_that_cannot_be_read_is_told_as_unverified_and_tried_again(
+    enforcing: Stage, call: str, error: Exception
+) -> None:
+    enforcing.identities.fail[call] = [error]
+    with pytest.raises(Transient):
+        enforcing.pipeline().handle(attached())
+    assert enforcing.record().decision.unverified
+    assert "UNVERIFIED" in enforcing.notifier.alerts[0].text
+    assert enforcing.identities.writes == []
+    enforcing.pipeline().handle(attached())
+    assert enforcing.identities.writes == ["iam:DetachUserPolicy"]
+
+
+def test_a_policy_that_is_not_to_be_seen_yet_is_waited_for(enforcing: Stage) -> None:
+    del enforcing.identities.documents[ARN]
+    young = f"{enforcing.clock.now():%Y-%m-%dT%H:%M:%SZ}"
+    with pytest.raises(Transient, match="does not show the change yet"):
+        enforcing.pipeline().handle(attached(eventTime=young))
+    assert enforcing.notifier.alerts == []
+
+
+def test_a_policy_that_was_deleted_since_is_attached_to_nobody(enforcing: Stage) -> None:
+    del enforcing.identities.documents[ARN]
+    enforcing.pipeline().handle(attached())
+    assert enforcing.record().decision.leading.reasons[0].guard == "already_removed"
+
+
+def test_a_failed_call_and_another_account_cost_no_read(enforcing: Stage) -> None:
+    enforcing.pipeline().handle(attached(errorCode="AccessDenied"))
+    enforcing.pipeline().handle(attached(eventID="2", recipientAccountId="999999999999"))
+    assert enforcing.identities.calls == []
+
+
+def test_a_policy_out_of_scope_is_told_and_left_alone(enforcing: Stage) -> None:
+    other = f"arn:aws:iam::{ACCOUNT}:policy/innocent"
+    enforcing.users(user(policy_arns=frozenset({other})))
+    enforcing.identities.documents[other] = [policy()]
+    enforcing.pipeline().handle(attached(other))
+    assert "Policy is out of scope" in enforcing.record().decision.reason
+    assert enforcing.identities.writes == []
+
+
+def test_a_document_that_was_made_harmless_before_the_write_is_left_alone(
+    enforcing: Stage,
+) -> None:
+    call = enforcing.identities.call
+
+    def call_then_change(operation: str, **request: Any) -> Any:
+        answer = call(operation, **request)
+        if operation == "iam:GetPolicyVersion":
+            enforcing.identities.documents[ARN] = [policy(Action="s3:GetObject")]
+        return answer
+
+    enforcing.identities.call = call_then_change  # type: ignore[method-assign]
+    with pytest.raises(Transient, match="judged anew"):
+        enforcing.pipeline().handle(attached())
+    assert enforcing.identities.writes == []
+
+
+def test_a_grant_that_comes_back_is_found_by_the_second_look(enforcing: Stage) -> None:
+    pipeline = enforcing.pipeline()
+    pipeline.handle(attached())
+    enforcing.users(user(policy_arns=frozenset({ARN})))
+    enforcing.clock.advance(5)
+    look = enforcing.rechecks.next(0.001)
+    assert look is not None
+    pipeline.recheck(look)
+    assert enforcing.identities.writes == ["iam:DetachUserPolicy"] * 2
+    enforcing.rechecks.abandon()
