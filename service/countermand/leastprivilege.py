@@ -118,7 +118,13 @@ _TARGETS: tuple[tuple[str, frozenset[str], tuple[str, ...]], ...] = (
     ),
     (
         "Functions",
-        frozenset({"lambda:PutFunctionConcurrency", "lambda:RemovePermission"}),
+        frozenset(
+            {
+                "lambda:DeleteFunctionUrlConfig",
+                "lambda:PutFunctionConcurrency",
+                "lambda:RemovePermission",
+            }
+        ),
         ("lambda:*:{account}:function:{scope}",),
     ),
     (

@@ -190,3 +190,31 @@ def test_a_policy_that_is_gone_has_no_permission() -> None:
     script.refuse("get_policy", "ResourceNotFoundException")
     assert not action.apply(script.cloud(), params)
     assert not action.present(script.cloud(), params)
+
+
+URL = "delete_function_url"
+
+
+def test_an_open_url_is_deleted_and_another_one_made_with_its_settings(function: Function) -> None:
+    cors = {"AllowOrigins": ["https://example.com"], "MaxAge": 60}
+    made = function.client.create_function_url_config(
+        FunctionName=function.name, AuthType="NONE", Cors=cors
+    )
+    params = look(function.cloud, URL, function.name)
+    assert params is not None
+    assert params["url"] == made["FunctionUrl"]
+    take_back_and_undo(function.cloud, URL, params)
+    again = function.client.get_function_url_config(FunctionName=function.name)
+    assert (again["AuthType"], again["Cors"]) == ("NONE", cors)
+
+
+def test_a_url_that_asks_for_credentials_is_left_alone(function: Function) -> None:
+    function.client.create_function_url_config(FunctionName=function.name, AuthType="AWS_IAM")
+    assert look(function.cloud, URL, function.name) is None
+
+
+def test_a_url_that_is_gone_needs_no_deletion(function: Function) -> None:
+    params = {"function": function.name, "qualifier": "", "url": "", "settings": "{}"}
+    assert not ALL[URL].present(function.cloud, params)
+    with pytest.raises(Gone):
+        look(function.cloud, URL, function.name)

@@ -240,3 +240,77 @@ def test_nothing_but_a_deny_policy_is_ever_attached(account: Account, kind: Subj
     action = f"reattach_{kind}_deny_policy"
     assert ADMIN_ARN not in PROTECTED_DENY_ARNS
     assert account.look(action, Subject(kind, account.name), policy_arn=ADMIN_ARN) is None
+
+
+# --- policies that grant and are attached to nobody
+
+DELETE = "delete_unattached_policy"
+
+
+def made_policy(account: Account, text: str) -> str:
+    answer = account.iam.create_policy(
+        PolicyName=f"{account.name}-made", PolicyDocument=text, Description="for a test"
+    )
+    return str(answer["Policy"]["Arn"])
+
+
+def test_a_policy_that_is_attached_to_nobody_is_deleted_and_made_again(account: Account) -> None:
+    arn = made_policy(account, ADMIN)
+    params = account.look(DELETE, Subject(SubjectKind.POLICY, arn))
+    assert params is not None
+    action = ALL[DELETE]
+    assert action.present(account.cloud, params)
+    assert action.apply(account.cloud, params)
+    assert not action.present(account.cloud, params)
+    assert not action.apply(account.cloud, params)
+    action.undo(account.cloud, params)
+    again = account.iam.get_policy(PolicyArn=arn)["Policy"]
+    assert (again["Description"], again["DefaultVersionId"]) == ("for a test", "v1")
+    version = account.iam.get_policy_version(PolicyArn=arn, VersionId="v1")["PolicyVersion"]
+    assert version["Document"] == json.loads(ADMIN)
+    assert not action.present(account.cloud, params)  # another policy: its maker is asked anew
+
+
+def test_a_policy_that_grants_nothing_is_left_alone(account: Account) -> None:
+    arn = made_policy(account, READ)
+    assert account.look(DELETE, Subject(SubjectKind.POLICY, arn)) is None
+
+
+@pytest.mark.parametrize(("why", "text"), [("in use", "in use"), ("several", "several versions")])
+def test_a_policy_that_would_be_missed_is_not_deleted(
+    account: Account, why: str, text: str
+) -> None:
+    arn = made_policy(account, ADMIN)
+    if why == "in use":
+        account.iam.attach_user_policy(UserName=account.name, PolicyArn=arn)
+    else:
+        account.iam.create_policy_version(PolicyArn=arn, PolicyDocument=READ)
+    with pytest.raises(CannotRestore, match=text):
+        account.look(DELETE, Subject(SubjectKind.POLICY, arn))
+
+
+def test_a_policy_whose_arn_the_event_does_not_say_is_not_looked_for(account: Account) -> None:
+    with pytest.raises(CannotRestore, match="does not say its ARN"):
+        account.look(DELETE, Subject(SubjectKind.POLICY, "some-name"))
+
+
+# --- MFA devices
+
+
+def test_a_device_of_another_is_taken_from_the_user_and_only_its_owner_enrols_it(
+    account: Account,
+) -> None:
+    serial = account.iam.create_virtual_mfa_device(VirtualMFADeviceName=account.name)[
+        "VirtualMFADevice"
+    ]["SerialNumber"]
+    codes = {"AuthenticationCode1": "123456", "AuthenticationCode2": "654321"}
+    account.iam.enable_mfa_device(UserName=account.name, SerialNumber=serial, **codes)
+    subject, action = Subject(SubjectKind.USER, account.name), ALL["deactivate_mfa_device"]
+    params = account.look(action.name, subject, serial_number=serial)
+    assert params is not None
+    assert action.present(account.cloud, params)
+    assert action.apply(account.cloud, params)
+    assert not action.present(account.cloud, params)
+    assert account.look(action.name, subject, serial_number=serial) is None
+    with pytest.raises(CannotRestore, match="two codes"):
+        action.undo(account.cloud, params)

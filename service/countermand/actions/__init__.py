@@ -3,15 +3,18 @@
 from collections.abc import Mapping
 
 from countermand.actions.deactivate_access_key import DeactivateAccessKey
+from countermand.actions.deactivate_mfa_device import DeactivateMfaDevice
 from countermand.actions.deactivate_service_specific_credential import (
     DeactivateServiceSpecificCredential,
 )
 from countermand.actions.deactivate_signing_certificate import DeactivateSigningCertificate
 from countermand.actions.deactivate_ssh_public_key import DeactivateSshPublicKey
 from countermand.actions.delete_account_assignment import DeleteAccountAssignment
+from countermand.actions.delete_function_url import DeleteFunctionUrl
 from countermand.actions.delete_login_profile import DeleteLoginProfile
 from countermand.actions.delete_oidc_provider import DeleteOidcProvider
 from countermand.actions.delete_saml_provider import DeleteSamlProvider
+from countermand.actions.delete_unattached_policy import DeleteUnattachedPolicy
 from countermand.actions.deny_by_boundary import DenyByBoundary
 from countermand.actions.deny_without_mfa import DenyWithoutMfa
 from countermand.actions.detach_permission_set_policy import DetachPermissionSetPolicy
@@ -65,7 +68,10 @@ _ACTIONS: tuple[Action, ...] = (
     ScrambleLoginProfile(),
     UntagPrincipal(SubjectKind.USER),
     UntagPrincipal(SubjectKind.ROLE),
+    DeactivateMfaDevice(),
     DeleteAccountAssignment(),
+    DeleteFunctionUrl(),
+    DeleteUnattachedPolicy(),
     DeleteOidcProvider(),
     DeleteSamlProvider(),
     DetachPermissionSetPolicy(),
