@@ -240,16 +240,18 @@ _DECODER = json.JSONDecoder(object_pairs_hook=_without_repeats)
 # --- the requests of the ways
 
 
-def _arn(resource: str, account_id: str) -> str:
-    """Of `service:resource`. The region is none that exists; see `_normal`."""
-    service, _, rest = resource.replace("NAME", "=").partition(":")
-    return f"arn:aws:{service}:{'' if service == 'iam' else '='}:{account_id}:{rest}"
-
-
 _NEEDS = tuple(dict.fromkeys(need for way in WAYS for need in way.needs))
 _BIT = {need: 1 << number for number, need in enumerate(_NEEDS)}
 _EVERY_BIT = (1 << len(_NEEDS)) - 1
 _OWN_BITS = sum(_BIT[way.needs[0]] for way in WAYS if way.on_own)
+
+
+def _around(resource: str) -> tuple[str, str]:
+    """The ARN of `service:resource` before and after the account. Its region is none that exists;
+    see `_normal`.
+    """
+    service, _, rest = resource.replace("NAME", "=").partition(":")
+    return f"arn:aws:{service}:{'' if service == 'iam' else '='}:", f":{rest}"
 
 
 def _grouped(word: int, *, own: bool = False) -> dict[str, int]:
@@ -267,7 +269,9 @@ _BITS_OF_ACTION = _grouped(0)
 _ACTIONS = sorted(_BITS_OF_ACTION)
 _NAMES_OF_ACTIONS = frozenset(_ACTIONS)
 _LAST = chr(0x10FFFF)
+_ANY_REGION = ("", "*", "**")
 _BITS_OF_RESOURCE = _grouped(1)
+_PLACES = tuple((*_around(resource), bits) for resource, bits in _BITS_OF_RESOURCE.items())
 _OWN_BITS_OF_RESOURCE = _grouped(1, own=True)
 
 type _Aim = tuple[tuple[str, int], ...]
@@ -275,7 +279,7 @@ type _Aim = tuple[tuple[str, int], ...]
 
 
 def _anything(account_id: str) -> _Aim:
-    return tuple((_arn(resource, account_id), b) for resource, b in _BITS_OF_RESOURCE.items())
+    return tuple([(f"{head}{account_id}{tail}", bits) for head, tail, bits in _PLACES])
 
 
 def _own_aims(holder: Holder) -> list[_Aim]:
@@ -313,9 +317,11 @@ def _normal(pattern: str, user: str, *, anywhere: bool) -> str:
     parts = pattern.split(":", 5)
     if len(parts) < 6:  # noqa: PLR2004  the parts of an ARN
         return pattern
-    if parts[1].startswith("aws-"):
-        parts[1] = "aws"
-    if anywhere and parts[3] and not is_all(parts[3]):
+    partition, region = parts[1], parts[3]
+    if not partition.startswith("aws-") and (not anywhere or region in _ANY_REGION):
+        return pattern
+    parts[1] = "aws" if partition.startswith("aws-") else partition
+    if anywhere and region not in _ANY_REGION:
         parts[3] = "="
     return ":".join(parts)
 
