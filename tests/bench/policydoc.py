@@ -9,6 +9,8 @@ import timeit
 from collections.abc import Callable
 from functools import partial
 
+from moto.iam.aws_managed_policies import aws_managed_policies_data
+
 from countermand.core.policydoc import Holder, judge_policies
 
 LONGEST = 6144
@@ -22,19 +24,21 @@ type Statement = dict[str, object]
 
 def filled(*pattern: Statement) -> str:
     """As many statements of a pattern as fit; `#` becomes another number in each."""
-    text = json.dumps(pattern)
+    template = json.dumps(pattern)
     statements: list[Statement] = []
-    while (
-        len(as_text(more := [*statements, *json.loads(text.replace("#", str(len(statements))))]))
-        <= LONGEST
-    ):
+    while True:
+        more = [*statements, *json.loads(template.replace("#", str(len(statements))))]
+        if len(policy(more)) > LONGEST:
+            return policy(statements)
         statements = more
-    return as_text(statements)
 
 
-def as_text(statements: list[Statement]) -> str:
-    document = {"Version": "2012-10-17", "Statement": statements}
+def as_text(document: object) -> str:
     return json.dumps(document, separators=(",", ":"))
+
+
+def policy(statements: list[Statement]) -> str:
+    return as_text({"Version": "2012-10-17", "Statement": statements})
 
 
 def allow(*actions: str, resources: tuple[str, ...] = ("*",), **others: object) -> Statement:
@@ -71,13 +75,27 @@ def microseconds(function: Callable[[], object], rounds: int = 40, calls: int = 
     return min(timeit.repeat(function, number=calls, repeat=rounds)) / calls * 1e6
 
 
+def costs(text: str, rounds: int = 40) -> tuple[float, float]:
+    """Of the judgement and of parsing alone."""
+    judging = microseconds(partial(judge_policies, {"": text}, HOLDER), rounds)
+    return judging, microseconds(partial(json.loads, text), rounds)
+
+
 def main() -> None:
-    print("us per judgement of a policy of 6 KB, best of 40 rounds of 50")
+    managed = [
+        as_text(found["Document"]) for found in json.loads(aws_managed_policies_data).values()
+    ]
+    near = [text for text in managed if LONGEST * 0.9 <= len(text) <= LONGEST]
+    each = sorted(costs(text, rounds=10) for text in near)
+    print("us per judgement, text to answer, best round; in brackets: times json.loads")
+    for name, (judging, parsing) in (("median", each[len(each) // 2]), ("worst", each[-1])):
+        print(f"  {name} of {len(each)} policies of AWS's of 6 KB: {judging:5.1f} ", end="")
+        print(f"({judging / parsing:.1f})")
+    print("policies of 6 KB made of one thing:")
     for name, text in SHAPES.items():
-        cost = microseconds(partial(judge_policies, {"": text}, HOLDER))
-        parsing = microseconds(partial(json.loads, text))
+        judging, parsing = costs(text)
         claim = judge_policies({"": text}, HOLDER).claim
-        print(f"  {name:<26} {cost:6.1f} ({cost / parsing:.1f} times json.loads), {claim}")
+        print(f"  {name:<26} {judging:6.1f} ({judging / parsing:4.1f}), {claim}")
 
 
 if __name__ == "__main__":

@@ -206,6 +206,25 @@ def test_a_harmless_policy_is_ignored_and_stays(site: Site) -> None:
     assert site.mails() == []
 
 
+def test_a_customers_policy_is_judged_by_its_document_whatever_its_name(site: Site) -> None:
+    worker = site.start(mode="enforce")
+    iam, user = site.clients.get("iam"), site.user("named")
+    site.lab.create_user(user, {})
+    verdicts = {}
+    for action in ("s3:GetObject", "iam:PutUserPolicy"):
+        statement = {"Effect": "Allow", "Action": action, "Resource": "*"}
+        document = json.dumps({"Version": "2012-10-17", "Statement": statement})
+        name = f"{user}-{action.partition(':')[0]}"
+        arn = iam.create_policy(PolicyName=name, PolicyDocument=document)["Policy"]["Arn"]
+        site.lab.attach(user, arn)
+        record = attach_event(site.account, user, arn)
+        site.lab.put_event(record, CLOUDTRAIL_CALL)
+        verdicts[action] = decision(worker, record["eventID"])["verdict"]
+        assert site.lab.has_policy(user, arn) is (action == "s3:GetObject")
+    assert verdicts == {"s3:GetObject": "skip", "iam:PutUserPolicy": "remediate"}
+    assert eventually(lambda: len(site.mails()) == 1)
+
+
 def test_an_administrator_policy_of_a_role_or_a_group_in_scope_is_taken_back(site: Site) -> None:
     worker = site.start(mode="enforce")
     iam, name = site.clients.get("iam"), site.user("shared")

@@ -1,9 +1,9 @@
-"""What policy documents give their holder, and whom a trust policy lets in; see `escalations.py`.
+"""What policies together give their holder: administrator rights, or a way to them.
 
-Documents come from events and from IAM, and go in as JSON text (URL-encoded or not) or as objects;
-an answer names the statement, the action and the reason. The question is put as requests that IAM
-would evaluate: each action of each way, on a resource that nobody had in mind (so that only what
-covers all of them covers it) and on the holder's own user, role, group and policies.
+Called by the checks and actions, and by `facts.py`, with documents as they come; an answer names
+the statement, the action and the reason. The question is put as requests that IAM would evaluate,
+taken from `escalations.py`: each action of each way, on a resource that nobody had in mind (so that
+only what covers all of them covers it) and on the holder's own user, role, group and policies.
 
 | Allow       | Deny        | the request is |
 |-------------|-------------|----------------|
@@ -17,33 +17,31 @@ A permissions boundary is evaluated alike, and the weaker of the two answers cou
 https://docs.aws.amazon.com/IAM/latest/UserGuide/reference_policies_evaluation-logic.html
 """
 
-import json
 from bisect import bisect_left
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, NamedTuple
-from urllib.parse import unquote
 
 from countermand.core.escalations import ANY, WAYS, Claim, Way
+from countermand.core.policysyntax import (
+    Policy,
+    UnreadableError,
+    is_all,
+    matches,
+    one_of,
+    printable,
+    read_policy,
+)
 
-_LONGEST = 1 << 20
-"""Characters. IAM itself stores up to 10,240; the longest of AWS's own has some 150,000."""
 _MOST_WILDCARDS = 20_000
-"""Comparisons with wildcards in one judgement, some 0.2 s: no document of AWS's needs 2,000."""
-_CURRENT_VERSION = "2012-10-17"
+"""Comparisons with wildcards in one judgement: the bound of what a hostile document costs. All of
+AWS's managed policies together need fewer (`test_policydoc.py`)."""
 _USER_VARIABLE = "${aws:username}"
-_ONLY_TEXTS = frozenset({str})
-_EFFECTS = ("Allow", "Deny")
-_INVERTED = {"Action": "NotAction", "Resource": "NotResource"}
 _CONDITIONAL = {
     Claim.ADMIN: Claim.CONDITIONAL_ADMIN,
     Claim.ESCALATION: Claim.CONDITIONAL_ESCALATION,
     Claim.TAKEOVER: Claim.CONDITIONAL_TAKEOVER,
 }
-
-
-class UnreadableError(ValueError):
-    """A document that IAM would not take; the text says what is wrong and where, safe to print."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,15 +78,6 @@ class Judgement:
     """URL of who describes the way."""
 
 
-@dataclass(frozen=True, slots=True)
-class Policy:
-    """A document that was read."""
-
-    statements: Sequence[Mapping[str, Any]]
-    has_variables: bool
-    """Whether `${aws:username}` means the user; in older versions it means itself."""
-
-
 NOTHING = Judgement(Claim.NONE, "gives no way to administrator rights")
 
 
@@ -113,143 +102,21 @@ def judge_policies(
     return found if unreadable is None or found.claim.is_risk else unreadable
 
 
-def read_policy(document: object) -> Policy:
-    """Raises `UnreadableError`.
-
-    A key that comes twice is refused, as IAM refuses it: "Individual elements must not contain
-    multiple instances of the same key". To take the last one would let a forged event hide the
-    first. https://docs.aws.amazon.com/IAM/latest/UserGuide/reference_policies_grammar.html
-    """
-    policy = _parsed(document) if isinstance(document, str) else document
-    if not isinstance(policy, Mapping) or "Statement" not in policy:
-        raise UnreadableError("a policy is an object with Statement")
-    found = policy["Statement"]
-    statements = found if isinstance(found, list) else [found]
-    for number, statement in enumerate(statements, start=1):
-        if (wrong := _wrong(statement)) is not None:
-            raise UnreadableError(f"statement {number}: {wrong}")
-    return Policy(statements, policy.get("Version") == _CURRENT_VERSION)
-
-
-def one_of(statement: Mapping[str, Any], key: str) -> tuple[list[str], bool]:
-    """The texts of `key` or `Not<key>`, and whether it was the latter. Raises `UnreadableError`."""
-    inverted = (not_key := _INVERTED[key]) in statement
-    if inverted == (key in statement):
-        raise UnreadableError(f"a statement needs either {key} or {not_key}")
-    return texts(statement[not_key if inverted else key], key), inverted
-
-
-def texts(value: object, key: str) -> list[str]:
-    """One text or a list of them, as a list. Raises `UnreadableError`."""
-    if type(value) is str:
-        return [value]
-    if type(value) is not list or not _ONLY_TEXTS.issuperset(map(type, value)):
-        raise UnreadableError(f"{key} must be a text or a list of texts")
-    return value
-
-
-def is_all(pattern: str) -> bool:
-    """Whether it is `*`, or means the same."""
-    return bool(pattern) and not pattern.strip("*")
-
-
-def matches(pattern: str, text: str) -> bool:
-    """IAM's `*` and `?`, without the exponential time that a regular expression may take."""
-    if len(pattern) - pattern.count("*") > len(text):
-        return False
-    if "?" in pattern:
-        return _matches_each(pattern, text)
-    head, *middle = pattern.split("*")
-    if not middle:
-        return pattern == text
-    tail = middle.pop()
-    if not (text.startswith(head) and text.endswith(tail)):
-        return False
-    at, end = len(head), len(text) - len(tail)
-    for part in middle:
-        found = text.find(part, at, end)
-        if found < 0:
-            return False
-        at = found + len(part)
-    return True
-
-
-def _matches_each(pattern: str, text: str) -> bool:
-    at = read = 0
-    star = resume = -1
-    while read < len(text):
-        if at < len(pattern) and pattern[at] == "*":
-            star, resume, at = at, read, at + 1
-        elif at < len(pattern) and pattern[at] in {"?", text[read]}:
-            at, read = at + 1, read + 1
-        elif star >= 0:
-            at, resume = star + 1, resume + 1
-            read = resume
-        else:
-            return False
-    return not pattern[at:].strip("*")
-
-
-def printable(text: str, limit: int = 128) -> str:
-    """For people and logs: ASCII without control characters, at most so long."""
-    shown = "".join(c if " " <= c <= "~" else "?" for c in text[:limit])
-    return shown + "..." if len(text) > limit else shown
-
-
-# --- reading
-
-
-def _parsed(text: str) -> object:
-    if len(text) > _LONGEST:
-        raise UnreadableError(f"longer than {_LONGEST} characters")
-    text = text if text.lstrip()[:1] == "{" else unquote(text)
-    try:
-        return _DECODER.decode(text)
-    except json.JSONDecodeError as error:
-        raise UnreadableError(f"no JSON at character {error.pos}: {error.msg}") from None
-    except RecursionError:
-        raise UnreadableError("nested too deeply") from None
-    except UnreadableError:
-        raise
-    except ValueError:
-        raise UnreadableError("a number has too many digits") from None
-
-
-def _without_repeats(pairs: list[tuple[str, object]]) -> dict[str, object]:
-    found = dict(pairs)
-    if len(found) < len(pairs):
-        seen: set[str] = set()
-        twice = next(k for k, _ in pairs if k in seen or seen.add(k))  # type: ignore[func-returns-value]
-        raise UnreadableError(f'key "{printable(twice, 40)}" comes twice in one object')
-    return found
-
-
-def _wrong(statement: object) -> str | None:
-    if type(statement) is not dict and not isinstance(statement, Mapping):
-        return "not an object"
-    if statement.get("Effect") not in _EFFECTS:
-        return "Effect must be Allow or Deny"
-    if "Condition" in statement and not isinstance(statement["Condition"], Mapping):
-        return "Condition must be an object"
-    return None
-
-
-_DECODER = json.JSONDecoder(object_pairs_hook=_without_repeats)
-
-
 # --- the requests of the ways
-
-
-def _arn(resource: str, account_id: str) -> str:
-    """Of `service:resource`. The region is none that exists; see `_normal`."""
-    service, _, rest = resource.replace("NAME", "=").partition(":")
-    return f"arn:aws:{service}:{'' if service == 'iam' else '='}:{account_id}:{rest}"
 
 
 _NEEDS = tuple(dict.fromkeys(need for way in WAYS for need in way.needs))
 _BIT = {need: 1 << number for number, need in enumerate(_NEEDS)}
 _EVERY_BIT = (1 << len(_NEEDS)) - 1
 _OWN_BITS = sum(_BIT[way.needs[0]] for way in WAYS if way.on_own)
+
+
+def _around(resource: str) -> tuple[str, str]:
+    """The ARN of `service:resource` before and after the account. Its region is none that exists;
+    see `_normal`.
+    """
+    service, _, rest = resource.replace("NAME", "=").partition(":")
+    return f"arn:aws:{service}:{'' if service == 'iam' else '='}:", f":{rest}"
 
 
 def _grouped(word: int, *, own: bool = False) -> dict[str, int]:
@@ -267,7 +134,9 @@ _BITS_OF_ACTION = _grouped(0)
 _ACTIONS = sorted(_BITS_OF_ACTION)
 _NAMES_OF_ACTIONS = frozenset(_ACTIONS)
 _LAST = chr(0x10FFFF)
+_ANY_REGION = ("", "*", "**")
 _BITS_OF_RESOURCE = _grouped(1)
+_PLACES = tuple((*_around(resource), bits) for resource, bits in _BITS_OF_RESOURCE.items())
 _OWN_BITS_OF_RESOURCE = _grouped(1, own=True)
 
 type _Aim = tuple[tuple[str, int], ...]
@@ -275,7 +144,7 @@ type _Aim = tuple[tuple[str, int], ...]
 
 
 def _anything(account_id: str) -> _Aim:
-    return tuple((_arn(resource, account_id), b) for resource, b in _BITS_OF_RESOURCE.items())
+    return tuple([(f"{head}{account_id}{tail}", bits) for head, tail, bits in _PLACES])
 
 
 def _own_aims(holder: Holder) -> list[_Aim]:
@@ -313,9 +182,11 @@ def _normal(pattern: str, user: str, *, anywhere: bool) -> str:
     parts = pattern.split(":", 5)
     if len(parts) < 6:  # noqa: PLR2004  the parts of an ARN
         return pattern
-    if parts[1].startswith("aws-"):
-        parts[1] = "aws"
-    if anywhere and parts[3] and not is_all(parts[3]):
+    partition, region = parts[1], parts[3]
+    if not partition.startswith("aws-") and (not anywhere or region in _ANY_REGION):
+        return pattern
+    parts[1] = "aws" if partition.startswith("aws-") else partition
+    if anywhere and region not in _ANY_REGION:
         parts[3] = "="
     return ":".join(parts)
 

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from enum import StrEnum
 from typing import Any
 
-from countermand.core.policydoc import (
+from countermand.core.policysyntax import (
     UnreadableError,
     is_all,
     matches,

@@ -1,0 +1,153 @@
+"""The syntax of IAM's policies: documents to statements, and patterns to answers.
+
+For `policydoc.py` and `trust.py`. A document is JSON text, URL-encoded or not, or an object, from
+an event or from IAM, and may be anything: what IAM would not take raises `UnreadableError`.
+https://docs.aws.amazon.com/IAM/latest/UserGuide/reference_policies_grammar.html
+"""
+
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+from urllib.parse import unquote
+
+_LONGEST = 1 << 20
+"""Characters. IAM itself stores up to 10,240; the longest of AWS's own has some 150,000."""
+_CURRENT_VERSION = "2012-10-17"
+_ONLY_TEXTS = frozenset({str})
+_EFFECTS = ("Allow", "Deny")
+_INVERTED = {"Action": "NotAction", "Resource": "NotResource"}
+
+
+class UnreadableError(ValueError):
+    """A document that IAM would not take; the text says what is wrong and where, safe to print."""
+
+
+@dataclass(frozen=True, slots=True)
+class Policy:
+    """A document that was read."""
+
+    statements: Sequence[Mapping[str, Any]]
+    has_variables: bool
+    """Whether `${aws:username}` means the user; in older versions it means itself."""
+
+
+def read_policy(document: object) -> Policy:
+    """Raises `UnreadableError`.
+
+    A key that comes twice is refused, as IAM refuses it: "Individual elements must not contain
+    multiple instances of the same key". To take the last one would let a forged event hide the
+    first. https://docs.aws.amazon.com/IAM/latest/UserGuide/reference_policies_grammar.html
+    """
+    policy = _parsed(document) if isinstance(document, str) else document
+    if not isinstance(policy, Mapping) or "Statement" not in policy:
+        raise UnreadableError("a policy is an object with Statement")
+    found = policy["Statement"]
+    statements = found if isinstance(found, list) else [found]
+    for number, statement in enumerate(statements, start=1):
+        if (wrong := _wrong(statement)) is not None:
+            raise UnreadableError(f"statement {number}: {wrong}")
+    return Policy(statements, policy.get("Version") == _CURRENT_VERSION)
+
+
+def one_of(statement: Mapping[str, Any], key: str) -> tuple[list[str], bool]:
+    """The texts of `key` or `Not<key>`, and whether it was the latter. Raises `UnreadableError`."""
+    inverted = (not_key := _INVERTED[key]) in statement
+    if inverted == (key in statement):
+        raise UnreadableError(f"a statement needs either {key} or {not_key}")
+    return texts(statement[not_key if inverted else key], key), inverted
+
+
+def texts(value: object, key: str) -> list[str]:
+    """One text or a list of them, as a list. Raises `UnreadableError`."""
+    if type(value) is str:
+        return [value]
+    if type(value) is not list or not _ONLY_TEXTS.issuperset(map(type, value)):
+        raise UnreadableError(f"{key} must be a text or a list of texts")
+    return value
+
+
+def is_all(pattern: str) -> bool:
+    """Whether it is `*`, or means the same."""
+    return bool(pattern) and not pattern.strip("*")
+
+
+def matches(pattern: str, text: str) -> bool:
+    """IAM's `*` and `?`, without the exponential time that a regular expression may take."""
+    if len(pattern) - pattern.count("*") > len(text):
+        return False
+    if "?" in pattern:
+        return _matches_each(pattern, text)
+    head, *middle = pattern.split("*")
+    if not middle:
+        return pattern == text
+    tail = middle.pop()
+    if not (text.startswith(head) and text.endswith(tail)):
+        return False
+    at, end = len(head), len(text) - len(tail)
+    for part in middle:
+        found = text.find(part, at, end)
+        if found < 0:
+            return False
+        at = found + len(part)
+    return True
+
+
+def _matches_each(pattern: str, text: str) -> bool:
+    at = read = 0
+    star = resume = -1
+    while read < len(text):
+        if at < len(pattern) and pattern[at] == "*":
+            star, resume, at = at, read, at + 1
+        elif at < len(pattern) and pattern[at] in {"?", text[read]}:
+            at, read = at + 1, read + 1
+        elif star >= 0:
+            at, resume = star + 1, resume + 1
+            read = resume
+        else:
+            return False
+    return not pattern[at:].strip("*")
+
+
+def printable(text: str, limit: int = 128) -> str:
+    """For people and logs: ASCII without control characters, at most so long."""
+    shown = "".join(c if " " <= c <= "~" else "?" for c in text[:limit])
+    return shown + "..." if len(text) > limit else shown
+
+
+def _parsed(text: str) -> object:
+    if len(text) > _LONGEST:
+        raise UnreadableError(f"longer than {_LONGEST} characters")
+    text = text if text.lstrip()[:1] == "{" else unquote(text)
+    try:
+        return _DECODER.decode(text)
+    except json.JSONDecodeError as error:
+        raise UnreadableError(f"no JSON at character {error.pos}: {error.msg}") from None
+    except RecursionError:
+        raise UnreadableError("nested too deeply") from None
+    except UnreadableError:
+        raise
+    except ValueError:
+        raise UnreadableError("a number has too many digits") from None
+
+
+def _without_repeats(pairs: list[tuple[str, object]]) -> dict[str, object]:
+    found = dict(pairs)
+    if len(found) < len(pairs):
+        seen: set[str] = set()
+        twice = next(k for k, _ in pairs if k in seen or seen.add(k))  # type: ignore[func-returns-value]
+        raise UnreadableError(f'key "{printable(twice, 40)}" comes twice in one object')
+    return found
+
+
+def _wrong(statement: object) -> str | None:
+    if type(statement) is not dict and not isinstance(statement, Mapping):
+        return "not an object"
+    if statement.get("Effect") not in _EFFECTS:
+        return "Effect must be Allow or Deny"
+    if "Condition" in statement and not isinstance(statement["Condition"], Mapping):
+        return "Condition must be an object"
+    return None
+
+
+_DECODER = json.JSONDecoder(object_pairs_hook=_without_repeats)
