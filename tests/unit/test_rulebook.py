@@ -389,7 +389,7 @@ def test_a_rule_about_several_events_stands_beside_the_others(tmp_path: Path) ->
     ("old", "new", "line", "key"),
     [
         ("by: user", "by: policy", 9, "correlate.by"),
-        ("within_minutes: 10", "within_minutes: 61", 10, "correlate.within_minutes"),
+        ("within_minutes: 10", "within_minutes: 1441", 10, "correlate.within_minutes"),
         ("  steps:\n    - [something_happened]\n", "", 8, "correlate"),
         ("    - [something_happened]", "    - []", 12, "correlate.steps.0"),
         ("  steps:", "  denied_calls: 5\n  steps:", 8, "correlate"),

@@ -11,10 +11,11 @@ from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 
 from countermand.core.model import Event, Finding, Subject, SubjectKind
-from countermand.core.rule import By, Correlation, RuleSet
+from countermand.core.rule import By, Correlate, Correlation, RuleSet
 
 _DENIED = ("AccessDenied", "UnauthorizedOperation", "Client.UnauthorizedOperation")
 _MINUTE = 60
+_MOST_GRAINS = 60
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,7 +37,7 @@ def traces(event: Event, findings: Sequence[Finding], rules: RuleSet) -> Iterato
         for what, subject in _parts(event, findings, correlation):
             span = correlation.file.correlate.within_minutes * _MINUTE
             time = int(event.time.timestamp())
-            time -= time % _MINUTE if correlation.file.correlate.steps else 0
+            time -= time % _grain(correlation.file.correlate)
             story = f"{event.account_id}/{correlation.id}/{subject.kind}/{subject.name.lower()}"
             spans = (time // span + offset for offset in (0, -1, 1))
             sets = tuple(f"{story}/{number * span}" for number in spans)
@@ -113,6 +114,13 @@ def _common(correlation: Correlation, event: Event, finding: Finding) -> Subject
         return Subject(SubjectKind.RESOURCE, caller) if caller else None
     subject = finding.subject
     return subject if subject is not None and subject.kind is correlation.subject_kind else None
+
+
+def _grain(correlate: Correlate) -> int:
+    """Seconds that steps are told apart by: a flood of one rule must not fill the set before the
+    others come. Denied calls are counted, and many enough are enough.
+    """
+    return _MINUTE * max(1, correlate.within_minutes // _MOST_GRAINS) if correlate.steps else 1
 
 
 def _split(member: str) -> tuple[int, str]:

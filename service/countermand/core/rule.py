@@ -140,7 +140,7 @@ class Correlate(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True)
 
     by: By
-    within_minutes: int = Field(ge=1, le=60)
+    within_minutes: int = Field(ge=1, le=1440)
     steps: tuple[Annotated[tuple[str, ...], Field(min_length=1)], ...] = Field(
         default=(),
         max_length=10,
