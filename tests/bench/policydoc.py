@@ -75,10 +75,10 @@ def microseconds(function: Callable[[], object], rounds: int = 40, calls: int = 
     return min(timeit.repeat(function, number=calls, repeat=rounds)) / calls * 1e6
 
 
-def costs(text: str, rounds: int = 40) -> tuple[float, float]:
+def costs(text: str) -> tuple[float, float]:
     """Of the judgement and of parsing alone."""
-    judging = microseconds(partial(judge_policies, {"": text}, HOLDER), rounds)
-    return judging, microseconds(partial(json.loads, text), rounds)
+    judging = microseconds(partial(judge_policies, {"": text}, HOLDER))
+    return judging, microseconds(partial(json.loads, text))
 
 
 def main() -> None:
@@ -86,7 +86,7 @@ def main() -> None:
         as_text(found["Document"]) for found in json.loads(aws_managed_policies_data).values()
     ]
     near = [text for text in managed if LONGEST * 0.9 <= len(text) <= LONGEST]
-    each = sorted(costs(text, rounds=10) for text in near)
+    each = sorted(costs(text) for text in near)
     print("us per judgement, text to answer, best round; in brackets: times json.loads")
     for name, (judging, parsing) in (("median", each[len(each) // 2]), ("worst", each[-1])):
         print(f"  {name} of {len(each)} policies of AWS's of 6 KB: {judging:5.1f} ", end="")

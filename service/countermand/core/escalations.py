@@ -4,7 +4,13 @@ A row needs all of its actions, each on the resource beside it (service and reso
 `NAME` is one that nobody had in mind: only what allows (almost) all names covers it.
 Sources: Rhino Security Labs' list (RHN), pathfinding.cloud (PFC), AWS's own pages.
 
-Left out: CodeStar (RHN 23 to 25), which AWS closed in 2024.
+A row needs the calls that reach the role, no more: a source may also list what the attacker finds
+elsewhere or needs only to look (a network, a bucket with code, `sts:AssumeRole` on a role whose
+trust policy names him).
+
+Left out: CodeStar (RHN 23 to 25), which AWS closed in 2024; and, until their calls are checked, the
+paths of PFC through Amplify, Batch, Braket, CodeDeploy, Cognito, EMR, GameLift, Image Builder,
+Kinesis Analytics and Omics. Passing any role to them is found by the last row of passing.
 """
 
 from dataclasses import dataclass
@@ -134,7 +140,7 @@ WAYS: tuple[Way, ...] = (
         "lambda:CreateEventSourceMapping lambda:event-source-mapping:NAME",
     ),
     _passing(
-        "lambda-006",
+        f"{_RHN}#16-passing-a-role-to-a-new-lambda-function-then-invoking-it-cross-account",
         "a new Lambda function that another account may run",
         _CREATE_FUNCTION,
         "lambda:AddPermission lambda:function:NAME",
@@ -218,7 +224,7 @@ WAYS: tuple[Way, ...] = (
         "glue:RunStatement glue:session/NAME",
     ),
     _passing(
-        "datapipeline-001",
+        f"{_RHN}#22-passing-a-role-to-data-pipeline",
         "a data pipeline",
         "datapipeline:CreatePipeline datapipeline:pipeline/NAME",
         "datapipeline:PutPipelineDefinition datapipeline:pipeline/NAME",
