@@ -76,6 +76,8 @@ def test_every_event_is_decided_once_although_a_worker_is_killed(site: Site, dyn
         ),
         90,
     ), json.dumps(decided(), indent=1)[:3000]
+    told = {found[0]["decision_id"] for found in decided().values()}
+    assert eventually(lambda: told <= {i for m in site.mails() for i in told if i in m})
     mails, in_hand = site.mails(), events_with(first, "Parsed event")
     for event, found in decided().items():
         copies = sum(found[0]["decision_id"] in mail for mail in mails)

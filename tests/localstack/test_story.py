@@ -84,6 +84,7 @@ def test_the_mail_tells_a_person_what_who_whom_why_and_what_now(site: Site) -> N
     worker = site.start()
     user = site.user("reader")
     found = decision(worker, site.attack(user))
+    assert eventually(site.mails)  # told when SNS has it, which is before the mailbox has
     mail = next(m for m in emails(site.localstack.url, site.names.email) if mail_body(m))
     assert mail["Subject"].isascii()
     assert len(mail["Subject"]) <= 99
@@ -187,11 +188,11 @@ def test_what_is_not_to_be_taken_back_is_left_alone(site: Site) -> None:
     assert "its path is /iam-test-/" in by_path["decision_reason"]
     assert site.has_admin(outsider)
     assert site.has_admin(hidden)
-    mails = len(site.mails())
+    assert eventually(lambda: len(site.mails()) == 2)
     denied = attach_event(site.account, outsider, error_code="AccessDenied")
     site.lab.put_event(denied, CLOUDTRAIL_CALL)
     assert decision(worker, denied["eventID"])["verdict"] == "skip"
-    assert len(site.mails()) == mails
+    assert len(site.mails()) == 2
 
 
 def test_a_harmless_policy_is_ignored_and_stays(site: Site) -> None:
@@ -324,6 +325,7 @@ def test_the_same_event_twice_is_one_decision_and_one_mail(site: Site) -> None:
         site.lab.put_event(record, CLOUDTRAIL_CALL)
     duplicates = "countermand_events_duplicate_total 2.0"
     assert eventually(lambda: duplicates in worker.get("/metrics")[1])
+    assert eventually(site.mails)
     assert sum(found["decision_id"] in mail for mail in site.mails()) == 1
     detections = [x for x in worker.log if x["message"] == "Remediation applied"]
     assert len(detections) == 1
