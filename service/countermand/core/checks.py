@@ -65,6 +65,17 @@ def policy_grants_admin(event: Event, evidence: Evidence) -> Evidence | None:
     return {**evidence, "policy_arn": policy_arn} if policy_arn in ADMIN_POLICY_ARNS else None
 
 
+def policy_is_the_customers(event: Event, evidence: Evidence) -> Evidence | None:
+    """Whether `requestParameters.policyArn` is a customer-managed policy.
+
+    A request that CloudTrail left out is told by the rule about AWS's policies.
+    """
+    policy_arn = _requested(event, "policyArn")
+    if policy_arn is None or policy_arn.split(":")[4:5] in ([], ["aws"]):
+        return None
+    return evidence
+
+
 def deny_policy_is_protected(event: Event, evidence: Evidence) -> Evidence | None:
     """Whether `requestParameters.policyArn` is a deny policy that nobody should detach."""
     policy_arn = _requested(event, "policyArn")
@@ -280,6 +291,7 @@ def _maps(value: object) -> list[Mapping[str, Any]]:
 
 CHECKS: Mapping[str, Check] = {
     "policy_grants_admin": policy_grants_admin,
+    "policy_is_the_customers": policy_is_the_customers,
     "document_grants_admin": document_grants_admin,
     "deny_policy_is_protected": deny_policy_is_protected,
     "trust_is_open": trust_is_open,
