@@ -18,7 +18,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from countermand.core.aspects import changed
+from countermand.core.aspects import boundary_of, changed
 from countermand.core.errors import CannotRestore, CountermandError, Denied, Gone, Transient
 from countermand.core.govern import Policy
 from countermand.core.model import Aspect, Event, Finding, Noted, Principal, SubjectKind
@@ -211,7 +211,7 @@ def _value(entity: Mapping[str, Any], aspect: Aspect) -> str:
     """Of a user or role, as IAM shows it."""
     if aspect is Aspect.TRUST_POLICY:
         return json.dumps(entity["AssumeRolePolicyDocument"])
-    return str(entity.get("PermissionsBoundary", {}).get("PermissionsBoundaryArn", ""))
+    return boundary_of(entity)
 
 
 def _words(aspect: Aspect) -> str:

@@ -2,13 +2,13 @@
 
 from collections.abc import Mapping
 
-from countermand.actions.deactivate_access_key import DeactivateAccessKey
-from countermand.actions.deactivate_mfa_device import DeactivateMfaDevice
-from countermand.actions.deactivate_service_specific_credential import (
-    DeactivateServiceSpecificCredential,
+from countermand.actions.deactivate_credential import (
+    DEACTIVATE_ACCESS_KEY,
+    DEACTIVATE_SERVICE_SPECIFIC_CREDENTIAL,
+    DEACTIVATE_SIGNING_CERTIFICATE,
+    DEACTIVATE_SSH_PUBLIC_KEY,
 )
-from countermand.actions.deactivate_signing_certificate import DeactivateSigningCertificate
-from countermand.actions.deactivate_ssh_public_key import DeactivateSshPublicKey
+from countermand.actions.deactivate_mfa_device import DeactivateMfaDevice
 from countermand.actions.delete_account_assignment import DeleteAccountAssignment
 from countermand.actions.delete_function_url import DeleteFunctionUrl
 from countermand.actions.delete_login_profile import DeleteLoginProfile
@@ -42,10 +42,10 @@ from countermand.core.model import SubjectKind
 from countermand.ports import Action
 
 _ACTIONS: tuple[Action, ...] = (
-    DeactivateAccessKey(),
-    DeactivateServiceSpecificCredential(),
-    DeactivateSigningCertificate(),
-    DeactivateSshPublicKey(),
+    DEACTIVATE_ACCESS_KEY,
+    DEACTIVATE_SERVICE_SPECIFIC_CREDENTIAL,
+    DEACTIVATE_SIGNING_CERTIFICATE,
+    DEACTIVATE_SSH_PUBLIC_KEY,
     DeleteLoginProfile(),
     DenyWithoutMfa(),
     DetachPolicy(SubjectKind.USER),

@@ -4,6 +4,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from countermand.core.aspects import boundary_of
 from countermand.core.errors import Gone
 from countermand.core.model import Finding, Principal, SubjectKind
 from countermand.core.trust import judge_trust
@@ -59,12 +60,12 @@ class DenyByBoundary:
             trust = judge_trust(entity["AssumeRolePolicyDocument"], {account_id})
             if not trust.opening.is_risk:
                 return None
-        if _boundary(entity) == deny_all:
+        if boundary_of(entity) == deny_all:
             return None
         return {
             f"{self.kind}_name": principal.name,
             "boundary_arn": deny_all,
-            "previous_boundary_arn": _boundary(entity),
+            "previous_boundary_arn": boundary_of(entity),
         }
 
     def apply(self, cloud: Cloud, params: Mapping[str, str]) -> bool:
@@ -79,7 +80,7 @@ class DenyByBoundary:
             entity = self._read(cloud, params[f"{self.kind}_name"])
         except Gone:
             return False
-        return _boundary(entity) != params["boundary_arn"]
+        return boundary_of(entity) != params["boundary_arn"]
 
     def undo(self, cloud: Cloud, params: Mapping[str, str]) -> None:
         if params["previous_boundary_arn"]:
@@ -101,8 +102,3 @@ class DenyByBoundary:
         name = {f"{self._entity}Name": params[f"{self.kind}_name"]}
         operation = f"iam:Put{self._entity}PermissionsBoundary"
         cloud.call(operation, **name, PermissionsBoundary=arn)
-
-
-def _boundary(entity: Mapping[str, Any]) -> str:
-    """ARN of the permissions boundary, or ''."""
-    return str(entity.get("PermissionsBoundary", {}).get("PermissionsBoundaryArn", ""))

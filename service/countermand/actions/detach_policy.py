@@ -48,30 +48,36 @@ class DetachPolicy:
 
     def apply(self, cloud: Cloud, params: Mapping[str, str]) -> bool:
         try:
-            cloud.call(f"iam:Detach{self._entity}Policy", **self._request(params))
+            cloud.call(f"iam:Detach{self._entity}Policy", **request_of(self.kind, params))
         except Gone:
             return False
         return True
 
     def present(self, cloud: Cloud, params: Mapping[str, str]) -> bool:
-        name = {f"{self._entity}Name": params[f"{self.kind}_name"]}
         try:
-            attached = cloud.items(
-                f"iam:ListAttached{self._entity}Policies", "AttachedPolicies", **name
-            )
+            return is_attached(cloud, self.kind, params)
         except Gone:
             return False
-        return any(policy["PolicyArn"] == params["policy_arn"] for policy in attached)
 
     def undo(self, cloud: Cloud, params: Mapping[str, str]) -> None:
-        cloud.call(f"iam:Attach{self._entity}Policy", **self._request(params))
+        cloud.call(f"iam:Attach{self._entity}Policy", **request_of(self.kind, params))
 
     @property
     def _entity(self) -> str:
         return self.kind.capitalize()
 
-    def _request(self, params: Mapping[str, str]) -> dict[str, str]:
-        return {
-            f"{self._entity}Name": params[f"{self.kind}_name"],
-            "PolicyArn": params["policy_arn"],
-        }
+
+def request_of(kind: SubjectKind, params: Mapping[str, str]) -> dict[str, str]:
+    """Of iam:AttachUserPolicy, iam:DetachUserPolicy and their like."""
+    return {
+        f"{kind.capitalize()}Name": params[f"{kind}_name"],
+        "PolicyArn": params["policy_arn"],
+    }
+
+
+def is_attached(cloud: Cloud, kind: SubjectKind, params: Mapping[str, str]) -> bool:
+    """Whether the policy is attached, read live. Raises `Gone` without its user, role or group."""
+    entity = kind.capitalize()
+    name = {f"{entity}Name": params[f"{kind}_name"]}
+    attached = cloud.items(f"iam:ListAttached{entity}Policies", "AttachedPolicies", **name)
+    return any(policy["PolicyArn"] == params["policy_arn"] for policy in attached)

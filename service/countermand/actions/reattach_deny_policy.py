@@ -3,6 +3,7 @@
 from collections.abc import Mapping
 from dataclasses import dataclass
 
+from countermand.actions.detach_policy import is_attached, request_of
 from countermand.core.checks import PROTECTED_DENY_ARNS
 from countermand.core.errors import Gone
 from countermand.core.model import Finding, Principal, SubjectKind
@@ -53,31 +54,21 @@ class ReattachDenyPolicy:
 
     def apply(self, cloud: Cloud, params: Mapping[str, str]) -> bool:
         try:
-            cloud.call(f"iam:Attach{self._entity}Policy", **self._request(params))
+            cloud.call(f"iam:Attach{self._entity}Policy", **request_of(self.kind, params))
         except Gone:
             return False
         return True
 
     def present(self, cloud: Cloud, params: Mapping[str, str]) -> bool:
         """Whether the gap is there: the policy is not attached."""
-        name = {f"{self._entity}Name": params[f"{self.kind}_name"]}
         try:
-            attached = cloud.items(
-                f"iam:ListAttached{self._entity}Policies", "AttachedPolicies", **name
-            )
+            return not is_attached(cloud, self.kind, params)
         except Gone:
             return False
-        return all(policy["PolicyArn"] != params["policy_arn"] for policy in attached)
 
     def undo(self, cloud: Cloud, params: Mapping[str, str]) -> None:
-        cloud.call(f"iam:Detach{self._entity}Policy", **self._request(params))
+        cloud.call(f"iam:Detach{self._entity}Policy", **request_of(self.kind, params))
 
     @property
     def _entity(self) -> str:
         return self.kind.capitalize()
-
-    def _request(self, params: Mapping[str, str]) -> dict[str, str]:
-        return {
-            f"{self._entity}Name": params[f"{self.kind}_name"],
-            "PolicyArn": params["policy_arn"],
-        }

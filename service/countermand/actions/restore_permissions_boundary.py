@@ -3,6 +3,7 @@
 from collections.abc import Mapping
 from dataclasses import dataclass
 
+from countermand.core.aspects import boundary_of
 from countermand.core.errors import CannotRestore, Gone
 from countermand.core.model import Finding, Principal, SubjectKind
 from countermand.core.rule import PREVIOUS
@@ -89,7 +90,7 @@ class RestorePermissionsBoundary:
         """Its ARN, or ''."""
         request = {f"{self._entity}Name": name}
         entity = cloud.call(f"iam:Get{self._entity}", **request)[self._entity]
-        return str(entity.get("PermissionsBoundary", {}).get("PermissionsBoundaryArn", ""))
+        return boundary_of(entity)
 
     def _put(self, cloud: Cloud, params: Mapping[str, str], arn: str) -> None:
         request = {

@@ -50,13 +50,26 @@ class AwsCloud:
         """The same, one page in memory at a time."""
         client, method = self._of(operation)
         with _described(operation):
-            for page in client.get_paginator(method).paginate(**request):
+            for page in _pages(client, method, request):
                 yield from page.get(key, ())
 
     def _of(self, operation: str) -> tuple[Any, str]:
         with self._making:  # botocore must not make two clients at a time
             client = self._clients.get(service_of(operation))
         return client, xform_name(operation.partition(":")[2])
+
+
+def _pages(client: Any, method: str, request: dict[str, Any]) -> Iterator[Any]:
+    """IAM pages by markers; botocore lacks a paginator for its ListServiceSpecificCredentials."""
+    if client.can_paginate(method):
+        yield from client.get_paginator(method).paginate(**request)
+        return
+    while True:
+        page = getattr(client, method)(**request)
+        yield page
+        if not page.get("IsTruncated"):
+            return
+        request = {**request, "Marker": page["Marker"]}
 
 
 def service_of(operation: str) -> str:

@@ -1,6 +1,7 @@
 """Which IAM calls change which aspect of a principal: trust policy, boundary, inline policies."""
 
 from collections.abc import Iterator, Mapping
+from typing import Any
 
 from countermand.core.model import Aspect, Event, SubjectKind
 
@@ -39,3 +40,8 @@ def changed(
             yield kind, str(name), aspect, {}
         elif type(policy_name) is str:
             yield kind, str(name), aspect, {"policy_name": policy_name}
+
+
+def boundary_of(entity: Mapping[str, Any]) -> str:
+    """ARN of the permissions boundary of a user or role as IAM shows it, or ''."""
+    return str(entity.get("PermissionsBoundary", {}).get("PermissionsBoundaryArn", ""))

@@ -110,7 +110,7 @@ def password_policy_is_weak(event: Event, evidence: Evidence) -> Evidence | None
     https://docs.aws.amazon.com/IAM/latest/APIReference/API_UpdateAccountPasswordPolicy.html
     """
     request = event.request
-    if request is None or "omitted" in request:
+    if request is None or event.hides_request:
         return evidence
     length = request.get("minimumPasswordLength", 6)
     if type(length) is not int:
@@ -121,7 +121,7 @@ def password_policy_is_weak(event: Event, evidence: Evidence) -> Evidence | None
 def _requested(event: Event, key: str) -> str | None:
     """A text of the request; None when CloudTrail left the request out."""
     request = event.request
-    if request is None or "omitted" in request:
+    if request is None or event.hides_request:
         return None
     found = request.get(key)
     if type(found) is not str:
@@ -145,7 +145,7 @@ def done_to_another(event: Event, evidence: Evidence) -> Evidence | None:
     A role session has no user name: whomever it names is another one.
     """
     request, detail = event.request, event.body.get("detail")
-    if request is None or "omitted" in request:
+    if request is None or event.hides_request:
         return evidence if event.error_code is not None or request is not None else None
     target = request.get("userName")
     if type(target) is not str:
@@ -158,7 +158,7 @@ def done_to_another(event: Event, evidence: Evidence) -> Evidence | None:
 def done_to_oneself(event: Event, evidence: Evidence) -> Evidence | None:
     """Whether a user names himself in `requestParameters`, or a session of a role that role."""
     request, detail = event.request, event.body.get("detail")
-    if request is None or "omitted" in request:
+    if request is None or event.hides_request:
         return evidence
     identity = _object(detail, "userIdentity")
     issuer = _object(_object(identity, "sessionContext"), "sessionIssuer")
@@ -189,7 +189,7 @@ def permission_set_grants_admin(event: Event, evidence: Evidence) -> Evidence | 
 def function_is_open(event: Event, evidence: Evidence) -> Evidence | None:
     """Whether lambda:AddPermission lets in everybody or another account; services do not count."""
     request = event.request
-    if request is None or "omitted" in request:
+    if request is None or event.hides_request:
         return evidence
     principal = request.get("principal")
     if type(principal) is not str:
@@ -204,7 +204,7 @@ def function_is_open(event: Event, evidence: Evidence) -> Evidence | None:
 def layer_is_foreign(event: Event, evidence: Evidence) -> Evidence | None:
     """Whether a Lambda function gets a layer (`requestParameters.layers`) of another account."""
     request = event.request
-    if request is None or "omitted" in request:
+    if request is None or event.hides_request:
         return evidence
     layers = _texts(request.get("layers"))
     found = next((name for name in layers if _is_foreign(name, event.account_id)), None)
@@ -214,7 +214,7 @@ def layer_is_foreign(event: Event, evidence: Evidence) -> Evidence | None:
 def selectors_miss_changes(event: Event, evidence: Evidence) -> Evidence | None:
     """Whether cloudtrail:PutEventSelectors leaves out calls that change something."""
     request = event.request
-    if request is None or "omitted" in request:
+    if request is None or event.hides_request:
         return evidence
     return None if records_all_changes(request) else evidence
 

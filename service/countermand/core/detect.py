@@ -66,7 +66,7 @@ def _apply(rule: Rule, event: Event) -> Finding | None:
 
 
 def _subject(rule: Rule, event: Event) -> Subject | None:
-    if _hides_request(event) and any(path[0] == "requestParameters" for path in rule.subject_paths):
+    if event.hides_request and any(path[0] == "requestParameters" for path in rule.subject_paths):
         return None
     limit = _LONGEST_NAME if rule.subject_kind.is_principal else _LONGEST_ARN
     for path in rule.subject_paths:
@@ -87,10 +87,6 @@ def _name_in(value: object, account_id: str) -> object:
         return value
     parts = value.split(":")
     return value.rpartition("/")[2] if parts[4:5] == [account_id] else None
-
-
-def _hides_request(event: Event) -> bool:
-    return event.request is None or "omitted" in event.request
 
 
 def _evidence(rule: Rule, event: Event) -> dict[str, str]:

@@ -139,6 +139,11 @@ class Event:
     body: Mapping[str, Any] = field(default_factory=dict, repr=False, hash=False, compare=False)
     """The whole EventBridge envelope, for the rules; never stored, logged or shown."""
 
+    @property
+    def hides_request(self) -> bool:
+        """Whether CloudTrail left the parameters out: of a denied call, or for their size."""
+        return self.request is None or "omitted" in self.request
+
 
 @value
 class Subject:

@@ -1,0 +1,125 @@
+"""Set a long-lived credential of a user inactive: a key, a certificate, a service's password."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from countermand.core.errors import Gone
+from countermand.core.model import Finding, Principal
+from countermand.ports import Cloud
+
+
+@dataclass(frozen=True, slots=True)
+class DeactivateCredential:
+    """iam:UpdateAccessKey and its like, undone by the same call.
+
+    https://docs.aws.amazon.com/IAM/latest/APIReference/API_UpdateAccessKey.html
+    https://docs.aws.amazon.com/IAM/latest/APIReference/API_UpdateSSHPublicKey.html
+    https://docs.aws.amazon.com/IAM/latest/APIReference/API_UpdateSigningCertificate.html
+    https://docs.aws.amazon.com/IAM/latest/APIReference/API_UpdateServiceSpecificCredential.html
+    """
+
+    name: str
+    description: str
+    entity: str
+    """As in the names of its calls: `AccessKey` of `iam:UpdateAccessKey`."""
+    listed: str
+    """Where iam:List... puts them: `AccessKeyMetadata`."""
+    evidence: str
+    """Name of its id in rules and parameters: `access_key_id`."""
+
+    @property
+    def needs(self) -> tuple[str, ...]:
+        return (self.evidence,)
+
+    @property
+    def read_permissions(self) -> tuple[str, ...]:
+        return (f"iam:List{self.entity}s",)
+
+    @property
+    def permissions(self) -> tuple[str, ...]:
+        return (f"iam:Update{self.entity}",)
+
+    @property
+    def undo_permissions(self) -> tuple[str, ...]:
+        return self.permissions
+
+    def look(
+        self, cloud: Cloud, finding: Finding, principal: Principal | None
+    ) -> Mapping[str, str] | None:
+        if principal is None:
+            return None
+        params = {
+            "user_name": principal.name,
+            self.evidence: finding.evidence[self.evidence],
+        }
+        return params if self.present(cloud, params) else None
+
+    def apply(self, cloud: Cloud, params: Mapping[str, str]) -> bool:
+        try:
+            self._set(cloud, params, "Inactive")
+        except Gone:
+            return False
+        return True
+
+    def present(self, cloud: Cloud, params: Mapping[str, str]) -> bool:
+        wanted = (params[self.evidence], "Active")
+        try:
+            found = cloud.items(
+                f"iam:List{self.entity}s", self.listed, UserName=params["user_name"]
+            )
+        except Gone:
+            return False
+        return any((each[self._id], each["Status"]) == wanted for each in found)
+
+    def undo(self, cloud: Cloud, params: Mapping[str, str]) -> None:
+        self._set(cloud, params, "Active")
+
+    @property
+    def _id(self) -> str:
+        return f"{self.entity.removeprefix('Signing')}Id"
+
+    def _set(self, cloud: Cloud, params: Mapping[str, str], status: str) -> None:
+        request = {"UserName": params["user_name"], self._id: params[self.evidence]}
+        cloud.call(f"iam:Update{self.entity}", **request, Status=status)
+
+
+DEACTIVATE_ACCESS_KEY = DeactivateCredential(
+    name="deactivate_access_key",
+    description=(
+        "Set the access key of the event inactive; undo sets it active. The call could also set a "
+        "key of the user active: IAM cannot restrict it by status."
+    ),
+    entity="AccessKey",
+    listed="AccessKeyMetadata",
+    evidence="access_key_id",
+)
+DEACTIVATE_SERVICE_SPECIFIC_CREDENTIAL = DeactivateCredential(
+    name="deactivate_service_specific_credential",
+    description=(
+        "Set the service-specific credential (Bedrock, CodeCommit, Keyspaces) inactive; undo sets "
+        "it active. The call could also set one active: IAM cannot restrict it by status."
+    ),
+    entity="ServiceSpecificCredential",
+    listed="ServiceSpecificCredentials",
+    evidence="credential_id",
+)
+DEACTIVATE_SIGNING_CERTIFICATE = DeactivateCredential(
+    name="deactivate_signing_certificate",
+    description=(
+        "Set the X.509 signing certificate inactive; undo sets it active. The call could also set "
+        "one of the user active: IAM cannot restrict it by status."
+    ),
+    entity="SigningCertificate",
+    listed="Certificates",
+    evidence="certificate_id",
+)
+DEACTIVATE_SSH_PUBLIC_KEY = DeactivateCredential(
+    name="deactivate_ssh_public_key",
+    description=(
+        "Set the SSH key for CodeCommit inactive; undo sets it active. The call could also set a "
+        "key of the user active: IAM cannot restrict it by status."
+    ),
+    entity="SSHPublicKey",
+    listed="SSHPublicKeys",
+    evidence="ssh_public_key_id",
+)
