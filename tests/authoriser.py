@@ -14,6 +14,7 @@ _COMPARE: Mapping[str, Callable[[str, str], bool]] = {
     "ArnEquals": fnmatchcase,
     "ArnLike": fnmatchcase,
     "StringEquals": str.__eq__,
+    "StringLike": fnmatchcase,
     "Bool": lambda value, wanted: value.lower() == wanted.lower(),
 }
 _NEGATED = {"ArnNotEquals": "ArnEquals", "StringNotEquals": "StringEquals"}

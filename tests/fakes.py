@@ -100,9 +100,12 @@ class FakeIdentities(Recorder):
             return self._policy(operation, **request)
         kind, name, *others = _entity(operation), *request.values()
         if operation == f"iam:Get{kind.capitalize()}":
-            if (kind, name) not in self.principals:
+            found = self.principals.get((kind, name))
+            if found is None:
                 raise Gone(f"{operation}: NoSuchEntity")
-            return {kind.capitalize(): {}}
+            entity = kind.capitalize()
+            shown = {f"{entity}Id": found.unique_id, f"{entity}Name": name, "Arn": found.arn}
+            return {entity: shown}
         (policy_arn,) = others
         match operation.partition(":")[2].partition(kind.capitalize())[0]:
             case "Detach":

@@ -102,6 +102,7 @@ def policy(settings: Settings, caller: Caller) -> Policy:
         group_scope=settings.group_scope,
         policy_scope=settings.policy_scope,
         resource_scope=settings.resource_scope,
+        account_scope=settings.account_scope,
         break_glass=settings.break_glass,
         exception_tag=settings.exception_tag_pair,
         own_arns=frozenset(arn for arn in own if arn is not None),

@@ -51,7 +51,7 @@ class FactReader:
         principal = self._identities.read(subject) if subject.kind.is_principal else None
         if principal is None and subject.kind.is_principal:
             return Facts(now=self._clock.now())
-        params, irreversible = self._look(event, finding, principal)
+        params, irreversible = self._look(event, finding, subject, principal)
         judgement = None
         if params is not None and finding.resolve is not None:
             try:
@@ -80,14 +80,14 @@ class FactReader:
         return judge_policies({name: self._policies.document(arn)}, holder)
 
     def _look(
-        self, event: Event, finding: Finding, principal: Principal | None
+        self, event: Event, finding: Finding, subject: Subject, principal: Principal | None
     ) -> tuple[Mapping[str, str] | None, str | None]:
         """What the action would do, and why it cannot. What only alerts is not looked for."""
         if finding.remediation is None:
             return {}, None
         action = self._actions[finding.remediation]
         try:
-            finding = self._with_previous(event, finding, principal)
+            finding = self._with_previous(event, finding, subject, principal)
         except CannotRestore as error:
             return {}, str(error)
         if missing := [name for name in action.needs if name not in finding.evidence]:
@@ -100,11 +100,11 @@ class FactReader:
             return {}, str(error)
 
     def _with_previous(
-        self, event: Event, finding: Finding, principal: Principal | None
+        self, event: Event, finding: Finding, subject: Subject, principal: Principal | None
     ) -> Finding:
-        if finding.restores is None or principal is None:
+        if finding.restores is None:
             return finding
-        previous = self._history.before(event, finding, principal)
+        previous = self._history.before(event, finding, subject, principal)
         return replace(finding, evidence={**finding.evidence, PREVIOUS: previous})
 
 

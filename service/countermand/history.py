@@ -2,26 +2,28 @@
 
     source                                          says
     ----------------------------------------------  ------------------------------------------------
-    snapshot of the principals in scope, taken at   the value then, `` for none
-    start and every some hours
-    note: after each event that changed the value   the value after that event; None when it could
-    and that governance let stand, in the ledger    not be known any more
+    snapshot of what is in scope, taken at start    the value then, `` for none
+    and every some hours
+    note in the ledger, after each event that       the value when the note was taken; None when it
+    changed the value and was let stand             could not be read, or may never be put back
 
-The latest that is older than the change counts. What a note holds was read live, never taken from
-an event: a forged event can at most have the truth noted. A value that the rules themselves would
-object to is never noted, and so never put back.
+The latest that was complete before the change counts. A note that was taken after the change says
+that something else changed the value too, before or since: then nobody knows. Otherwise who makes
+two changes within seconds would have the second one noted as the work of the first.
+
+What is kept was read live, never taken from an event: a forged event can at most have the truth
+noted. A value that the rules themselves would object to is never noted, and so never put back.
 """
 
-import json
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Any
 
-from countermand.core.aspects import boundary_of, changed
+from countermand import live
+from countermand.core.aspects import Change, changes
 from countermand.core.errors import CannotRestore, CountermandError, Denied, Gone, Transient
-from countermand.core.govern import Policy
-from countermand.core.model import Aspect, Event, Finding, Noted, Principal, SubjectKind
+from countermand.core.govern import Policy, is_in_scope, scope_of, short_name
+from countermand.core.model import Aspect, Event, Finding, Noted, Principal, Subject, SubjectKind
 from countermand.core.policydoc import Holder, judge_policies
 from countermand.core.rule import RuleSet
 from countermand.core.trust import judge_trust
@@ -30,24 +32,19 @@ from countermand.ports import Clock, Cloud, Ledger
 
 log = get_logger(__name__)
 
-_USER, _ROLE, _GROUP = SubjectKind.USER, SubjectKind.ROLE, SubjectKind.GROUP
-
-SNAPSHOT_PERMISSION = "iam:GetAccountAuthorizationDetails"
-NOTE_PERMISSIONS: Mapping[SubjectKind, tuple[str, ...]] = {
-    _USER: ("iam:GetUser", "iam:GetUserPolicy"),
-    _ROLE: ("iam:GetRole", "iam:GetRolePolicy"),
-    _GROUP: ("iam:GetGroupPolicy",),
-}
 _SNAPSHOT_SECONDS = 6 * 3600.0
 _RETRY_SECONDS = 300.0
+_LONGEST = 100_000
+"""Characters of a value that is kept. A decision holds two of them, and DynamoDB takes 400 KB."""
 
 
 @dataclass(frozen=True, slots=True)
 class _Snapshot:
     began: datetime
-    """What happened later may or may not be in it."""
-    values: Mapping[str, str]
-    principals: frozenset[str]
+    ended: datetime
+    """What happened between the two may or may not be in it."""
+    values: Mapping[str, str | None]
+    principals: frozenset[str] = frozenset()
     """The unique ids that are in it."""
 
 
@@ -67,18 +64,30 @@ class History:
         self._clock = clock
         self._policy = policy
         self._rules = rules
-        self._snapshot: _Snapshot | None = None
+        self._snapshots: dict[Aspect | None, tuple[_Snapshot, ...]] = {}
+        """Of all principals, under None, and of each other aspect: the last one, and for changes
+        that were made while that was taken, the one before."""
         self._due = clock.monotonic()
 
-    def before(self, event: Event, finding: Finding, principal: Principal) -> str:
+    def before(
+        self, event: Event, finding: Finding, subject: Subject, principal: Principal | None
+    ) -> str:
         """The value that the change replaced, empty for none. Raises `CannotRestore`."""
-        if finding.restores is None:
+        aspect = finding.restores
+        if aspect is None:
             raise AssertionError("a finding that restores nothing has no earlier value")
-        name = _name(principal.kind, principal.name, finding.restores, finding.evidence)
-        found = self._noted(name, event, principal) or self._seen(name, event, principal, finding)
-        if found is None or found.value is None:
-            raise CannotRestore(f"nobody knows the {_words(finding.restores)} that it replaced")
-        return found.value
+        identity = subject.name if principal is None else principal.unique_id
+        key = _key(aspect, identity, finding.evidence.get("policy_name", ""))
+        noted = self._ledger.noted(key)
+        if noted is not None and noted.at > event.time:
+            raise _unknown(aspect)
+        taken = self._snapshots.get(_part(aspect), ())
+        snapshot = next((s for s in taken if s.ended <= event.time), None)
+        if snapshot is not None and (noted is None or noted.at < snapshot.began):
+            noted = _seen(snapshot, key, aspect, principal)
+        if noted is None or noted.value is None:
+            raise _unknown(aspect)
+        return noted.value
 
     def note(self, event: Event) -> None:
         """Note what this event left behind, for the time when something replaces it. Raises
@@ -87,137 +96,133 @@ class History:
         if (event.account_id, event.region) != (self._policy.account_id, self._policy.region):
             return
         wanted = self._rules().restored
-        for kind, name, aspect, evidence in changed(event):
-            if aspect not in wanted or self._policy.scopes[kind].match(name) is None:
+        for change in changes(event):
+            if change.aspect not in wanted:
+                continue
+            if not is_in_scope(self._policy, change.kind, change.name):
                 continue
             self._wait_until_visible(event)
-            value = self._clean(kind, name, aspect, evidence)
-            self._ledger.note(_name(kind, name, aspect, evidence), Noted(value, event.time))
+            if (left := self._left_behind(change)) is not None:
+                key, value = left
+                self._ledger.note(key, Noted(value, self._clock.now()))
 
     def refresh(self, *, asked: bool = False) -> None:
         """Take a snapshot if the last one is old, or if asked."""
-        if not self._rules().restored or (self._clock.monotonic() < self._due and not asked):
+        restored = self._rules().restored
+        if not restored or (self._clock.monotonic() < self._due and not asked):
             return
+        parts = sorted({_part(aspect) for aspect in restored}, key=lambda part: part or "")
+        taken = [self._take(part) for part in parts]
+        wait = _SNAPSHOT_SECONDS if all(taken) else _RETRY_SECONDS
+        self._due = self._clock.monotonic() + wait
+
+    def _take(self, part: Aspect | None) -> bool:
+        """Whether it could be taken. One that cannot leaves the last one of its part."""
         try:
-            self._snapshot = self._taken()
+            snapshot = self._of_principals() if part is None else self._of_others(part)
         except CountermandError as error:
-            log.error("Snapshot failed", error=str(error))
-            self._due = self._clock.monotonic() + _RETRY_SECONDS
-        else:
-            log.info("Snapshot taken", principals=len(self._snapshot.principals))
-            self._due = self._clock.monotonic() + _SNAPSHOT_SECONDS
+            log.error("Snapshot failed", of=part or "principals", error=str(error))
+            return False
+        self._snapshots[part] = (snapshot, *self._snapshots.get(part, ())[:1])
+        log.info("Snapshot taken", of=part or "principals", values=len(snapshot.values))
+        return True
 
-    def _noted(self, name: str, event: Event, principal: Principal) -> Noted | None:
-        """The note, unless the snapshot is newer or it is about another of the same name."""
-        noted = self._ledger.noted(name)
-        if noted is None or not _second(principal.created) <= noted.at <= event.time:
-            return None
-        snapshot = self._snapshot
-        newer = snapshot is not None and noted.at < snapshot.began <= event.time
-        return None if newer else noted
+    def _of_principals(self) -> _Snapshot:
+        began = self._clock.now()
+        values: dict[str, str | None] = {}
+        ids: set[str] = set()
+        for kind in live.PRINCIPAL_ASPECTS:
+            for shown in live.principals(self._cloud, kind):
+                if not is_in_scope(self._policy, kind, shown.name):
+                    continue
+                ids.add(shown.unique_id)
+                for aspect, policy_name, value in live.listed_values(shown):
+                    values[_key(aspect, shown.unique_id, policy_name)] = value
+        return _Snapshot(began, self._clock.now(), values, frozenset(ids))
 
-    def _seen(
-        self, name: str, event: Event, principal: Principal, finding: Finding
-    ) -> Noted | None:
-        snapshot = self._snapshot
-        if snapshot is None or snapshot.began > event.time:
-            return None
-        if principal.unique_id in snapshot.principals:
-            return Noted(snapshot.values.get(name, ""), snapshot.began)
-        # Younger than the snapshot: created without inline policies, with a trust policy.
-        if finding.restores is Aspect.INLINE_POLICY and principal.created > snapshot.began:
-            return Noted("", principal.created)
-        return None
+    def _of_others(self, aspect: Aspect) -> _Snapshot:
+        began, reader = self._clock.now(), live.READERS[aspect]
+        names: Iterable[str] = ()
+        if reader.kind is SubjectKind.ACCOUNT:
+            names = (self._policy.account_id,)
+        elif scope_of(self._policy, reader.kind):
+            names = reader.names(self._cloud)
+        values = {
+            _key(aspect, name): _kept(reader.value(self._cloud, name))
+            for name in names
+            if is_in_scope(self._policy, reader.kind, name)
+        }
+        return _Snapshot(began, self._clock.now(), values)
 
     def _wait_until_visible(self, event: Event) -> None:
         left = (self._policy.settle - (self._clock.now() - event.time)).total_seconds()
         if 0 < left <= self._policy.settle.total_seconds():
             raise Transient("IAM may not show yet what the call left behind", max(1.0, left))
 
-    def _live(
-        self, kind: SubjectKind, name: str, aspect: Aspect, evidence: Mapping[str, str]
-    ) -> str:
-        entity = kind.capitalize()
-        request = {f"{entity}Name": name}
+    def _left_behind(self, change: Change) -> tuple[str, str | None] | None:
+        """Under which key to note what; nothing of a principal that is gone. What cannot be read,
+        or may never be put back, is noted as unknown.
+        """
+        shown, value = None, None
         try:
-            if aspect is Aspect.INLINE_POLICY:
-                request["PolicyName"] = evidence["policy_name"]
-                answer = self._cloud.call(f"iam:Get{entity}Policy", **request)
-                return json.dumps(answer["PolicyDocument"])
-            return _value(self._cloud.call(f"iam:Get{entity}", **request)[entity], aspect)
+            if change.kind.is_principal:
+                shown = live.principal(self._cloud, change.kind, change.name)
         except Gone:
-            return ""
-
-    def _clean(
-        self, kind: SubjectKind, name: str, aspect: Aspect, evidence: Mapping[str, str]
-    ) -> str | None:
-        """What is there now, if it can be read and may be put back some day."""
+            return None
         try:
-            value = self._live(kind, name, aspect, evidence)
+            if shown is not None:
+                value = live.principal_value(self._cloud, shown, change.aspect, change.policy_name)
+            else:
+                value = live.READERS[change.aspect].value(self._cloud, change.name)
         except Denied as error:
             log.error("Not noted", error=str(error))
-            return None
-        return value if not value or not self._is_objectionable(kind, name, aspect, value) else None
+        identity = change.name if shown is None else shown.unique_id
+        key = _key(change.aspect, identity, change.policy_name)
+        return key, self._fit_to_put_back(change.aspect, value, "" if shown is None else shown.arn)
 
-    def _is_objectionable(self, kind: SubjectKind, name: str, aspect: Aspect, value: str) -> bool:
+    def _fit_to_put_back(self, aspect: Aspect, value: str | None, holder_arn: str) -> str | None:
+        if not value:
+            return value
         account_id = self._policy.account_id
         match aspect:
             case Aspect.TRUST_POLICY:
-                return judge_trust(value, {account_id}).opening.is_risk
+                risky = judge_trust(value, {account_id}).opening.is_risk
             case Aspect.INLINE_POLICY:
-                holder = Holder(account_id, f"arn:aws:iam::{account_id}:{kind}/{name}")
-                return judge_policies({"": value}, holder).claim.is_risk
-            case Aspect.PERMISSIONS_BOUNDARY:
-                return False
-
-    def _taken(self) -> _Snapshot:
-        began = self._clock.now()
-        values: dict[str, str] = {}
-        ids: set[str] = set()
-        for kind in (_USER, _ROLE, _GROUP):
-            for detail in self._details(kind):
-                ids.add(detail[f"{kind.capitalize()}Id"])
-                values.update(_values(kind, detail))
-        return _Snapshot(began, values, frozenset(ids))
-
-    def _details(self, kind: SubjectKind) -> Iterator[Mapping[str, Any]]:
-        entity = kind.capitalize()
-        details: Iterator[Mapping[str, Any]] = self._cloud.each(
-            SNAPSHOT_PERMISSION, f"{entity}DetailList", Filter=[entity]
-        )
-        scope = self._policy.scopes[kind]
-        return (detail for detail in details if scope.match(detail[f"{entity}Name"]))
+                risky = judge_policies({"": value}, Holder(account_id, holder_arn)).claim.is_risk
+            case _:
+                risky = False
+        return None if risky else _kept(value)
 
 
-def _name(kind: SubjectKind, name: str, aspect: Aspect, evidence: Mapping[str, str]) -> str:
-    """IAM's names are unique whatever their case, and a caller may write them in any."""
-    inline = f"/{evidence['policy_name']}" if aspect is Aspect.INLINE_POLICY else ""
-    return f"{kind}/{name.lower()}/{aspect}{inline}"
+def _unknown(aspect: Aspect) -> CannotRestore:
+    return CannotRestore(f"nobody knows the {aspect.replace('_', ' ')} that it replaced")
 
 
-def _values(kind: SubjectKind, detail: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
-    name = detail[f"{kind.capitalize()}Name"]
-    if kind is _ROLE:
-        yield _name(kind, name, Aspect.TRUST_POLICY, {}), _value(detail, Aspect.TRUST_POLICY)
-    if kind is not _GROUP:
-        boundary = _value(detail, Aspect.PERMISSIONS_BOUNDARY)
-        yield _name(kind, name, Aspect.PERMISSIONS_BOUNDARY, {}), boundary
-    for policy in detail.get(f"{kind.capitalize()}PolicyList", ()):
-        key = _name(kind, name, Aspect.INLINE_POLICY, {"policy_name": policy["PolicyName"]})
-        yield key, json.dumps(policy["PolicyDocument"])
+def _seen(
+    snapshot: _Snapshot, key: str, aspect: Aspect, principal: Principal | None
+) -> Noted | None:
+    if principal is None:
+        return Noted(snapshot.values.get(key), snapshot.began)
+    if principal.unique_id in snapshot.principals:
+        none = "" if aspect is Aspect.INLINE_POLICY else None
+        return Noted(snapshot.values.get(key, none), snapshot.began)
+    # Younger than the snapshot: created without inline policies, with a trust policy.
+    if aspect is Aspect.INLINE_POLICY and principal.created > snapshot.began:
+        return Noted("", principal.created)
+    return None
 
 
-def _value(entity: Mapping[str, Any], aspect: Aspect) -> str:
-    """Of a user or role, as IAM shows it."""
-    if aspect is Aspect.TRUST_POLICY:
-        return json.dumps(entity["AssumeRolePolicyDocument"])
-    return boundary_of(entity)
+def _part(aspect: Aspect) -> Aspect | None:
+    return aspect if aspect in live.READERS else None
 
 
-def _words(aspect: Aspect) -> str:
-    return aspect.replace("_", " ")
+def _key(aspect: Aspect, identity: str, policy_name: str = "") -> str:
+    """Of a principal by its unique id, because names are given anew; of anything else by its name,
+    because an event may give that or the ARN. IAM's names are unique whatever their case.
+    """
+    inline = f"/{policy_name.lower()}" if aspect is Aspect.INLINE_POLICY else ""
+    return f"{short_name(identity)}/{aspect}{inline}"
 
 
-def _second(time: datetime) -> datetime:
-    """CloudTrail's times have no fraction."""
-    return time.replace(microsecond=0)
+def _kept(value: str) -> str | None:
+    return value if len(value) <= _LONGEST else None

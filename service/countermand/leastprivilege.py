@@ -16,7 +16,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, fields
 from typing import Any
 
-from countermand import history, policies
+from countermand import live, policies
 from countermand.aws import cloudwatch, dynamodb, iam, sns, sqs
 from countermand.core.checks import (
     ADMIN_POLICY_ARNS,
@@ -80,14 +80,19 @@ _CAN_GRANT = frozenset(
         *(f"iam:Put{entity}Policy" for entity in _ENTITIES),
         "iam:UpdateAssumeRolePolicy",
         "iam:UpdateLoginProfile",
+        "iam:UpdateOpenIDConnectProviderThumbprint",
+        "iam:UpdateSAMLProvider",
     }
 )
-"""Calls that IAM has no condition for: not on the name or text of a policy, nor on a password."""
+"""Calls that IAM has no condition for: not on the name or text of a policy, nor on a password, nor
+on the keys of an identity provider."""
 
 _TARGETS: tuple[tuple[str, frozenset[str], tuple[str, ...]], ...] = (
     (
         "Trails",
-        frozenset({"cloudtrail:PutEventSelectors", "cloudtrail:StartLogging"}),
+        frozenset(
+            {"cloudtrail:PutEventSelectors", "cloudtrail:StartLogging", "cloudtrail:UpdateTrail"}
+        ),
         ("cloudtrail:*:{account}:trail/{scope}",),
     ),
     (
@@ -102,13 +107,14 @@ _TARGETS: tuple[tuple[str, frozenset[str], tuple[str, ...]], ...] = (
             {
                 "iam:DeleteOpenIDConnectProvider",
                 "iam:RemoveClientIDFromOpenIDConnectProvider",
+                "iam:UpdateOpenIDConnectProviderThumbprint",
             }
         ),
         ("iam::{account}:oidc-provider/{scope}",),
     ),
     (
         "SamlProviders",
-        frozenset({"iam:DeleteSAMLProvider"}),
+        frozenset({"iam:DeleteSAMLProvider", "iam:UpdateSAMLProvider"}),
         ("iam::{account}:saml-provider/{scope}",),
     ),
     (
@@ -177,6 +183,7 @@ class Places:
     group_scope: str = "${group_scope}"
     policy_scope: str = "${policy_scope}"
     resource_scope: str = "${resource_scope}"
+    account_scope: str = "${account_scope}"
 
     def principals(self, kind: SubjectKind, names: str) -> str:
         """The ARN of principals or policies of one kind."""
@@ -247,12 +254,31 @@ def enforce_statements(
                 statements.append(_allow(f"{sid}{name}", narrowed, scoped))
                 statements[-1]["Condition"] = {operator: {key: sorted(listed)}}
         others = {p for p in writes if not any(p in calls for _, calls, *_ in _ONLY)}
-        for sid, rest in (("CanGrant", others & _CAN_GRANT), ("TakeBack", others - _CAN_GRANT)):
-            if rest:
-                statements.append(_allow(f"{sid}{name}", sorted(rest), scoped))
+        statements += _unconditional(name, others, scoped)
         if writes:
             statements.append(_deny(f"NoPaths{name}", writes, f"{scoped}/*"))
-    return [*statements, *_writes_to_resources(rules, actions, places)]
+    return [
+        *statements,
+        *_writes_to_resources(rules, actions, places),
+        *_writes_to_account(rules, actions, places),
+    ]
+
+
+def _unconditional(name: str, calls: set[str], *resources: str) -> Iterable[Statement]:
+    for sid, some in (("CanGrant", calls & _CAN_GRANT), ("TakeBack", calls - _CAN_GRANT)):
+        if some:
+            yield _allow(f"{sid}{name}", sorted(some), *resources)
+
+
+def _writes_to_account(
+    rules: RuleSet, actions: Mapping[str, Action], places: Places
+) -> Iterable[Statement]:
+    """IAM knows no resource for them, so that the scope is a condition: empty, it holds nowhere."""
+    kind = SubjectKind.ACCOUNT
+    if writes := {p for a in _writing(rules, actions, kind) for p in a.permissions}:
+        statement = _allow("TakeBackAccount", sorted(writes), "*")
+        within = {"aws:PrincipalAccount": places.account_scope}
+        yield {**statement, "Condition": {"StringLike": within}}
 
 
 def _writes_to_resources(
@@ -261,11 +287,11 @@ def _writes_to_resources(
     kind = SubjectKind.RESOURCE
     writes = {p for a in _writing(rules, actions, kind) for p in a.permissions}
     for name, calls, patterns in _TARGETS:
-        if allowed := sorted(writes & calls):
+        if allowed := writes & calls:
             resources = [places.resource(pattern) for pattern in patterns]
-            yield _allow(f"TakeBack{name}", allowed, *resources)
+            yield from _unconditional(name, allowed, *resources)
             if name == "InstanceProfiles":
-                yield _deny("NoPathsInstanceProfiles", allowed, f"{resources[0]}/*")
+                yield _deny("NoPathsInstanceProfiles", sorted(allowed), f"{resources[0]}/*")
     if unplaced := writes.difference(*(calls for _, calls, _ in _TARGETS)):
         raise ConfigError(f"no resource is known for {', '.join(sorted(unplaced))}")
 
@@ -291,7 +317,7 @@ def _reads(rules: RuleSet, actions: Mapping[str, Action], places: Places) -> lis
         about = [rule for rule in rules.rules if rule.subject_kind is kind]
         needed = set(identity_reads if about else ())
         needed |= _permissions(rules, actions, kind, writing=False)
-        needed |= set(history.NOTE_PERMISSIONS[kind] if rules.restored else ())
+        needed |= live.principal_reads(kind, rules.restored)
         needed -= set(policies.PERMISSIONS)
         if needed:
             resource = places.principals(kind, "*")
@@ -303,8 +329,7 @@ def _reads(rules: RuleSet, actions: Mapping[str, Action], places: Places) -> lis
         for permission in action.read_permissions
         if not kind.is_principal or permission in policies.PERMISSIONS
     }
-    if rules.restored:
-        others.add(history.SNAPSHOT_PERMISSION)
+    others |= live.other_reads(rules.restored)
     if any(rule.resolve is not None for rule in rules.rules):
         others |= set(policies.PERMISSIONS)
     return [*statements, *([_allow("Look", sorted(others), "*")] if others else [])]

@@ -219,6 +219,14 @@ class Settings(BaseModel):
         "begins with `arn:`. The default, empty, is none.",
         examples=["arn:aws:cloudtrail:us-east-1:111122223333:trail/audit"],
     )
+    account_scope: str = Field(
+        default="",
+        pattern=r"^[0-9*?]*$",
+        max_length=12,
+        description="Whether settings of the whole account, such as its password policy, may be "
+        "taken back: a glob on the account's id. The default, empty, is no.",
+        examples=["111122223333"],
+    )
     break_glass: _Globs = Field(
         default=(),
         max_length=50,

@@ -42,6 +42,7 @@ PLACES = Places(
     group_scope="iam-test-*",
     policy_scope="iam-test-*",
     resource_scope="iam-test-*",
+    account_scope=ACCOUNT,
 )
 RULES = rules()
 NOT_THE_WORKERS = {
@@ -437,6 +438,20 @@ CLUSTER_ENTRY = f"role/{ACCOUNT}/deploy/54cae684-118a-2dd9-2a3d-01868c5231fa"
         ("lambda:RemovePermission", regional("lambda", "layer:iam-test-f:1"), False),
         ("iam:DeleteSAMLProvider", no_principal("saml-provider/iam-test-p"), True),
         ("iam:DeleteSAMLProvider", no_principal("saml-provider/corp"), False),
+        ("iam:UpdateSAMLProvider", no_principal("saml-provider/iam-test-p"), True),
+        ("iam:UpdateSAMLProvider", no_principal("saml-provider/corp"), False),
+        (
+            "iam:UpdateOpenIDConnectProviderThumbprint",
+            no_principal("oidc-provider/iam-test-p.org"),
+            True,
+        ),
+        (
+            "iam:UpdateOpenIDConnectProviderThumbprint",
+            no_principal("oidc-provider/idp.org"),
+            False,
+        ),
+        ("cloudtrail:UpdateTrail", regional("cloudtrail", "trail/iam-test-t"), True),
+        ("cloudtrail:UpdateTrail", regional("cloudtrail", "trail/other"), False),
         ("iam:DeleteOpenIDConnectProvider", no_principal("oidc-provider/iam-test-p.org"), True),
         ("iam:DeleteOpenIDConnectProvider", no_principal("oidc-provider/idp.org/iam-test-"), False),
         (
@@ -472,7 +487,6 @@ CLUSTER_ENTRY = f"role/{ACCOUNT}/deploy/54cae684-118a-2dd9-2a3d-01868c5231fa"
         ("lambda:UpdateFunctionCode", regional("lambda", "function:iam-test-f"), False),
         ("lambda:InvokeFunction", regional("lambda", "function:iam-test-f"), False),
         ("iam:CreateSAMLProvider", no_principal("saml-provider/iam-test-p"), False),
-        ("iam:UpdateSAMLProvider", no_principal("saml-provider/iam-test-p"), False),
         ("iam:AddRoleToInstanceProfile", no_principal("instance-profile/iam-test-p"), False),
         ("sso:CreateAccountAssignment", f"{PERMISSION_SET}/iam-test-/ps-1", False),
         ("sso:AttachManagedPolicyToPermissionSet", f"{PERMISSION_SET}/iam-test-/ps-1", False),
@@ -499,6 +513,16 @@ def test_an_empty_resource_scope_allows_no_write_to_a_resource() -> None:
     document = enforce_policy(RULES, ALL, replace(PLACES, resource_scope=""))
     assert not authorised(document, "cloudtrail:StartLogging", regional("cloudtrail", "trail/t"))
     assert not authorised(document, "iam:DeleteSAMLProvider", no_principal("saml-provider/p"))
+
+
+@pytest.mark.parametrize(("scope", "allow"), [(ACCOUNT, True), ("*", True), ("", False)])
+def test_settings_of_the_whole_account_are_written_only_where_the_account_is_in_scope(
+    scope: str, allow: bool
+) -> None:
+    document = enforce_policy(RULES, ALL, replace(PLACES, account_scope=scope))
+    for call in ("iam:UpdateAccountPasswordPolicy", "iam:DeleteAccountPasswordPolicy"):
+        assert authorised(document, call, "*", aws_PrincipalAccount=ACCOUNT) is allow
+        assert not authorised(policy(Mode.DRY_RUN), call, "*", aws_PrincipalAccount=ACCOUNT)
 
 
 def test_a_write_whose_resource_is_not_known_is_refused(tmp_path: Path) -> None:

@@ -26,6 +26,7 @@ OTHER: dict[str, tuple[str, Any, Any]] = {
     "group_scope": ("settings.groupScope", "?", None),
     "policy_scope": ("settings.policyScope", "team@*", None),
     "resource_scope": ("settings.resourceScope", "arn:aws:iam::1:saml-provider/*", None),
+    "account_scope": ("settings.accountScope", "111122223333", None),
     "break_glass": (
         "settings.breakGlass",
         ["arn:aws:iam::111122223333:user/break-*", "arn:aws:iam::111122223333:role/a/b"],

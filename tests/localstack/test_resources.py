@@ -1,6 +1,7 @@
 """Changes to what is no principal, through the whole worker in enforce mode, and undone."""
 
 import json
+import time
 import uuid
 from typing import Any
 
@@ -8,7 +9,7 @@ import pytest
 
 from countermand.cloudtrail import attach_event
 from countermand.core.parse import CLOUDTRAIL_CALL
-from running import Site, decision
+from running import Site, decision, eventually
 
 METADATA = f"<EntityDescriptor>{'x' * 1000}</EntityDescriptor>"
 
@@ -60,6 +61,27 @@ def test_a_saml_provider_in_scope_by_its_arn_is_deleted_and_made_again(site: Sit
     done = site.countermand(worker, "undo", found["decision_id"])
     assert done.returncode == 0, done.stdout + done.stderr
     assert iam.get_saml_provider(SAMLProviderArn=arn)["SAMLMetadataDocument"] == METADATA
+
+
+def test_the_metadata_that_an_update_replaced_comes_back_and_goes_again_by_undo(
+    site: Site,
+) -> None:
+    name = f"iam-test-{uuid.uuid4().hex[:12]}"
+    iam, evil = site.clients.get("iam"), METADATA.replace("x", "y")
+    arn = iam.create_saml_provider(Name=name, SAMLMetadataDocument=METADATA)["SAMLProviderArn"]
+    worker = site.start(mode="enforce", resource_scope=name)
+    assert eventually(lambda: any(line.get("of") == "saml_metadata" for line in worker.log))
+    time.sleep(1)  # CloudTrail's times have no fraction, and the snapshot must be the older
+
+    iam.update_saml_provider(SAMLProviderArn=arn, SAMLMetadataDocument=evil)
+    request = {"sAMLProviderArn": arn, "sAMLMetadataDocument": evil}
+    found = decision(worker, happened(site, "iam", "UpdateSAMLProvider", request))
+    assert found["outcome"] == "applied", found
+    assert iam.get_saml_provider(SAMLProviderArn=arn)["SAMLMetadataDocument"] == METADATA
+
+    done = site.countermand(worker, "undo", found["decision_id"])
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert iam.get_saml_provider(SAMLProviderArn=arn)["SAMLMetadataDocument"] == evil
 
 
 def test_nothing_is_in_scope_before_it_is_said(site: Site) -> None:

@@ -35,7 +35,7 @@ def _planned(dev: Terraform, mode: Mode) -> Resources:
     resources = dev.would_be(
         **DEV,
         mode=str(mode),
-        scopes={"resource": printed.PLACES.resource_scope},
+        scopes={"resource": printed.PLACES.resource_scope, "account": ACCOUNT},
         operator_arns=[OPERATOR.replace(ACCOUNT, MOTO)],
         break_glass_arns=[BREAK_GLASS.replace(ACCOUNT, MOTO)],
     )

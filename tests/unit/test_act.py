@@ -194,6 +194,8 @@ def test_the_rights_to_grant_among_what_the_worker_needs_are_known() -> None:
         "iam:Create",
         "iam:UpdateAssume",
         "iam:UpdateLoginProfile",
+        "iam:UpdateOpenIDConnectProvider",
+        "iam:UpdateSAMLProvider",
     )
     needed = {
         name: {p for p in action.permissions if p.startswith(could_grant)}
@@ -206,9 +208,11 @@ def test_the_rights_to_grant_among_what_the_worker_needs_are_known() -> None:
         "reattach_role_deny_policy": {"iam:AttachRolePolicy"},
         "reattach_user_deny_policy": {"iam:AttachUserPolicy"},
         "restore_group_inline_policy": {"iam:PutGroupPolicy"},
+        "restore_oidc_thumbprints": {"iam:UpdateOpenIDConnectProviderThumbprint"},
         "restore_role_inline_policy": {"iam:PutRolePolicy"},
         "restore_role_permissions_boundary": {"iam:PutRolePermissionsBoundary"},
         "restore_role_trust_policy": {"iam:UpdateAssumeRolePolicy"},
+        "restore_saml_metadata": {"iam:UpdateSAMLProvider"},
         "restore_user_inline_policy": {"iam:PutUserPolicy"},
         "restore_user_permissions_boundary": {"iam:PutUserPermissionsBoundary"},
         "revoke_role_sessions": {"iam:PutRolePolicy"},
@@ -230,7 +234,7 @@ def test_a_finding_about_our_own_role_is_told_when_the_call_could_have_granted()
     assert not OWN_CALLS & {"iam:PutUserPolicy", "iam:PutRolePolicy", "iam:UpdateAccessKey"}
 
 
-def test_what_the_worker_sets_in_other_services_only_watches_limits_or_ends() -> None:
+def test_what_the_worker_sets_in_other_services_only_watches_limits_ends_or_restores() -> None:
     takes = ("Delete", "Detach", "Disable", "Disassociate", "Remove")
     needed = {
         p
@@ -241,6 +245,7 @@ def test_what_the_worker_sets_in_other_services_only_watches_limits_or_ends() ->
     assert needed == {
         "cloudtrail:PutEventSelectors",
         "cloudtrail:StartLogging",
+        "cloudtrail:UpdateTrail",
         "events:EnableRule",
         "lambda:PutFunctionConcurrency",
         "sso:ProvisionPermissionSet",

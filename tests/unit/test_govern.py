@@ -273,6 +273,14 @@ def test_a_user_created_in_the_second_of_the_event_is_the_one_it_is_about() -> N
 TRAIL_ARN = f"arn:aws:cloudtrail:us-east-1:{ACCOUNT}:trail/audit"
 
 
+def test_settings_of_the_account_are_taken_back_only_where_the_account_is_in_scope() -> None:
+    finding = replace(FINDING, subject=Subject(SubjectKind.ACCOUNT, ACCOUNT))
+    facts = Facts(now=NOW, grant_present=True)
+    for scope, inside in (("", False), ("*", True), (ACCOUNT, True), ("444455556666", False)):
+        ruling = judge(EVENT, finding, replace(POLICY, account_scope=scope), facts)
+        assert (ruling.reasons[0].guard != "scope") is inside
+
+
 @pytest.mark.parametrize(
     ("scope", "name", "inside"),
     [

@@ -1,7 +1,7 @@
 """What a change replaced is known from a snapshot and from notes, or it is said to be unknown."""
 
 import json
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
 from datetime import datetime, timedelta
 from pathlib import Path
@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 from countermand.actions import ALL
-from countermand.core.aspects import EVENT_NAMES
+from countermand.core.aspects import calls_of
 from countermand.core.errors import CannotRestore, Denied, Gone, Transient
 from countermand.core.govern import Policy
 from countermand.core.model import (
@@ -34,6 +34,13 @@ from fakes import ACCOUNT, NOW, FrozenClock, Recorder, user
 ROLE = "iam-test-role"
 BOUNDARY = f"arn:aws:iam::{ACCOUNT}:policy/limits"
 RULES = load_rules(ALL, BUILT_IN)
+PROVIDER = f"arn:aws:iam::{ACCOUNT}:saml-provider/iam-test-idp"
+TRAIL = f"arn:aws:cloudtrail:us-east-1:{ACCOUNT}:trail/iam-test-trail"
+CALLS = [
+    (source, name)
+    for source in ("iam.amazonaws.com", "cloudtrail.amazonaws.com")
+    for name in calls_of(source, frozenset(Aspect))
+]
 
 
 def document(**statement: object) -> dict[str, Any]:
@@ -51,7 +58,7 @@ READ, ADMIN = (document(Action=action, Resource="*") for action in ("s3:GetObjec
 
 
 class FakeIam(Recorder):
-    """One role and one user, whose properties a test sets."""
+    """One role, user, identity provider and trail, whose properties a test sets."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -59,11 +66,20 @@ class FakeIam(Recorder):
         self.boundary = ""
         self.inline: dict[str, Any] | None = None
         self.gone = False
+        self.metadata = "<idp/>"
+        self.during: dict[str, Callable[[], None]] = {}
+        self.password_policy: dict[str, Any] | None = None
+        self.user = {
+            "UserName": "iam-test-user",
+            "UserId": "AIDAUSER",
+            "Arn": f"arn:aws:iam::{ACCOUNT}:user/iam-test-user",
+        }
 
     def role(self) -> dict[str, Any]:
         shown: dict[str, Any] = {
             "RoleName": ROLE,
             "RoleId": "AROAROLE",
+            "Arn": f"arn:aws:iam::{ACCOUNT}:role/{ROLE}",
             "AssumeRolePolicyDocument": self.trust,
         }
         if self.boundary:
@@ -72,10 +88,19 @@ class FakeIam(Recorder):
 
     def call(self, operation: str, **request: Any) -> Any:
         self.record(operation, request)
-        if self.gone or (operation.endswith("Policy") and self.inline is None):
+        missing = self.password_policy if "Password" in operation else self.inline
+        if self.gone or (operation.endswith("Policy") and missing is None):
             raise Gone(operation)
         if operation == "iam:GetRole":
             return {"Role": self.role()}
+        if operation == "iam:GetUser":
+            return {"User": self.user}
+        if operation == "iam:GetSAMLProvider":
+            return {"SAMLMetadataDocument": self.metadata}
+        if operation == "iam:GetAccountPasswordPolicy":
+            return {"PasswordPolicy": self.password_policy}
+        if operation == "cloudtrail:GetTrail":
+            return {"Trail": {"S3BucketName": "logs", "LogFileValidationEnabled": True}}
         return {"PolicyDocument": self.inline}
 
     def items(self, operation: str, key: str, **request: Any) -> Sequence[Any]:
@@ -83,10 +108,18 @@ class FakeIam(Recorder):
 
     def each(self, operation: str, key: str, **request: Any) -> Iterator[Any]:
         self.record(operation, key, request)
+        self.during.get(operation, lambda: None)()
         if key == "RoleDetailList":
             inline = {"RolePolicyList": [{"PolicyName": "p", "PolicyDocument": self.inline}]}
             yield self.role() | (inline if self.inline else {})
             yield self.role() | {"RoleName": "stranger", "RoleId": "AROASTRANGER"}
+        if key == "UserDetailList":
+            yield self.user
+        if key == "SAMLProviderList":
+            yield {"Arn": PROVIDER}
+            yield {"Arn": PROVIDER.replace("iam-test", "other")}
+        if key == "Trails":
+            yield {"TrailARN": TRAIL}
 
 
 @pytest.fixture
@@ -103,7 +136,9 @@ def ledger(tmp_path: Path, clock: FrozenClock) -> Iterator[SqliteLedger]:
 
 @pytest.fixture
 def history(iam: FakeIam, ledger: SqliteLedger, clock: FrozenClock) -> History:
-    return History(iam, ledger, clock, Policy(ACCOUNT, "us-east-1"), lambda: RULES)
+    policy = Policy(ACCOUNT, "us-east-1", resource_scope="iam-test-*", account_scope=ACCOUNT)
+    rules = RuleSet(replace(rule, mode=None) for rule in RULES.rules)
+    return History(iam, ledger, clock, policy, lambda: rules)
 
 
 @pytest.fixture
@@ -118,7 +153,8 @@ def event(name: str, time: datetime = NOW, **changes: Any) -> Event:
     actor = Actor("IAMUser", "arn:x", ACCOUNT, "")
     source = "iam.amazonaws.com"
     made = Event("k", "e", ACCOUNT, "us-east-1", source, name, time, actor, request=request)
-    return replace(made, **changes)
+    made = replace(made, **{"request": request, **changes})
+    return replace(made, body={"detail": {**made.body, "requestParameters": made.request}})
 
 
 def finding(aspect: Aspect) -> Finding:
@@ -133,7 +169,13 @@ def role(**changes: Any) -> Principal:
 def before(history: History, clock: FrozenClock, aspect: Aspect, **changes: Any) -> str:
     """What a change made this very second replaced."""
     changed = event("UpdateAssumeRolePolicy", clock.now())
-    return history.before(changed, finding(aspect), role(**changes))
+    return replaced(history, changed, aspect, **changes)
+
+
+def replaced(history: History, changed: Event, aspect: Aspect, **changes: Any) -> str:
+    about = finding(aspect)
+    assert about.subject is not None
+    return history.before(changed, about, about.subject, role(**changes))
 
 
 # --- the snapshot
@@ -170,7 +212,7 @@ def test_a_change_from_before_the_snapshot_may_be_in_it(
     clock.advance(1)
     history.refresh()
     with pytest.raises(CannotRestore):
-        history.before(changed, finding(Aspect.TRUST_POLICY), role())
+        replaced(history, changed, Aspect.TRUST_POLICY)
 
 
 def test_another_role_of_the_same_name_is_not_in_the_snapshot(
@@ -241,7 +283,7 @@ def test_without_a_rule_that_restores_nothing_is_read(
 
 
 def test_a_rule_that_only_observes_restores_nothing() -> None:
-    assert RULES.restored == frozenset(Aspect)
+    assert RULES.restored == frozenset(Aspect) - {Aspect.NAME}
     observing = RuleSet(replace(rule, mode=Mode.OBSERVE) for rule in RULES.rules)
     assert observing.restored == frozenset()
 
@@ -260,13 +302,20 @@ def test_a_change_that_was_let_stand_is_what_the_next_one_replaces(
     assert json.loads(before(history, clock, Aspect.TRUST_POLICY)) == LAMBDA
 
 
-@pytest.mark.parametrize("name", EVENT_NAMES)
+@pytest.mark.parametrize(("source", "name"), CALLS)
 def test_every_call_that_changes_an_aspect_is_noted(
-    history: History, iam: FakeIam, clock: FrozenClock, name: str
+    history: History, iam: FakeIam, clock: FrozenClock, source: str, name: str
 ) -> None:
     iam.gone = True
-    request = {"userName": "iam-test-user", "groupName": "iam-test-group"}
-    changed = event(name, request=request)
+    provider = {"sAMLProviderArn": PROVIDER, "openIDConnectProviderArn": PROVIDER}
+    request = {
+        "userName": "iam-test-user",
+        "groupName": "iam-test-group",
+        "name": TRAIL,
+        **provider,
+    }
+    body = {"responseElements": provider, "recipientAccountId": ACCOUNT}
+    changed = event(name, source=source, request=request, body=body)
     clock.advance(30)
     history.note(changed)
     assert iam.calls
@@ -324,12 +373,22 @@ def test_what_may_not_be_read_is_known_to_have_changed(
 ) -> None:
     history.refresh()
     clock.advance(60)
-    iam.fail["iam:GetRole"] = [Denied("no")]
-    changed = event("UpdateAssumeRolePolicy", clock.now())
+    iam.inline = READ
+    iam.fail["iam:GetRolePolicy"] = [Denied("no")]
+    changed = event("PutRolePolicy", clock.now())
     clock.advance(30)
     history.note(changed)
     with pytest.raises(CannotRestore):
-        before(history, clock, Aspect.TRUST_POLICY)
+        before(history, clock, Aspect.INLINE_POLICY)
+
+
+def test_a_principal_that_may_not_be_read_is_tried_again(
+    history: History, iam: FakeIam, clock: FrozenClock
+) -> None:
+    clock.advance(30)
+    iam.fail["iam:GetRole"] = [Denied("no")]
+    with pytest.raises(Denied):
+        history.note(event("UpdateAssumeRolePolicy"))
 
 
 def test_a_read_that_fails_is_tried_again(
@@ -367,11 +426,41 @@ def test_an_event_that_hides_its_request_changes_no_note(
     history: History, iam: FakeIam, clock: FrozenClock, request_: dict[str, Any] | None
 ) -> None:
     clock.advance(30)
-    history.note(replace(event("UpdateAssumeRolePolicy"), request=request_))
+    hidden = event("UpdateAssumeRolePolicy")
+    history.note(
+        replace(hidden, request=request_, body={"detail": {"requestParameters": request_}})
+    )
     assert iam.calls == []
 
 
 # --- which of them counts
+
+
+def test_a_second_change_within_seconds_is_not_noted_as_the_work_of_the_first(
+    history: History, iam: FakeIam, clock: FrozenClock
+) -> None:
+    history.refresh()
+    clock.advance(60)
+    harmless = event("PutRolePermissionsBoundary", clock.now())
+    clock.advance(3)
+    iam.boundary, evil = BOUNDARY, event("PutRolePermissionsBoundary", clock.now())
+    clock.advance(20)
+    history.note(harmless)
+    with pytest.raises(CannotRestore):
+        replaced(history, evil, Aspect.PERMISSIONS_BOUNDARY)
+
+
+def test_a_change_made_while_a_snapshot_is_taken_is_judged_by_the_one_before(
+    history: History, iam: FakeIam, clock: FrozenClock
+) -> None:
+    history.refresh()
+    clock.advance(60)
+    iam.boundary, changed = BOUNDARY, event("PutRolePermissionsBoundary", clock.now())
+    iam.during["iam:GetAccountAuthorizationDetails"] = lambda: clock.advance(1)
+    history.refresh(asked=True)
+    assert replaced(history, changed, Aspect.PERMISSIONS_BOUNDARY) == ""
+    clock.advance(1)
+    assert before(history, clock, Aspect.PERMISSIONS_BOUNDARY) == BOUNDARY
 
 
 @pytest.mark.parametrize(
@@ -381,7 +470,7 @@ def test_an_event_that_hides_its_request_changes_no_note(
         (100, 150, "snapshot"),
         (160, 150, "noted"),
         (100, 250, "noted"),
-        (250, 150, "snapshot"),
+        (250, 150, None),
         (250, None, None),
         (200, None, "noted"),
     ],
@@ -395,24 +484,123 @@ def test_the_latest_that_is_older_than_the_change_counts(
 ) -> None:
     (history, iam, ledger), start = world, clock.now()
     noted_at = start + timedelta(seconds=noted_after)
-    ledger.note(f"role/{ROLE}/permissions_boundary", Noted("noted", noted_at))
+    ledger.note("AROAROLE/permissions_boundary", Noted("noted", noted_at))
     if snapshot_after is not None:
         clock.advance(snapshot_after)
         iam.boundary = "snapshot"
         history.refresh()
     changed = event("DeleteRolePermissionsBoundary", start + timedelta(seconds=200))
-    about = finding(Aspect.PERMISSIONS_BOUNDARY)
     if expected is None:
         with pytest.raises(CannotRestore):
-            history.before(changed, about, role())
+            replaced(history, changed, Aspect.PERMISSIONS_BOUNDARY)
     else:
-        assert history.before(changed, about, role()) == expected
+        assert replaced(history, changed, Aspect.PERMISSIONS_BOUNDARY) == expected
 
 
-def test_a_note_about_a_former_role_of_the_same_name_does_not_count(
-    history: History, ledger: SqliteLedger, clock: FrozenClock
+def test_a_note_about_another_role_of_the_same_name_does_not_count(
+    history: History, clock: FrozenClock
 ) -> None:
-    ledger.note(f"role/{ROLE}/trust_policy", Noted("{}", clock.now()))
+    history.note(event("UpdateAssumeRolePolicy", clock.now() - timedelta(minutes=5)))
+    assert json.loads(before(history, clock, Aspect.TRUST_POLICY)) == OWN
+    with pytest.raises(CannotRestore):
+        before(history, clock, Aspect.TRUST_POLICY, unique_id="AROAOTHER")
+
+
+def test_what_is_known_of_a_user_outlives_a_new_name(history: History, clock: FrozenClock) -> None:
+    history.refresh()
+    clock.advance(60)
+    renamed = user("iam-test-other", unique_id="AIDAUSER")
+    about = replace(finding(Aspect.NAME), subject=Subject(SubjectKind.USER, renamed.name))
+    changed = event("UpdateUser", clock.now(), request={"newUserName": renamed.name})
+    assert about.subject is not None
+    assert history.before(changed, about, about.subject, renamed) == "iam-test-user"
+
+
+# --- what is no principal
+
+
+def of_provider(history: History, clock: FrozenClock, name: str = PROVIDER) -> str:
+    subject = Subject(SubjectKind.RESOURCE, name)
+    about = replace(finding(Aspect.SAML_METADATA), subject=subject)
+    return history.before(event("UpdateSAMLProvider", clock.now()), about, subject, None)
+
+
+def test_a_snapshot_knows_the_resources_in_scope(
+    history: History, iam: FakeIam, clock: FrozenClock
+) -> None:
+    history.refresh()
+    clock.advance(60)
+    iam.metadata = "<evil/>"
+    assert of_provider(history, clock) == "<idp/>"
+    with pytest.raises(CannotRestore, match="nobody knows the saml metadata"):
+        of_provider(history, clock, PROVIDER.replace("iam-test", "other"))
+
+
+def test_an_event_may_name_a_trail_or_give_its_arn(history: History, clock: FrozenClock) -> None:
+    history.refresh()
+    clock.advance(60)
+    for name in (TRAIL, "iam-test-trail"):
+        subject = Subject(SubjectKind.RESOURCE, name)
+        about = replace(finding(Aspect.TRAIL), subject=subject)
+        changed = event("UpdateTrail", clock.now())
+        settings = json.loads(history.before(changed, about, subject, None))
+        assert settings == {"S3BucketName": "logs", "EnableLogFileValidation": True}
+
+
+def test_a_changed_resource_that_was_let_stand_is_what_the_next_change_replaces(
+    history: History, iam: FakeIam, clock: FrozenClock
+) -> None:
+    history.refresh()
+    clock.advance(60)
+    iam.metadata = "<new/>"
+    changed = event("UpdateSAMLProvider", clock.now(), request={"sAMLProviderArn": PROVIDER})
+    clock.advance(30)
+    history.note(changed)
+    assert of_provider(history, clock) == "<new/>"
+
+
+@pytest.mark.parametrize("policy", [None, {"MinimumPasswordLength": 14, "ExpirePasswords": False}])
+def test_the_password_policy_is_known_or_that_there_is_none(
+    history: History, iam: FakeIam, clock: FrozenClock, policy: dict[str, Any] | None
+) -> None:
+    iam.password_policy = policy
+    history.refresh()
+    clock.advance(60)
+    subject = Subject(SubjectKind.ACCOUNT, ACCOUNT)
+    about = replace(finding(Aspect.PASSWORD_POLICY), subject=subject)
+    changed = event("UpdateAccountPasswordPolicy", clock.now())
+    found = history.before(changed, about, subject, None)
+    assert found == ('{"MinimumPasswordLength": 14}' if policy else "")
+
+
+def test_a_value_that_is_too_long_for_the_ledger_is_not_kept(
+    history: History, iam: FakeIam, clock: FrozenClock
+) -> None:
+    iam.metadata = "x" * 100_001
+    history.refresh()
     clock.advance(60)
     with pytest.raises(CannotRestore):
-        before(history, clock, Aspect.TRUST_POLICY, created=clock.now() - timedelta(seconds=30))
+        of_provider(history, clock)
+
+
+def test_what_cannot_be_listed_hides_nothing_else_and_is_tried_again_soon(
+    history: History, iam: FakeIam, clock: FrozenClock
+) -> None:
+    iam.fail["iam:ListSAMLProviders"] = [Denied("no")]
+    history.refresh()
+    clock.advance(299)
+    history.refresh()
+    assert json.loads(before(history, clock, Aspect.TRUST_POLICY)) == OWN
+    with pytest.raises(CannotRestore):
+        of_provider(history, clock)
+    clock.advance(1)
+    history.refresh()
+    clock.advance(1)
+    assert of_provider(history, clock) == "<idp/>"
+
+
+def test_with_an_empty_scope_no_resource_is_read(
+    iam: FakeIam, ledger: SqliteLedger, clock: FrozenClock
+) -> None:
+    History(iam, ledger, clock, Policy(ACCOUNT, "us-east-1"), lambda: RULES).refresh()
+    assert {name for name, _ in iam.calls} == {"iam:GetAccountAuthorizationDetails"}

@@ -29,9 +29,16 @@ from countermand.actions.remove_function_permission import RemoveFunctionPermiss
 from countermand.actions.remove_oidc_client_id import RemoveOidcClientId
 from countermand.actions.remove_role_from_instance_profile import RemoveRoleFromInstanceProfile
 from countermand.actions.remove_user_from_group import RemoveUserFromGroup
+from countermand.actions.rename_user_back import RenameUserBack
 from countermand.actions.restore_event_selectors import RestoreEventSelectors
 from countermand.actions.restore_inline_policy import RestoreInlinePolicy
 from countermand.actions.restore_permissions_boundary import RestorePermissionsBoundary
+from countermand.actions.restore_setting import (
+    RESTORE_OIDC_THUMBPRINTS,
+    RESTORE_PASSWORD_POLICY,
+    RESTORE_SAML_METADATA,
+    RESTORE_TRAIL,
+)
 from countermand.actions.restore_trust_policy import RestoreTrustPolicy
 from countermand.actions.revoke_sessions import RevokeSessions
 from countermand.actions.scramble_login_profile import ScrambleLoginProfile
@@ -83,7 +90,12 @@ _ACTIONS: tuple[Action, ...] = (
     RemoveFunctionPermission(),
     RemoveOidcClientId(),
     RemoveRoleFromInstanceProfile(),
+    RenameUserBack(),
     RestoreEventSelectors(),
+    RESTORE_OIDC_THUMBPRINTS,
+    RESTORE_PASSWORD_POLICY,
+    RESTORE_SAML_METADATA,
+    RESTORE_TRAIL,
     StartLogging(),
 )
 

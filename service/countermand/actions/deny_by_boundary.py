@@ -4,10 +4,10 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from countermand.core.aspects import boundary_of
 from countermand.core.errors import Gone
 from countermand.core.model import Finding, Principal, SubjectKind
 from countermand.core.trust import judge_trust
+from countermand.live import boundary_of
 from countermand.ports import Cloud
 
 

@@ -3,10 +3,10 @@
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from countermand.core.aspects import boundary_of
 from countermand.core.errors import CannotRestore, Gone
 from countermand.core.model import Finding, Principal, SubjectKind
 from countermand.core.rule import PREVIOUS
+from countermand.live import boundary_of
 from countermand.ports import Cloud
 
 

@@ -1,47 +1,120 @@
-"""Which IAM calls change which aspect of a principal: trust policy, boundary, inline policies."""
+"""Which calls change what Countermand can put back, and of whom."""
 
-from collections.abc import Iterator, Mapping
-from typing import Any
+from collections.abc import Iterator
+from collections.abc import Set as AbstractSet
+from dataclasses import dataclass
 
-from countermand.core.model import Aspect, Event, SubjectKind
+from countermand.core.model import Aspect, Event, Path, SubjectKind, value_at
 
-_CHANGES: Mapping[str, tuple[SubjectKind, tuple[Aspect, ...]]] = {
-    "CreateRole": (SubjectKind.ROLE, (Aspect.TRUST_POLICY, Aspect.PERMISSIONS_BOUNDARY)),
-    "CreateUser": (SubjectKind.USER, (Aspect.PERMISSIONS_BOUNDARY,)),
-    "DeleteGroupPolicy": (SubjectKind.GROUP, (Aspect.INLINE_POLICY,)),
-    "DeleteRolePermissionsBoundary": (SubjectKind.ROLE, (Aspect.PERMISSIONS_BOUNDARY,)),
-    "DeleteRolePolicy": (SubjectKind.ROLE, (Aspect.INLINE_POLICY,)),
-    "DeleteUserPermissionsBoundary": (SubjectKind.USER, (Aspect.PERMISSIONS_BOUNDARY,)),
-    "DeleteUserPolicy": (SubjectKind.USER, (Aspect.INLINE_POLICY,)),
-    "PutGroupPolicy": (SubjectKind.GROUP, (Aspect.INLINE_POLICY,)),
-    "PutRolePermissionsBoundary": (SubjectKind.ROLE, (Aspect.PERMISSIONS_BOUNDARY,)),
-    "PutRolePolicy": (SubjectKind.ROLE, (Aspect.INLINE_POLICY,)),
-    "PutUserPermissionsBoundary": (SubjectKind.USER, (Aspect.PERMISSIONS_BOUNDARY,)),
-    "PutUserPolicy": (SubjectKind.USER, (Aspect.INLINE_POLICY,)),
-    "UpdateAssumeRolePolicy": (SubjectKind.ROLE, (Aspect.TRUST_POLICY,)),
+_IAM, _CLOUDTRAIL = "iam.amazonaws.com", "cloudtrail.amazonaws.com"
+_USER, _ROLE, _GROUP = SubjectKind.USER, SubjectKind.ROLE, SubjectKind.GROUP
+_RESOURCE, _ACCOUNT = SubjectKind.RESOURCE, SubjectKind.ACCOUNT
+
+
+def _asked(*names: str) -> tuple[Path, ...]:
+    return tuple(("requestParameters", name) for name in names)
+
+
+def _answered(name: str) -> tuple[Path, ...]:
+    return (("responseElements", name),)
+
+
+_USER_NAME, _ROLE_NAME, _GROUP_NAME = _asked("userName"), _asked("roleName"), _asked("groupName")
+_NAME, _TRUST = (Aspect.NAME,), (Aspect.TRUST_POLICY,)
+_BOUNDARY, _INLINE = (Aspect.PERMISSIONS_BOUNDARY,), (Aspect.INLINE_POLICY,)
+_SAML, _OIDC = (Aspect.SAML_METADATA,), (Aspect.OIDC_THUMBPRINTS,)
+_SAML_ARN, _OIDC_ARN = "sAMLProviderArn", "openIDConnectProviderArn"
+
+_ROWS: tuple[
+    tuple[str, SubjectKind, tuple[Path, ...], tuple[Aspect, ...], tuple[str, ...]], ...
+] = (
+    (_IAM, _USER, _USER_NAME, _NAME + _BOUNDARY, ("CreateUser",)),
+    (_IAM, _USER, _asked("newUserName", "userName"), _NAME, ("UpdateUser",)),
+    (
+        _IAM,
+        _USER,
+        _USER_NAME,
+        _BOUNDARY,
+        ("DeleteUserPermissionsBoundary", "PutUserPermissionsBoundary"),
+    ),
+    (_IAM, _USER, _USER_NAME, _INLINE, ("DeleteUserPolicy", "PutUserPolicy")),
+    (_IAM, _ROLE, _ROLE_NAME, _TRUST + _BOUNDARY, ("CreateRole",)),
+    (_IAM, _ROLE, _ROLE_NAME, _TRUST, ("UpdateAssumeRolePolicy",)),
+    (
+        _IAM,
+        _ROLE,
+        _ROLE_NAME,
+        _BOUNDARY,
+        ("DeleteRolePermissionsBoundary", "PutRolePermissionsBoundary"),
+    ),
+    (_IAM, _ROLE, _ROLE_NAME, _INLINE, ("DeleteRolePolicy", "PutRolePolicy")),
+    (_IAM, _GROUP, _GROUP_NAME, _INLINE, ("DeleteGroupPolicy", "PutGroupPolicy")),
+    (_IAM, _RESOURCE, _answered(_SAML_ARN), _SAML, ("CreateSAMLProvider",)),
+    (_IAM, _RESOURCE, _asked(_SAML_ARN), _SAML, ("DeleteSAMLProvider", "UpdateSAMLProvider")),
+    (_IAM, _RESOURCE, _answered(_OIDC_ARN), _OIDC, ("CreateOpenIDConnectProvider",)),
+    (
+        _IAM,
+        _RESOURCE,
+        _asked(_OIDC_ARN),
+        _OIDC,
+        ("DeleteOpenIDConnectProvider", "UpdateOpenIDConnectProviderThumbprint"),
+    ),
+    (
+        _IAM,
+        _ACCOUNT,
+        (("recipientAccountId",),),
+        (Aspect.PASSWORD_POLICY,),
+        ("DeleteAccountPasswordPolicy", "UpdateAccountPasswordPolicy"),
+    ),
+    (
+        _CLOUDTRAIL,
+        _RESOURCE,
+        _asked("name"),
+        (Aspect.TRAIL,),
+        ("CreateTrail", "DeleteTrail", "UpdateTrail"),
+    ),
+)
+"""Source of events, kind of target, where its name is, what changes, and the calls."""
+
+_CHANGES = {
+    (source, call): (kind, paths, aspects)
+    for source, kind, paths, aspects, calls in _ROWS
+    for call in calls
 }
-EVENT_NAMES = tuple(_CHANGES)
-"""The IAM calls that must be routed to the worker, so that it knows what they leave behind."""
 
 
-def changed(
-    event: Event,
-) -> Iterator[tuple[SubjectKind, str, Aspect, Mapping[str, str]]]:
-    """What a successful IAM call changed of whom: kind, name, aspect, and the evidence that says
-    which one of several.
-    """
-    if event.source != "iam.amazonaws.com" or event.error_code is not None:
+@dataclass(frozen=True, slots=True)
+class Change:
+    """One aspect of one target that a call changed, as the event tells it."""
+
+    kind: SubjectKind
+    name: str
+    aspect: Aspect
+    policy_name: str = ""
+    """Of an inline policy."""
+
+
+def changes(event: Event) -> Iterator[Change]:
+    """What a successful call changed, as far as the event names it."""
+    if event.error_code is not None:
         return
-    kind, aspects = _CHANGES.get(event.name, (SubjectKind.USER, ()))
-    request = event.request or {}
-    name, policy_name = request.get(f"{kind}Name"), request.get("policyName")
-    for aspect in aspects if type(name) is str else ():
+    kind, paths, aspects = _CHANGES.get((event.source, event.name), (_ACCOUNT, (), ()))
+    name = next((n for path in paths if type(n := value_at(event, path)) is str), None)
+    if name is None:
+        return
+    for aspect in aspects:
         if aspect is not Aspect.INLINE_POLICY:
-            yield kind, str(name), aspect, {}
-        elif type(policy_name) is str:
-            yield kind, str(name), aspect, {"policy_name": policy_name}
+            yield Change(kind, name, aspect)
+        elif type(policy_name := value_at(event, ("requestParameters", "policyName"))) is str:
+            yield Change(kind, name, aspect, policy_name)
 
 
-def boundary_of(entity: Mapping[str, Any]) -> str:
-    """ARN of the permissions boundary of a user or role as IAM shows it, or ''."""
-    return str(entity.get("PermissionsBoundary", {}).get("PermissionsBoundaryArn", ""))
+def calls_of(source: str, restored: AbstractSet[Aspect]) -> list[str]:
+    """The calls of one source of events that must be routed to the worker, so that it knows what
+    they leave behind.
+    """
+    return [
+        name
+        for (of, name), (_, _, aspects) in _CHANGES.items()
+        if of == source and restored & set(aspects)
+    ]

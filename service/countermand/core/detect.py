@@ -9,8 +9,8 @@
 """
 
 from countermand.core.errors import Malformed
-from countermand.core.model import Event, Finding, Subject
-from countermand.core.rule import Rule, RuleSet, value_at
+from countermand.core.model import Event, Finding, Subject, value_at
+from countermand.core.rule import Rule, RuleSet
 
 _LONGEST_NAME = 128  # group names; user and role names have at most 64
 _LONGEST_ARN = 2048

@@ -60,7 +60,7 @@ APPROVED = Reason("approved", "Approved for remediation")
 _FUTURE_TOLERANCE = -timedelta(minutes=5)
 _AWS_PATHS = ("/aws-reserved/", "/aws-service-role/")
 _UNDO_COVERS = timedelta(hours=1)
-_ARN_TYPE = re.compile(r"^(?:[^:]*:){5}[^:/]*[:/]")
+_ARN_TYPE = re.compile(r"^arn:(?:[^:]*:){4}[^:/]*[:/]")
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,6 +79,8 @@ class Policy:
     resource_scope: str = ""
     """Glob on the name of anything else, or on its ARN when it begins with `arn:`; the empty one
     matches nothing."""
+    account_scope: str = ""
+    """Glob on the account's id, for settings of the whole account."""
     break_glass: tuple[str, ...] = ()
     """Globs on ARNs of principals that are never touched, whatever they did or got."""
     exception_tag: tuple[str, str] = ("SecurityApproved", "true")
@@ -99,7 +101,7 @@ class Policy:
             SubjectKind.GROUP: self.group_scope,
             SubjectKind.POLICY: self.policy_scope,
             SubjectKind.RESOURCE: self.resource_scope,
-            SubjectKind.ACCOUNT: "",
+            SubjectKind.ACCOUNT: self.account_scope,
         }
         scopes = {kind: re.compile(translate(glob)) for kind, glob in globs.items()}
         object.__setattr__(self, "scopes", scopes)
@@ -126,6 +128,26 @@ class _Case:
     facts: Facts
     subject: Subject
     principal: Principal | None
+
+
+def scope_of(policy: Policy, kind: SubjectKind) -> str:
+    """The glob on the names of one kind; the empty one matches nothing."""
+    return str(getattr(policy, f"{kind}_scope"))
+
+
+def short_name(name: str) -> str:
+    """What follows the type in an ARN; any other name as it is."""
+    return _ARN_TYPE.sub("", name)
+
+
+def is_in_scope(policy: Policy, kind: SubjectKind, name: str) -> bool:
+    """Whether what is not below a path may be taken back by its name or ARN."""
+    return policy.scopes[kind].match(_scoped_name(policy, kind, name)) is not None
+
+
+def _scoped_name(policy: Policy, kind: SubjectKind, name: str) -> str:
+    by_arn = policy.resource_scope.startswith("arn:")
+    return name if kind is not SubjectKind.RESOURCE or by_arn else short_name(name)
 
 
 def screen(event: Event, finding: Finding, policy: Policy) -> Ruling | None:
@@ -309,7 +331,7 @@ def _outside(policy: Policy, kind: SubjectKind, path: str, name: str) -> Objecti
     if path != "/":
         return _out_of_scope(kind, f"its path is {path}, only / is in scope")
     if policy.scopes[kind].match(name) is None:
-        glob = _glob(policy, kind) or "the empty scope"
+        glob = scope_of(policy, kind) or "the empty scope"
         return _out_of_scope(kind, f"its name does not match {glob}")
     return None
 
@@ -326,18 +348,12 @@ def _path_and_name(case: _Case) -> tuple[str, str]:
         return case.principal.path, case.principal.name
     if case.subject.kind is SubjectKind.POLICY:
         return _of_policy(case.subject.name)
-    name, scope = case.subject.name, case.policy.resource_scope
-    by_name = name.startswith("arn:") and not scope.startswith("arn:")
-    return "/", (_ARN_TYPE.sub("", name) if by_name else name)
+    return "/", _scoped_name(case.policy, case.subject.kind, case.subject.name)
 
 
 def _of_policy(arn: str) -> tuple[str, str]:
     path, _, name = arn.rpartition(":policy")[2].rpartition("/")
     return f"{path}/", name
-
-
-def _glob(policy: Policy, kind: SubjectKind) -> str:
-    return str(getattr(policy, f"{kind}_scope", ""))
 
 
 def _exception(case: _Case) -> Objection | None:

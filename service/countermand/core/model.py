@@ -15,6 +15,9 @@ from typing import Any, dataclass_transform
 
 from countermand.core.policydoc import Judgement
 
+type Path = tuple[str, ...]
+"""Keys from `detail` to a value in an event."""
+
 
 @dataclass_transform(frozen_default=True, field_specifiers=(field,))
 def value[T](cls: type[T]) -> type[T]:
@@ -82,13 +85,22 @@ class SubjectKind(StrEnum):
 
 
 class Aspect(StrEnum):
-    """A property of a principal whose earlier value no event carries; see `history.py`."""
+    """A property whose earlier value no event carries; see `history.py`."""
 
+    NAME = "name"
+    """Of a user, at path `/`."""
     TRUST_POLICY = "trust_policy"
     PERMISSIONS_BOUNDARY = "permissions_boundary"
     """Its ARN, or empty for none."""
     INLINE_POLICY = "inline_policy"
     """The document of the one that the evidence `policy_name` names, or empty for none."""
+    SAML_METADATA = "saml_metadata"
+    OIDC_THUMBPRINTS = "oidc_thumbprints"
+    """JSON list."""
+    TRAIL = "trail"
+    """Its settings, as JSON."""
+    PASSWORD_POLICY = "password_policy"  # noqa: S105
+    """Of the account, as JSON; empty for none."""
 
 
 class StepStatus(StrEnum):
@@ -143,6 +155,20 @@ class Event:
     def hides_request(self) -> bool:
         """Whether CloudTrail left the parameters out: of a denied call, or for their size."""
         return self.request is None or "omitted" in self.request
+
+
+def value_at(event: Event, path: Path) -> Any:  # noqa: ANN401  JSON
+    """What is at a path in `detail`; None when nothing is.
+
+    CloudTrail lowers the first letter of a parameter, and some newer calls do not.
+    """
+    value: Any = event.body.get("detail")
+    for key in path:
+        if type(value) is not dict:
+            return None
+        found = value.get(key)
+        value = value.get(key[:1].upper() + key[1:]) if found is None else found
+    return value
 
 
 @value
@@ -206,10 +232,10 @@ class Undo:
 
 @value
 class Noted:
-    """What an aspect of a principal was at some time."""
+    """What an aspect was at some time."""
 
     value: str | None
-    """None: it was changed then, and nobody knows to what."""
+    """None: it was changed before, and nobody knows to what."""
     at: datetime
 
 

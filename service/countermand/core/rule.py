@@ -3,6 +3,7 @@
 from collections.abc import Iterable
 from dataclasses import dataclass
 from enum import StrEnum
+from itertools import chain
 from typing import Annotated, Any, Self
 
 from pydantic import (
@@ -17,10 +18,8 @@ from pydantic import (
 
 from countermand.core import aspects
 from countermand.core.checks import CHECKS, Check, pattern_says_all
-from countermand.core.model import Aspect, Event, Mode, Severity, SubjectKind
+from countermand.core.model import Aspect, Event, Mode, Path, Severity, SubjectKind
 from countermand.core.pattern import Matcher, compile_pattern, exact_values
-
-type Path = tuple[str, ...]
 
 PREVIOUS = "previous"
 """The evidence that `restores` gives: an attacker must not choose what is put back."""
@@ -288,10 +287,11 @@ class RuleSet:
             if all(values):
                 place = pattern.setdefault(path[0], {}) if len(path) > 1 else pattern
                 place[path[-1]] = sorted({v for found in values for v in found or ()})
-        if self.restored and "eventName" in pattern.get("detail", {}):
+        named = pattern.get("detail", {})
+        if "eventName" in named:
             # What a change replaces must be known, also when no rule wants the event that made it.
-            names = pattern["detail"]["eventName"]
-            pattern["detail"]["eventName"] = sorted({*names, *aspects.EVENT_NAMES})
+            noted = (aspects.calls_of(s, self.restored) for s in named.get("eventSource", ()))
+            named["eventName"] = sorted({*named["eventName"], *chain.from_iterable(noted)})
         return pattern
 
     def routes(self) -> dict[str, dict[str, Any]]:
@@ -311,17 +311,3 @@ class RuleSet:
     def every(self) -> tuple[Rule | Correlation, ...]:
         """All of them by id, for people."""
         return tuple(sorted((*self.rules, *self.correlations), key=lambda rule: rule.id))
-
-
-def value_at(event: Event, path: Path) -> Any:  # noqa: ANN401  JSON
-    """What is at a path in `detail`; None when nothing is.
-
-    CloudTrail lowers the first letter of a parameter, and some newer calls do not.
-    """
-    value: Any = event.body.get("detail")
-    for key in path:
-        if type(value) is not dict:
-            return None
-        found = value.get(key)
-        value = value.get(key[:1].upper() + key[1:]) if found is None else found
-    return value

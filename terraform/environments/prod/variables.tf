@@ -50,6 +50,7 @@ variable "scopes" {
     group    = optional(string, "iam-test-*")
     policy   = optional(string, "iam-test-*")
     resource = optional(string, "")
+    account  = optional(string, "")
   })
   default = {}
 }

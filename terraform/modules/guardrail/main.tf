@@ -121,6 +121,7 @@ module "worker" {
     COUNTERMAND_GROUP_SCOPE    = var.scopes.group
     COUNTERMAND_POLICY_SCOPE   = var.scopes.policy
     COUNTERMAND_RESOURCE_SCOPE = var.scopes.resource
+    COUNTERMAND_ACCOUNT_SCOPE  = var.scopes.account
     COUNTERMAND_BREAK_GLASS    = join(",", var.break_glass_arns)
   })
 

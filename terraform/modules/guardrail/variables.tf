@@ -49,6 +49,7 @@ variable "scopes" {
     group    = optional(string, "iam-test-*")
     policy   = optional(string, "iam-test-*")
     resource = optional(string, "")
+    account  = optional(string, "")
   })
   default = {}
 }

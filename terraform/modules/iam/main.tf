@@ -23,6 +23,7 @@ locals {
     policy_scope  = var.scopes.policy
 
     resource_scope = var.scopes.resource
+    account_scope  = var.scopes.account
   }
 
   work = jsonencode(jsondecode(templatefile("${path.module}/policies/worker.json.tftpl", local.places)))

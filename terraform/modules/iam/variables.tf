@@ -22,17 +22,23 @@ variable "scopes" {
     group    = optional(string, "iam-test-*")
     policy   = optional(string, "iam-test-*")
     resource = optional(string, "")
+    account  = optional(string, "")
   })
   default = {}
 
   validation {
-    condition     = alltrue([for kind, scope in var.scopes : kind == "resource" || can(regex("^[A-Za-z0-9_+=,.@*?-]*$", scope))]) && alltrue([for kind, scope in var.scopes : kind == "resource" || scope != ""])
+    condition     = alltrue([for kind, scope in var.scopes : contains(["resource", "account"], kind) || can(regex("^[A-Za-z0-9_+=,.@*?-]*$", scope))]) && alltrue([for kind, scope in var.scopes : contains(["resource", "account"], kind) || scope != ""])
     error_message = "scopes: each a name with * and ?, without a slash or a colon, for example iam-test-*."
   }
 
   validation {
     condition     = can(regex("^[A-Za-z0-9_+=,.@*?/-]*$", var.scopes.resource))
     error_message = "scopes.resource: what follows the type in an ARN, with * and ?, without a colon; empty for none."
+  }
+
+  validation {
+    condition     = can(regex("^[0-9*?]*$", var.scopes.account))
+    error_message = "scopes.account: the id of the account, or a glob on it; empty leaves settings of the whole account alone."
   }
 }
 

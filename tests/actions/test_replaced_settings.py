@@ -1,0 +1,219 @@
+"""Providers, trails, password policies and names that were changed, against moto."""
+
+import json
+import uuid
+from collections.abc import Callable, Mapping
+from typing import Any
+
+import pytest
+
+from countermand.actions import ALL
+from countermand.core.errors import CannotRestore
+from countermand.core.model import Aspect, Finding, Principal, Severity, Subject, SubjectKind
+from countermand.live import READERS
+from fakes import user
+from steps import MotoClients, Script, look, take_back_and_undo
+
+METADATA, EVIL = (
+    f'<EntityDescriptor entityID="https://{who}.example.com">{"x" * 1000}</EntityDescriptor>'
+    for who in ("idp", "evil")
+)
+THUMBPRINT, OTHER = "9e99a48a9960b14926bb7f3b02e22da2b0ab7280", "1" * 40
+
+
+@pytest.fixture
+def clients(dynamodb: Any) -> MotoClients:
+    return MotoClients(dynamodb.meta.endpoint_url)
+
+
+@pytest.fixture
+def name() -> str:
+    return f"iam-test-{uuid.uuid4().hex[:12]}"
+
+
+def a_saml_provider(clients: MotoClients, name: str) -> tuple[str, Callable[[], object]]:
+    iam = clients.get("iam")
+    arn = iam.create_saml_provider(Name=name, SAMLMetadataDocument=METADATA)["SAMLProviderArn"]
+    return arn, lambda: iam.update_saml_provider(SAMLProviderArn=arn, SAMLMetadataDocument=EVIL)
+
+
+def an_oidc_provider(clients: MotoClients, name: str) -> tuple[str, Callable[[], object]]:
+    iam = clients.get("iam")
+    made = iam.create_open_id_connect_provider(
+        Url=f"https://{name}.example.com", ThumbprintList=[THUMBPRINT]
+    )
+    arn = made["OpenIDConnectProviderArn"]
+    return arn, lambda: iam.update_open_id_connect_provider_thumbprint(
+        OpenIDConnectProviderArn=arn, ThumbprintList=[OTHER]
+    )
+
+
+def a_trail(clients: MotoClients, name: str) -> tuple[str, Callable[[], object]]:
+    cloudtrail, s3 = clients.get("cloudtrail"), clients.get("s3")
+    for bucket in (name, f"{name}-evil"):
+        s3.create_bucket(Bucket=bucket)
+    cloudtrail.create_trail(Name=name, S3BucketName=name, IsMultiRegionTrail=True)
+    return name, lambda: cloudtrail.update_trail(
+        Name=name, S3BucketName=f"{name}-evil", S3KeyPrefix="x", IsMultiRegionTrail=False
+    )
+
+
+def a_password_policy(clients: MotoClients, _name: str) -> tuple[str, Callable[[], object]]:
+    iam = clients.get("iam")
+    iam.update_account_password_policy(MinimumPasswordLength=20, RequireSymbols=True)
+    return "123456789012", lambda: iam.update_account_password_policy(MinimumPasswordLength=6)
+
+
+def a_password_policy_that_is_deleted(
+    clients: MotoClients, name: str
+) -> tuple[str, Callable[[], object]]:
+    target, _ = a_password_policy(clients, name)
+    return target, clients.get("iam").delete_account_password_policy
+
+
+def no_password_policy(clients: MotoClients, name: str) -> tuple[str, Callable[[], object]]:
+    target, change = a_password_policy(clients, name)
+    clients.get("iam").delete_account_password_policy()
+    return target, change
+
+
+@pytest.mark.parametrize(
+    ("action", "aspect", "make"),
+    [
+        ("restore_saml_metadata", Aspect.SAML_METADATA, a_saml_provider),
+        ("restore_oidc_thumbprints", Aspect.OIDC_THUMBPRINTS, an_oidc_provider),
+        ("restore_trail", Aspect.TRAIL, a_trail),
+        ("restore_password_policy", Aspect.PASSWORD_POLICY, a_password_policy),
+        ("restore_password_policy", Aspect.PASSWORD_POLICY, a_password_policy_that_is_deleted),
+        ("restore_password_policy", Aspect.PASSWORD_POLICY, no_password_policy),
+    ],
+)
+def test_what_a_change_replaced_is_put_back_and_the_new_value_by_undo(
+    clients: MotoClients,
+    name: str,
+    action: str,
+    aspect: Aspect,
+    make: Callable[[MotoClients, str], tuple[str, Callable[[], object]]],
+) -> None:
+    target, change = make(clients, name)
+    cloud, read = clients.cloud(), READERS[aspect].value
+    previous = read(cloud, target)
+    assert look(cloud, action, target, previous=previous) is None
+    change()
+    changed = read(cloud, target)
+    assert changed != previous
+    params = look(cloud, action, target, previous=previous)
+    assert params is not None
+    ALL[action].apply(cloud, params)
+    assert read(cloud, target) == previous
+    ALL[action].undo(cloud, params)
+    assert read(cloud, target) == changed
+    take_back_and_undo(cloud, action, params)
+
+
+@pytest.mark.parametrize("reader", READERS.values(), ids=[str(a) for a in READERS])
+def test_what_is_listed_can_be_read(clients: MotoClients, name: str, reader: Any) -> None:
+    for make in (a_saml_provider, an_oidc_provider, a_trail, a_password_policy):
+        make(clients, name)
+    names = list(reader.names(clients.cloud()))
+    assert names
+    assert all(reader.value(clients.cloud(), each) for each in names)
+
+
+@pytest.mark.parametrize(
+    ("previous", "deleted", "why"),
+    [(METADATA, True, "it is deleted now"), ("", False, "it was not there before")],
+)
+def test_a_provider_that_is_or_was_not_there_cannot_be_restored(
+    clients: MotoClients, name: str, previous: str, deleted: bool, why: str
+) -> None:
+    arn, _ = a_saml_provider(clients, name)
+    if deleted:
+        clients.get("iam").delete_saml_provider(SAMLProviderArn=arn)
+    with pytest.raises(CannotRestore, match=why):
+        look(clients.cloud(), "restore_saml_metadata", arn, previous=previous)
+
+
+def test_a_setting_that_was_not_there_before_is_emptied() -> None:
+    script = Script("cloudtrail")
+    before = {"S3BucketName": "logs", "EnableLogFileValidation": True}
+    now = before | {"KmsKeyId": "arn:aws:kms:us-east-1:444455556666:key/evil"}
+    trail = {"S3BucketName": "logs", "LogFileValidationEnabled": True}
+    shown = {"Trail": trail | {"KmsKeyId": now["KmsKeyId"]}}
+    script.expect("get_trail", {"Name": "audit"}, shown)
+    script.expect("update_trail", {"Name": "audit", "KmsKeyId": ""}, {})
+    params = look(script.cloud(), "restore_trail", "audit", previous=json.dumps(before))
+    assert params is not None
+    assert ALL["restore_trail"].apply(script.cloud(), params)
+    script.ended()
+
+
+def test_a_trail_whose_log_group_was_taken_away_is_left_to_people() -> None:
+    script = Script("cloudtrail")
+    role = "arn:aws:iam::123456789012:role/logs"
+    before = json.dumps({"S3BucketName": "logs", "CloudWatchLogsRoleArn": role})
+    shown = {"Trail": {"S3BucketName": "logs", "LogFileValidationEnabled": True}}
+    script.expect("get_trail", {"Name": "audit"}, shown)
+    with pytest.raises(CannotRestore, match="would have to pass a role"):
+        look(script.cloud(), "restore_trail", "audit", previous=before)
+
+
+@pytest.mark.parametrize(
+    ("action", "service", "operation"),
+    [
+        ("restore_saml_metadata", "iam", "update_saml_provider"),
+        ("restore_trail", "cloudtrail", "update_trail"),
+    ],
+)
+def test_what_was_deleted_since_needs_no_restoring(
+    action: str, service: str, operation: str
+) -> None:
+    script = Script(service)
+    code = "NoSuchEntity" if service == "iam" else "TrailNotFoundException"
+    script.refuse(operation, code)
+    arn = "arn:aws:iam::123456789012:saml-provider/corp"
+    previous = METADATA if service == "iam" else '{"S3KeyPrefix": "x"}'
+    params = {"name": arn, "value": "{}", "previous": previous}
+    assert not ALL[action].apply(script.cloud(), params)
+
+
+# --- names
+
+
+def look_at(clients: MotoClients, found: Principal, **evidence: str) -> Mapping[str, str] | None:
+    subject = Subject(SubjectKind.USER, found.name)
+    finding = Finding("user_renamed", "title", Severity.HIGH, subject, evidence)
+    return ALL["rename_user_back"].look(clients.cloud(), finding, found)
+
+
+def test_a_renamed_user_gets_the_old_name_back_and_the_new_one_by_undo(
+    clients: MotoClients, name: str
+) -> None:
+    iam = clients.get("iam")
+    created = iam.create_user(UserName=name)["User"]["UserId"]
+    iam.update_user(UserName=name, NewUserName=f"{name}-x")
+    renamed = user(f"{name}-x", unique_id=created)
+    params = look_at(clients, renamed, previous=name)
+    take_back_and_undo(clients.cloud(), "rename_user_back", params)
+    assert iam.get_user(UserName=f"{name}-x")["User"]["UserId"] == created
+
+
+def test_another_user_of_the_new_name_is_left_alone(clients: MotoClients, name: str) -> None:
+    clients.get("iam").create_user(UserName=name)
+    params = {"user_name": name, "user_id": "AIDAOTHER", "previous_name": "x"}
+    assert not ALL["rename_user_back"].present(clients.cloud(), params)
+
+
+def test_a_user_whose_name_is_what_it_was_or_whose_path_changed_is_left_alone(
+    clients: MotoClients, name: str
+) -> None:
+    same = user(name)
+    assert look_at(clients, same, previous=name) is None
+    with pytest.raises(CannotRestore, match="path"):
+        look_at(clients, same, previous="old", new_path="/x/")
+
+
+def test_a_renamed_user_that_is_gone_needs_no_name(clients: MotoClients, name: str) -> None:
+    params = {"user_name": name, "user_id": "AIDA", "previous_name": "x"}
+    assert not ALL["rename_user_back"].present(clients.cloud(), params)
+    assert not ALL["rename_user_back"].apply(clients.cloud(), params)
