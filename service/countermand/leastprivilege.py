@@ -277,7 +277,7 @@ def _writes_to_account(
     kind = SubjectKind.ACCOUNT
     if writes := {p for a in _writing(rules, actions, kind) for p in a.permissions}:
         statement = _allow("TakeBackAccount", sorted(writes), "*")
-        within = {"aws:PrincipalAccount": places.account_scope}
+        within = {"aws:PrincipalAccount": [places.account_scope]}
         yield {**statement, "Condition": {"StringLike": within}}
 
 

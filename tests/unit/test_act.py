@@ -231,7 +231,13 @@ def test_an_action_whose_call_iam_cannot_narrow_to_denials_says_so(name: str) ->
 
 def test_a_finding_about_our_own_role_is_told_when_the_call_could_have_granted() -> None:
     assert "iam:DetachUserPolicy" in OWN_CALLS
-    assert not OWN_CALLS & {"iam:PutUserPolicy", "iam:PutRolePolicy", "iam:UpdateAccessKey"}
+    assert not OWN_CALLS & {
+        "iam:PutGroupPolicy",
+        "iam:PutRolePolicy",
+        "iam:PutUserPolicy",
+        "iam:UpdateAccessKey",
+        "iam:UpdateAssumeRolePolicy",
+    }
 
 
 def test_what_the_worker_sets_in_other_services_only_watches_limits_ends_or_restores() -> None:

@@ -273,6 +273,13 @@ def test_a_user_created_in_the_second_of_the_event_is_the_one_it_is_about() -> N
 TRAIL_ARN = f"arn:aws:cloudtrail:us-east-1:{ACCOUNT}:trail/audit"
 
 
+def test_a_policy_whose_path_looks_like_a_root_is_below_a_path() -> None:
+    name = f"arn:aws:iam::{ACCOUNT}:policy/x:policy/iam-test-p"
+    finding = replace(FINDING, subject=Subject(SubjectKind.POLICY, name))
+    ruling = judge(EVENT, finding, POLICY, Facts(now=NOW, grant_present=True))
+    assert ruling.reasons[0].guard == "scope"
+
+
 def test_settings_of_the_account_are_taken_back_only_where_the_account_is_in_scope() -> None:
     finding = replace(FINDING, subject=Subject(SubjectKind.ACCOUNT, ACCOUNT))
     facts = Facts(now=NOW, grant_present=True)

@@ -79,6 +79,16 @@ def test_an_answer_says_why_in_a_sentence_that_is_safe_to_print(row: dict[str, A
     assert (answer.source != "") == (answer.action != "")
 
 
+@pytest.mark.parametrize("pattern", ["*=*", "?", "arn:aws:iam::*:*/?", "*/="])
+def test_who_knows_how_names_are_stood_in_for_hides_nothing(pattern: str) -> None:
+    everything = {"Effect": "Allow", "Action": "*", "Resource": "*"}
+    denied = {"Effect": "Deny", "Action": "*", "Resource": [pattern]}
+    but = {"Effect": "Allow", "Action": "*", "NotResource": pattern}
+    for statements in ([everything, denied], but):
+        answer = judge_policies({"": document(statements)}, Holder(ACCOUNT))
+        assert answer.claim is Claim.ADMIN, answer.why
+
+
 def test_the_table_is_long_and_gets_every_answer() -> None:
     assert len(TABLE) >= 150
     assert {row["claim"] for row in TABLE} == set(Claim)

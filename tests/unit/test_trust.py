@@ -75,6 +75,13 @@ def test_a_trust_policy_lets_in_outsiders_or_not(
         assert judged(deny(principal)).opening is Opening.CLOSED
 
 
+@pytest.mark.parametrize("unique_id", ["AROAEXAMPLEEXAMPLE00", "AIDAEXAMPLEEXAMPLE00"])
+def test_an_id_in_a_document_as_it_was_sent_may_be_of_any_account(unique_id: str) -> None:
+    sent = {"Version": "2012-10-17", "Statement": [allow({"AWS": unique_id})]}
+    assert judge_trust(sent, {ACCOUNT}, ids_are_foreign=True).opening is Opening.OPEN
+    assert judge_trust(sent, {ACCOUNT}).opening is Opening.CLOSED
+
+
 @pytest.mark.parametrize(
     "principal", ["*", {"AWS": VENDOR}, {"Federated": GITHUB}], ids=["all", "vendor", "federated"]
 )

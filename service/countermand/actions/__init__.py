@@ -104,9 +104,11 @@ ALL: Mapping[str, Action] = {action.name: action for action in _ACTIONS}
 _NEVER_A_FINDING = frozenset(
     {
         "cloudtrail:PutEventSelectors",
+        "iam:PutGroupPolicy",
         "iam:PutRolePolicy",
         "iam:PutUserPolicy",
         "iam:UpdateAccessKey",
+        "iam:UpdateAssumeRolePolicy",
     }
 )
 """Ours deny, set inactive, record everything, or put back what no rule objects to; a rule fires on

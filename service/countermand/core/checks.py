@@ -99,7 +99,7 @@ def trust_is_open(event: Event, evidence: Evidence) -> Evidence | None:
     document = _requested(event, key)
     if document is None:
         return evidence
-    judgement = judge_trust(document, {event.account_id})
+    judgement = judge_trust(document, {event.account_id}, ids_are_foreign=True)
     return {**evidence, "claim": judgement.why} if judgement.opening.is_risk else None
 
 

@@ -352,7 +352,8 @@ def _path_and_name(case: _Case) -> tuple[str, str]:
 
 
 def _of_policy(arn: str) -> tuple[str, str]:
-    path, _, name = arn.rpartition(":policy")[2].rpartition("/")
+    # Not from the right: a path may hold `:policy/` too.
+    path, _, name = arn.split(":", 5)[-1].removeprefix("policy").rpartition("/")
     return f"{path}/", name
 
 

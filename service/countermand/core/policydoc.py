@@ -135,6 +135,7 @@ _ACTIONS = sorted(_BITS_OF_ACTION)
 _NAMES_OF_ACTIONS = frozenset(_ACTIONS)
 _LAST = chr(0x10FFFF)
 _ANY_REGION = ("", "*", "**")
+_PICKS_NAMES = frozenset("?=")
 _BITS_OF_RESOURCE = _grouped(1)
 _PLACES = tuple((*_around(resource), bits) for resource, bits in _BITS_OF_RESOURCE.items())
 _OWN_BITS_OF_RESOURCE = _grouped(1, own=True)
@@ -268,6 +269,10 @@ class _Reader:
             return (actions, *[actions & aim[0][1] for aim in self._own])
         user = self._user if policy.has_variables else ""
         anywhere = (statement["Effect"] == "Allow") != inverted
+        if not anywhere:
+            # What takes away must take every name away: neither `?` nor our stand-in for a name,
+            # which whoever reads this could write, stands for all of them.
+            patterns = [pattern for pattern in patterns if not _PICKS_NAMES.intersection(pattern)]
         globs = {_glob(_normal(pattern, user, anywhere=anywhere)) for pattern in patterns}
         self._anything = self._anything or _anything(self._account_id)
         aims = (self._anything, *self._own)

@@ -62,9 +62,12 @@ class _Entry:
     """Whether it stands for all but those that the statement names."""
 
 
-def judge_trust(document: object, own_accounts: Collection[str]) -> TrustJudgement:
+def judge_trust(
+    document: object, own_accounts: Collection[str], *, ids_are_foreign: bool = False
+) -> TrustJudgement:
     """The widest opening. Any federated principal is an outsider: who signs in there, another
-    system decides. A Deny closes the role only without a condition.
+    system decides. A Deny closes the role only without a condition. `ids_are_foreign` is for a
+    document as it was sent: IAM takes the id of a principal of any account, and stores its ARN.
     """
     try:
         statements = read_policy(document).statements
@@ -77,7 +80,7 @@ def judge_trust(document: object, own_accounts: Collection[str]) -> TrustJudgeme
     found = [
         _told(entry, opening)
         for entry in allowed
-        if _is_outsider(entry, own_accounts)
+        if _is_outsider(entry, own_accounts, ids_are_foreign)
         and (opening := _opening(entry, denied)) is not Opening.CLOSED
     ]
     closed = TrustJudgement(Opening.CLOSED, "lets in nobody but its own account and services")
@@ -131,15 +134,21 @@ def _principals(principal: object) -> Iterator[tuple[str, str]]:
         raise UnreadableError("Principal must be * or an object")
 
 
-def _is_outsider(entry: _Entry, own_accounts: Collection[str]) -> bool:
+def _is_outsider(
+    entry: _Entry,
+    own_accounts: Collection[str],
+    ids_are_foreign: bool,  # noqa: FBT001
+) -> bool:
     if entry.kind == "Service":
         return False
     if entry.kind != "AWS":
         return True
     if entry.name.startswith("arn:"):
         return entry.name.split(":")[4:5] not in [[account] for account in own_accounts]
-    # An id such as AROA... is what IAM shows for a principal that was deleted.
-    return entry.name not in own_accounts and not entry.name.startswith(("AIDA", "AROA"))
+    if entry.name.startswith(("AIDA", "AROA")):
+        # What IAM shows for a principal that was deleted.
+        return ids_are_foreign
+    return entry.name not in own_accounts
 
 
 def _opening(entry: _Entry, denied: Sequence[_Entry]) -> Opening:

@@ -51,6 +51,13 @@ locals {
     } : "arn:${local.partition}:iam::${local.account_id}:${kind}/${glob}"
   ]
 
+  # All writes of IAM but those of the account's password policy: these are on no resource.
+  writes_on_one = concat(
+    ["iam:Attach*", "iam:Detach*", "iam:Put*", "iam:Remove*", "iam:Set*", "iam:Untag*"],
+    [for rest in ["Acce*", "AccountAlias", "As*", "C*", "D*", "G*", "I*", "L*", "O*", "P*", "R*", "S*", "U*", "V*"] : "iam:Delete${rest}"],
+    [for rest in ["Acce*", "AccountEmail*", "AccountName", "As*", "C*", "D*", "G*", "I*", "L*", "O*", "P*", "R*", "S*", "U*", "V*"] : "iam:Update${rest}"],
+  )
+
   # Wins over every Allow, also over one that somebody adds later. Nothing in here may stop what an
   # action of the worker does: tests/terraform/test_policies.py.
   never = jsonencode({
@@ -73,7 +80,7 @@ locals {
         {
           Sid         = "StayInScope"
           Effect      = "Deny"
-          Action      = ["iam:Attach*", "iam:Delete*", "iam:Detach*", "iam:Put*", "iam:Remove*", "iam:Set*", "iam:Untag*", "iam:Update*"]
+          Action      = local.writes_on_one
           NotResource = local.scoped
         },
       ],
