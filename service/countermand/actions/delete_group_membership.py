@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from countermand.actions import permission_set
-from countermand.core.errors import CannotRestore, Gone
+from countermand.core.errors import Gone
 from countermand.core.model import Finding, Principal
 from countermand.ports import Cloud
 
@@ -23,7 +23,7 @@ class DeleteGroupMembership:
         "Take the user out of the group if a permission set that the group has in this account "
         "grants administrator rights now; sessions that are open last. Undo adds the user again."
     )
-    needs = ("account_id",)
+    needs = ("account_id", "member_id")
     read_permissions = (
         *permission_set.READS,
         "identitystore:GetGroupMembershipId",
@@ -39,16 +39,12 @@ class DeleteGroupMembership:
         if finding.subject is None:
             return None
         group, account = finding.subject.name, finding.evidence["account_id"]
-        # The console's event names the member, the public call's the user.
-        member = finding.evidence.get("member_id") or finding.evidence.get("user_id")
-        if member is None:
-            raise CannotRestore("the event does not say who joined the group")
         named = finding.evidence.get("identity_store_id")
         for instance in cloud.items("sso:ListInstances", "Instances"):
             params = {
                 "identity_store_id": instance["IdentityStoreId"],
                 "group_id": group,
-                "member_id": member,
+                "member_id": finding.evidence["member_id"],
             }
             if named not in (None, params["identity_store_id"]) or not self.present(cloud, params):
                 continue
