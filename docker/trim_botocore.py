@@ -14,7 +14,7 @@ KEPT = frozenset(
         # What the worker and the commands call.
         *("sqs", "sns", "iam", "sts", "events", "logs", "dynamodb"),
         # What else the actions call.
-        *("cloudtrail", "eks", "lambda", "rolesanywhere", "sso-admin"),
+        *("cloudtrail", "ec2", "eks", "identitystore", "lambda", "rolesanywhere", "sso-admin"),
         # What botocore itself calls for credentials: `countermand undo` runs with a person's own.
         *("sso", "sso-oidc", "signin"),
     }

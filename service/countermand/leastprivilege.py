@@ -123,6 +123,23 @@ _TARGETS: tuple[tuple[str, frozenset[str], tuple[str, ...]], ...] = (
         ("iam::{account}:instance-profile/{scope}",),
     ),
     (
+        "Instances",
+        frozenset({"ec2:DisassociateIamInstanceProfile"}),
+        ("ec2:*:{account}:instance/{scope}",),
+    ),
+    (
+        "GroupMemberships",
+        frozenset({"identitystore:DeleteGroupMembership"}),
+        # AWS asks for the right on each of the four. The group is what narrows it; the store may
+        # be another account's.
+        (
+            "identitystore::*:identitystore/*",
+            "identitystore:::group/{scope}",
+            "identitystore:::membership/*",
+            "identitystore:::user/*",
+        ),
+    ),
+    (
         "Functions",
         frozenset(
             {

@@ -9,6 +9,7 @@ from typing import Any
 
 import pytest
 
+from countermand.actions import ALL
 from countermand.actions.delete_account_assignment import DeleteAccountAssignment
 from countermand.actions.detach_permission_set_policy import DetachPermissionSetPolicy
 from countermand.core.errors import Denied, Permanent, Transient
@@ -215,3 +216,86 @@ def test_only_an_administrator_policy_is_ever_detached() -> None:
     script = Script("sso-admin")
     evidence = {"instance_arn": INSTANCE, "policy_arn": READ_ONLY}
     assert look(script.cloud(), DetachPermissionSetPolicy(), SET, **evidence) is None
+
+
+JOIN = "delete_group_membership"
+
+
+class Joined(Center):
+    """A user who joined a group that has the permission set."""
+
+    def __init__(self, clients: MotoClients) -> None:
+        super().__init__(clients)
+        self.people = clients.get("identitystore")
+        self.store = self.client.list_instances()["Instances"][0]["IdentityStoreId"]
+        name = f"t-{uuid.uuid4().hex[:12]}"
+        self.user = self.people.create_user(
+            IdentityStoreId=self.store,
+            UserName=name,
+            DisplayName=name,
+            Name={"GivenName": "A", "FamilyName": "B"},
+        )["UserId"]
+        self.group = self.people.create_group(IdentityStoreId=self.store, DisplayName=name)[
+            "GroupId"
+        ]
+        self.membership = self.people.create_group_membership(
+            IdentityStoreId=self.store, GroupId=self.group, MemberId={"UserId": self.user}
+        )["MembershipId"]
+
+    def assign(self, account_id: str = MOTO_ACCOUNT) -> None:
+        who = {"PrincipalType": "GROUP", "PrincipalId": self.group, "TargetId": account_id}
+        self.client.create_account_assignment(**REQUEST | self.which | who)
+
+    def look(self, **evidence: str) -> Mapping[str, str] | None:
+        return look(self.cloud, JOIN, self.group, account_id=MOTO_ACCOUNT, **evidence)
+
+
+@pytest.fixture
+def joined(dynamodb: Any) -> Joined:
+    return Joined(MotoClients(dynamodb.meta.endpoint_url))
+
+
+def test_a_member_of_administrators_is_taken_out_and_put_back(joined: Joined) -> None:
+    joined.attach(ADMIN_ARN)
+    joined.assign()
+    params = joined.look(member_id=joined.user, identity_store_id=joined.store)
+    take_back_and_undo(joined.cloud, JOIN, params)
+
+
+def test_the_identity_store_is_read_when_the_event_does_not_say_it(joined: Joined) -> None:
+    joined.attach(ADMIN_ARN)
+    joined.assign()
+    params = joined.look(member_id=joined.user)
+    assert params is not None
+    assert params["identity_store_id"] == joined.store
+
+
+def test_a_member_of_a_harmless_group_stays(joined: Joined) -> None:
+    joined.attach(READ_ONLY)
+    joined.assign()
+    assert joined.look(member_id=joined.user) is None
+
+
+def test_a_group_without_an_assignment_in_this_account_is_left_alone(joined: Joined) -> None:
+    joined.attach(ADMIN_ARN)
+    assert joined.look(member_id=joined.user) is None
+    joined.assign("999999999999")
+    assert joined.look(member_id=joined.user) is None
+
+
+def test_a_group_of_another_identity_store_is_left_alone(joined: Joined) -> None:
+    joined.attach(ADMIN_ARN)
+    joined.assign()
+    assert joined.look(member_id=joined.user, identity_store_id="d-0000000000") is None
+
+
+def test_a_member_who_left_since_is_left_alone(joined: Joined) -> None:
+    joined.attach(ADMIN_ARN)
+    joined.assign()
+    params = joined.look(member_id=joined.user)
+    assert params is not None
+    joined.people.delete_group_membership(
+        IdentityStoreId=joined.store, MembershipId=joined.membership
+    )
+    assert joined.look(member_id=joined.user) is None
+    assert not ALL[JOIN].apply(joined.cloud, params)

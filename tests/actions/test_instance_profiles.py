@@ -1,4 +1,4 @@
-"""Roles in instance profiles, against moto's IAM."""
+"""Roles in instance profiles, and profiles on instances, against moto's IAM and EC2."""
 
 import uuid
 from typing import Any
@@ -6,9 +6,11 @@ from typing import Any
 import pytest
 
 from countermand.actions import ALL
+from countermand.core.errors import CannotRestore
 from steps import MotoClients, Script, look, make_admin, take_back_and_undo
 
 ACTION = "remove_role_from_instance_profile"
+DISASSOCIATE = "disassociate_instance_profile"
 
 
 @pytest.fixture
@@ -51,3 +53,86 @@ def test_a_role_that_left_the_profile_since_is_left_alone(clients: MotoClients, 
 
 def test_a_profile_that_is_gone_has_no_role(clients: MotoClients) -> None:
     assert look(clients.cloud(), ACTION, "no-such-profile", role_name="any") is None
+
+
+@pytest.fixture
+def instance(clients: MotoClients, name: str) -> str:
+    """An instance that has the profile."""
+    ec2 = clients.get("ec2")
+    image = ec2.describe_images()["Images"][0]["ImageId"]
+    made = ec2.run_instances(ImageId=image, MinCount=1, MaxCount=1)["Instances"][0]["InstanceId"]
+    ec2.associate_iam_instance_profile(InstanceId=made, IamInstanceProfile={"Name": name})
+    return str(made)
+
+
+def association(clients: MotoClients, instance: str) -> str:
+    which = [{"Name": "instance-id", "Values": [instance]}]
+    answer = clients.get("ec2").describe_iam_instance_profile_associations(Filters=which)
+    return str(answer["IamInstanceProfileAssociations"][0]["AssociationId"])
+
+
+@pytest.mark.parametrize("how", ["attached", "inline"])
+def test_a_profile_of_an_administrator_is_taken_from_the_instance_and_given_back(
+    clients: MotoClients, name: str, instance: str, how: str
+) -> None:
+    make_admin(clients, name, how)
+    params = look(clients.cloud(), DISASSOCIATE, instance, profile_name=name)
+    take_back_and_undo(clients.cloud(), DISASSOCIATE, params)
+
+
+def test_the_association_alone_leads_to_the_instance(
+    clients: MotoClients, name: str, instance: str
+) -> None:
+    make_admin(clients, name)
+    arn = f"arn:aws:iam::123456789012:instance-profile/{name}"
+    found = association(clients, instance)
+    params = look(clients.cloud(), DISASSOCIATE, found, new_profile_arn=arn)
+    assert params == {"instance_id": instance, "profile_arn": arn}
+
+
+def test_a_harmless_profile_stays_on_the_instance(
+    clients: MotoClients, name: str, instance: str
+) -> None:
+    assert look(clients.cloud(), DISASSOCIATE, instance, profile_name=name) is None
+
+
+def test_a_profile_that_left_the_instance_since_is_left_alone(
+    clients: MotoClients, name: str, instance: str
+) -> None:
+    make_admin(clients, name)
+    params = look(clients.cloud(), DISASSOCIATE, instance, profile_name=name)
+    assert params is not None
+    gone = association(clients, instance)
+    clients.get("ec2").disassociate_iam_instance_profile(AssociationId=gone)
+    assert look(clients.cloud(), DISASSOCIATE, instance, profile_name=name) is None
+    assert look(clients.cloud(), DISASSOCIATE, gone, profile_name=name) is None
+    assert not ALL[DISASSOCIATE].apply(clients.cloud(), params)
+
+
+def test_another_profile_that_came_meanwhile_is_left_alone(
+    clients: MotoClients, name: str, instance: str
+) -> None:
+    make_admin(clients, name)
+    params = look(clients.cloud(), DISASSOCIATE, instance, profile_name=name)
+    assert params is not None
+    other = f"{name}-other"
+    clients.get("iam").create_instance_profile(InstanceProfileName=other)
+    clients.get("iam").add_role_to_instance_profile(InstanceProfileName=other, RoleName=name)
+    clients.get("ec2").replace_iam_instance_profile_association(
+        AssociationId=association(clients, instance), IamInstanceProfile={"Name": other}
+    )
+    assert look(clients.cloud(), DISASSOCIATE, instance, profile_name=name) is None
+    assert not ALL[DISASSOCIATE].present(clients.cloud(), params)
+    assert not ALL[DISASSOCIATE].apply(clients.cloud(), params)
+
+
+@pytest.mark.parametrize("code", ["InvalidAssociationID.NotFound", "InvalidInstanceID.NotFound"])
+def test_an_instance_that_is_gone_has_no_profile(code: str) -> None:
+    script, params = Script("ec2"), {"instance_id": "i-0", "profile_arn": "arn:p/x"}
+    script.refuse("describe_iam_instance_profile_associations", code)
+    assert not ALL[DISASSOCIATE].present(script.cloud(), params)
+
+
+def test_an_event_without_a_profile_takes_nothing_away(clients: MotoClients, instance: str) -> None:
+    with pytest.raises(CannotRestore, match="which instance profile"):
+        look(clients.cloud(), DISASSOCIATE, instance)

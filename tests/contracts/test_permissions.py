@@ -417,6 +417,7 @@ def no_principal(name: str) -> str:
     return f"arn:aws:iam::{ACCOUNT}:{name}"
 
 
+IDENTITY_STORE = "arn:aws:identitystore:::"
 PERMISSION_SET = "arn:aws:sso:::permissionSet"
 CLUSTER_ENTRY = f"role/{ACCOUNT}/deploy/54cae684-118a-2dd9-2a3d-01868c5231fa"
 
@@ -462,6 +463,12 @@ CLUSTER_ENTRY = f"role/{ACCOUNT}/deploy/54cae684-118a-2dd9-2a3d-01868c5231fa"
         ("iam:RemoveRoleFromInstanceProfile", no_principal("instance-profile/iam-test-p"), True),
         ("iam:RemoveRoleFromInstanceProfile", no_principal("instance-profile/web"), False),
         ("iam:RemoveRoleFromInstanceProfile", no_principal("instance-profile/iam-test-/w"), False),
+        ("ec2:DisassociateIamInstanceProfile", regional("ec2", "instance/iam-test-i"), True),
+        ("ec2:DisassociateIamInstanceProfile", regional("ec2", "instance/i-0"), False),
+        ("ec2:AssociateIamInstanceProfile", regional("ec2", "instance/iam-test-i"), False),
+        ("identitystore:DeleteGroupMembership", f"{IDENTITY_STORE}group/iam-test-g", True),
+        ("identitystore:DeleteGroupMembership", f"{IDENTITY_STORE}group/other", False),
+        ("identitystore:CreateGroupMembership", f"{IDENTITY_STORE}group/iam-test-g", False),
         ("rolesanywhere:DisableTrustAnchor", regional("rolesanywhere", "trust-anchor/x"), False),
         ("rolesanywhere:DisableProfile", regional("rolesanywhere", "profile/x"), False),
         ("rolesanywhere:DisableProfile", regional("rolesanywhere", "profile/iam-test-1"), True),

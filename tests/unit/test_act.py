@@ -174,7 +174,10 @@ def test_an_undo_that_iam_refuses_raises() -> None:
 
 # --- every action
 
-SERVICES = {"iam", "cloudtrail", "eks", "events", "lambda", "rolesanywhere", "sso"}
+SERVICES = {
+    *("cloudtrail", "ec2", "eks", "events", "iam", "identitystore", "lambda", "rolesanywhere"),
+    "sso",
+}
 
 
 @pytest.mark.parametrize("name", ALL)

@@ -11,6 +11,7 @@ from countermand.actions.deactivate_credential import (
 from countermand.actions.deactivate_mfa_device import DeactivateMfaDevice
 from countermand.actions.delete_account_assignment import DeleteAccountAssignment
 from countermand.actions.delete_function_url import DeleteFunctionUrl
+from countermand.actions.delete_group_membership import DeleteGroupMembership
 from countermand.actions.delete_login_profile import DeleteLoginProfile
 from countermand.actions.delete_oidc_provider import DeleteOidcProvider
 from countermand.actions.delete_saml_provider import DeleteSamlProvider
@@ -22,6 +23,7 @@ from countermand.actions.detach_policy import DetachPolicy
 from countermand.actions.disable_profile import DisableProfile
 from countermand.actions.disable_trust_anchor import DisableTrustAnchor
 from countermand.actions.disassociate_access_policy import DisassociateAccessPolicy
+from countermand.actions.disassociate_instance_profile import DisassociateInstanceProfile
 from countermand.actions.enable_event_rule import EnableEventRule
 from countermand.actions.limit_function_concurrency import LimitFunctionConcurrency
 from countermand.actions.reattach_deny_policy import ReattachDenyPolicy
@@ -78,6 +80,7 @@ _ACTIONS: tuple[Action, ...] = (
     DeactivateMfaDevice(),
     DeleteAccountAssignment(),
     DeleteFunctionUrl(),
+    DeleteGroupMembership(),
     DeleteUnattachedPolicy(),
     DeleteOidcProvider(),
     DeleteSamlProvider(),
@@ -85,6 +88,7 @@ _ACTIONS: tuple[Action, ...] = (
     DisableProfile(),
     DisableTrustAnchor(),
     DisassociateAccessPolicy(),
+    DisassociateInstanceProfile(),
     EnableEventRule(),
     LimitFunctionConcurrency(),
     RemoveFunctionPermission(),

@@ -5,10 +5,9 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from countermand.core.checks import ADMIN_POLICY_ARNS
+from countermand.actions import permission_set
 from countermand.core.errors import Gone, Permanent
 from countermand.core.model import Finding, Principal
-from countermand.core.policydoc import Holder, judge_policies
 from countermand.ports import Cloud
 
 _POLLS = 15
@@ -31,10 +30,9 @@ class DeleteAccountAssignment:
     )
     needs = ("instance_arn", "target_id", "principal_type", "principal_id")
     read_permissions = (
+        *permission_set.READS,
         "sso:DescribeAccountAssignmentDeletionStatus",
-        "sso:GetInlinePolicyForPermissionSet",
         "sso:ListAccountAssignments",
-        "sso:ListManagedPoliciesInPermissionSet",
     )
     permissions = ("sso:DeleteAccountAssignment",)
     undo_permissions = (
@@ -51,7 +49,9 @@ class DeleteAccountAssignment:
             "permission_set_arn": finding.subject.name,
             **{name: finding.evidence[name] for name in self.needs},
         }
-        if not self.present(cloud, params) or not _grants_admin(cloud, params):
+        if not self.present(cloud, params) or not permission_set.grants_admin(
+            cloud, params["instance_arn"], params["permission_set_arn"], params["target_id"]
+        ):
             return None
         return params
 
@@ -115,18 +115,3 @@ def _request(params: Mapping[str, str]) -> dict[str, str]:
         "PrincipalType": params["principal_type"],
         "PrincipalId": params["principal_id"],
     }
-
-
-def _grants_admin(cloud: Cloud, params: Mapping[str, str]) -> bool:
-    """By an administrator policy of AWS's, or the inline policy."""
-    which = {
-        "InstanceArn": params["instance_arn"],
-        "PermissionSetArn": params["permission_set_arn"],
-    }
-    attached = cloud.items(
-        "sso:ListManagedPoliciesInPermissionSet", "AttachedManagedPolicies", **which
-    )
-    if any(policy["Arn"] in ADMIN_POLICY_ARNS for policy in attached):
-        return True
-    inline = cloud.call("sso:GetInlinePolicyForPermissionSet", **which).get("InlinePolicy")
-    return bool(inline) and judge_policies({"": inline}, Holder(params["target_id"])).claim.is_risk

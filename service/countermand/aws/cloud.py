@@ -17,6 +17,8 @@ from countermand.core.errors import Gone
 
 _GONE = frozenset(
     {
+        "InvalidAssociationID.NotFound",
+        "InvalidInstanceID.NotFound",
         "NoSuchEntity",
         "NoSuchEntityException",
         "ResourceNotFoundException",
