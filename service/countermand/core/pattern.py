@@ -151,8 +151,8 @@ def _all_of(one: Matcher, other: Matcher) -> Matcher:
 
 def _compile_object(tree: _Tree) -> Matcher:
     # Objects go first: a rule is asked only about its own calls, and refuses by what is inside.
-    inner = [(key, _compile_object(value)) for key, value in tree.items() if type(value) is dict]
-    leaves = [(key, value) for key, value in tree.items() if type(value) is not dict]
+    inner = [(k, _compile_object(v)) for k, v in tree.items() if isinstance(v, dict)]
+    leaves = [(k, v) for k, v in tree.items() if not isinstance(v, dict)]
     fields = (*inner, *leaves)
 
     def matches(value: Any) -> bool:  # noqa: ANN401
