@@ -25,7 +25,7 @@ from countermand.core.escalations import ANY, WAYS, Claim, Way
 from countermand.core.policysyntax import (
     Policy,
     UnreadableError,
-    is_all,
+    in_order,
     matches,
     one_of,
     printable,
@@ -193,10 +193,8 @@ def _normal(pattern: str, user: str, *, anywhere: bool) -> str:
     """
     if user and _USER_VARIABLE in pattern:
         pattern = pattern.replace(_USER_VARIABLE, user)
-    if not pattern.startswith("arn:"):
-        return pattern
     parts = pattern.split(":", 5)
-    if len(parts) < 6:  # noqa: PLR2004  the parts of an ARN
+    if len(parts) < 6 or parts[0] != "arn":  # noqa: PLR2004  the parts of an ARN
         return pattern
     partition, region = parts[1], parts[3]
     if not partition.startswith("aws-") and (not anywhere or region in _ANY_REGION):
@@ -218,17 +216,19 @@ class _Grant(NamedTuple):
     """Of the requests that it is about, for each aim."""
 
 
-type _Glob = tuple[str, str, str]
-"""A pattern with its literal start and end, which decide most comparisons."""
+type _Glob = tuple[str, str, str, Sequence[str]]
+"""A pattern, its literal start and end, which decide most comparisons, and all parts between its
+`*`, or none if it has a `?`.
+"""
 
 
 def _glob(pattern: str) -> _Glob:
     while "**" in pattern:
         pattern = pattern.replace("**", "*")
-    head, tail = pattern.partition("*")[0], pattern.rpartition("*")[2]
+    parts = pattern.split("*")
     if "?" in pattern:
-        head, tail = head.partition("?")[0], tail.rpartition("?")[2]
-    return pattern, head, tail
+        return pattern, parts[0].partition("?")[0], parts[-1].rpartition("?")[2], ()
+    return pattern, parts[0], parts[-1], parts
 
 
 class _Reader:
@@ -275,7 +275,7 @@ class _Reader:
         patterns, inverted = one_of(statement, "Resource")
         if not actions:
             return ()
-        if "*" in patterns or any(map(is_all, patterns)):
+        if "*" in patterns:
             actions = 0 if inverted else actions
             return (actions, *[actions & aim[0][1] for aim in self._own])
         user = self._user if policy.has_variables else ""
@@ -297,8 +297,7 @@ class _Reader:
 
     def _actions(self, patterns: Sequence[str]) -> int:
         bits = 0
-        lowered = [patterns[0].lower()] if len(patterns) == 1 else set(map(str.lower, patterns))
-        for pattern in lowered:
+        for pattern in {pattern.lower() for pattern in patterns}:
             if "*" in pattern or "?" in pattern:
                 bits |= self._wild_actions(pattern)
             else:
@@ -310,10 +309,10 @@ class _Reader:
             return 0
         if pattern.rpartition("*")[2].rpartition("?")[2] not in _ENDS:
             return 0
-        pattern, head, tail = _glob(pattern)
-        bits = 0
+        glob, bits = _glob(pattern), 0
+        _, head, tail, _ = glob
         for action in _BY_START[head]:
-            if action.endswith(tail) and self._matches(pattern, action):
+            if action.endswith(tail) and self._matches(glob, action):
                 bits |= _BITS_OF_ACTION[action]
         return bits
 
@@ -325,17 +324,18 @@ class _Reader:
         return bits
 
     def _covered(self, arn: str, globs: Collection[_Glob]) -> bool:
-        for pattern, head, tail in globs:
-            if arn.startswith(head) and arn.endswith(tail) and self._matches(pattern, arn):
+        for glob in globs:
+            if arn.startswith(glob[1]) and arn.endswith(glob[2]) and self._matches(glob, arn):
                 return True
         return False
 
-    def _matches(self, pattern: str, text: str) -> bool:
+    def _matches(self, glob: _Glob, text: str) -> bool:
         """Whether a text with this start and end matches."""
         self._wildcards_left -= 1
         if self._wildcards_left < 0:
             raise UnreadableError("too many wildcards to be judged")
-        return matches(pattern, text)
+        pattern, _, _, parts = glob
+        return in_order(parts, text) if parts else matches(pattern, text)
 
 
 # --- the answer
