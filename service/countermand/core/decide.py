@@ -19,13 +19,7 @@ def decide(event: Event, rulings: Sequence[Ruling]) -> Decision:
     """Merge the rulings (at least one); two rules that want the same step give it once."""
     leading = rulings[0] if len(rulings) == 1 else min(rulings, key=_strength)
     steps = _steps(rulings) if leading.verdict is Verdict.REMEDIATE else ()
-    return Decision(
-        event=event,
-        rulings=tuple(rulings),
-        verdict=leading.verdict,
-        steps=steps,
-        mode=leading.mode,
-    )
+    return Decision(event, tuple(rulings), leading.verdict, steps, leading.mode)
 
 
 def _strength(ruling: Ruling) -> int:

@@ -68,10 +68,11 @@ def _apply(rule: Rule, event: Event) -> Finding | None:
 def _subject(rule: Rule, event: Event) -> Subject | None:
     if event.hides_request and any(path[0] == "requestParameters" for path in rule.subject_paths):
         return None
-    limit = _LONGEST_NAME if rule.subject_kind.is_principal else _LONGEST_ARN
+    is_principal = rule.subject_kind.is_principal
+    limit = _LONGEST_NAME if is_principal else _LONGEST_ARN
     for path in rule.subject_paths:
         name = value_at(event, path)
-        if rule.subject_kind.is_principal:
+        if is_principal:
             name = _name_in(name, event.account_id)
         if type(name) is str and 0 < len(name) <= limit:
             return Subject(rule.subject_kind, name)
@@ -91,9 +92,11 @@ def _name_in(value: object, account_id: str) -> object:
 
 def _evidence(rule: Rule, event: Event) -> dict[str, str]:
     """Texts, and numbers and booleans as JSON writes them; nothing else is shown or acted on."""
-    found = {name: value_at(event, path) for name, path in rule.evidence}
-    return {
-        name: value if type(value) is str else str(value).lower()
-        for name, value in found.items()
-        if type(value) in {str, int, bool}
-    }
+    shown = {}
+    for name, path in rule.evidence:
+        value = value_at(event, path)
+        if type(value) is str:
+            shown[name] = value
+        elif type(value) is int or type(value) is bool:
+            shown[name] = str(value).lower()
+    return shown

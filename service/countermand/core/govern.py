@@ -262,7 +262,9 @@ def _gone(case: _Case) -> Objection | None:
 def _recreated(case: _Case) -> Objection | None:
     principal = case.principal
     # CloudTrail's times have no fraction: within one second, created and changed is one story.
-    if principal is None or principal.created.replace(microsecond=0) <= case.event.time:
+    if principal is None or principal.created <= case.event.time:
+        return None
+    if principal.created.replace(microsecond=0) <= case.event.time:
         return None
     text = f"The {principal.kind} of this name was created after the event: it is another one"
     return Objection(Verdict.ALERT_ONLY, text)

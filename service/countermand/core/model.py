@@ -81,7 +81,11 @@ class SubjectKind(StrEnum):
     @property
     def is_principal(self) -> bool:
         """Whether it is a `Principal`, with a path, an id and perhaps tags."""
-        return self in {SubjectKind.USER, SubjectKind.ROLE, SubjectKind.GROUP}
+        return self in _PRINCIPALS
+
+
+# Beside the class: a set of members that is written inside is built again with each call.
+_PRINCIPALS = frozenset({SubjectKind.USER, SubjectKind.ROLE, SubjectKind.GROUP})
 
 
 class Aspect(StrEnum):

@@ -150,10 +150,10 @@ def _all_of(one: Matcher, other: Matcher) -> Matcher:
 
 
 def _compile_object(tree: _Tree) -> Matcher:
-    fields = tuple(
-        (key, _compile_object(value) if isinstance(value, dict) else value)
-        for key, value in tree.items()
-    )
+    # Objects go first: a rule is asked only about its own calls, and refuses by what is inside.
+    inner = [(k, _compile_object(v)) for k, v in tree.items() if isinstance(v, dict)]
+    leaves = [(k, v) for k, v in tree.items() if not isinstance(v, dict)]
+    fields = (*inner, *leaves)
 
     def matches(value: Any) -> bool:  # noqa: ANN401
         if type(value) is not dict:
@@ -223,6 +223,9 @@ def _among_texts(texts: frozenset[str]) -> Matcher:
 def _test_of(
     texts: frozenset[str], others: frozenset[tuple[type, object]], tests: Sequence[Test]
 ) -> Test:
+    if not texts and not others and len(tests) == 1:
+        return tests[0]  # most fields with an operator have one, and nothing beside it
+
     def test(value: Any) -> bool:  # noqa: ANN401
         if type(value) is str:
             if value in texts:
@@ -310,8 +313,31 @@ def _equals_ignore_case(arguments: list[Any], where: str) -> Test:
 
 
 def _wildcard(arguments: list[Any], where: str) -> Test:
-    wanted = tuple(tuple(_segments(_text(argument, where), where)) for argument in arguments)
-    return lambda value: type(value) is str and any(_is_like(value, one) for one in wanted)
+    wanted = [tuple(_segments(_text(argument, where), where)) for argument in arguments]
+    return _any_of([_like(segments) for segments in wanted])
+
+
+def _like(segments: tuple[str, ...]) -> Test:
+    """Each segment at its first place after the one before: no way back, so never slow."""
+    if len(segments) == 1:
+        return lambda value: type(value) is str and value == segments[0]
+    first, *middle, last = segments
+    shortest = len(first) + len(last)
+
+    def test(value: Any) -> bool:  # noqa: ANN401
+        if type(value) is not str or len(value) < shortest:
+            return False
+        if not (value.startswith(first) and value.endswith(last)):
+            return False
+        at, end = len(first), len(value) - len(last)
+        for segment in middle:
+            found = value.find(segment, at, end)
+            if found < 0:
+                return False
+            at = found + len(segment)
+        return True
+
+    return test
 
 
 def _segments(text: str, where: str) -> Iterator[str]:
@@ -333,22 +359,6 @@ def _segments(text: str, where: str) -> Iterator[str]:
         else:
             segment += character
     yield segment
-
-
-def _is_like(text: str, segments: tuple[str, ...]) -> bool:
-    """Each segment at its first place after the one before: no way back, so never slow."""
-    if len(segments) == 1:
-        return text == segments[0]
-    first, *middle, last = segments
-    at, end = len(first), len(text) - len(last)
-    if at > end or not (text.startswith(first) and text.endswith(last)):
-        return False
-    for segment in middle:
-        found = text.find(segment, at, end)
-        if found < 0:
-            return False
-        at = found + len(segment)
-    return True
 
 
 def _numeric(arguments: list[Any], where: str) -> Test:
@@ -417,8 +427,11 @@ def _network(text: str, where: str) -> Any:  # noqa: ANN401  either version
 
 
 def _anything_but(arguments: list[Any], where: str) -> Test:
-    forbidding = tuple(_forbidden(argument, where) for argument in arguments)
-    return lambda value: any(not forbidden(value) for forbidden in forbidding)
+    return _any_of([_not(_forbidden(argument, where)) for argument in arguments])
+
+
+def _not(forbidden: Test) -> Test:
+    return lambda value: not forbidden(value)
 
 
 def _forbidden(argument: object, where: str) -> Test:

@@ -17,7 +17,6 @@ A permissions boundary is evaluated alike, and the weaker of the two answers cou
 https://docs.aws.amazon.com/IAM/latest/UserGuide/reference_policies_evaluation-logic.html
 """
 
-from bisect import bisect_left
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, NamedTuple
@@ -26,7 +25,7 @@ from countermand.core.escalations import ANY, WAYS, Claim, Way
 from countermand.core.policysyntax import (
     Policy,
     UnreadableError,
-    is_all,
+    in_order,
     matches,
     one_of,
     printable,
@@ -131,16 +130,33 @@ def _grouped(word: int, *, own: bool = False) -> dict[str, int]:
 
 
 _BITS_OF_ACTION = _grouped(0)
-_ACTIONS = sorted(_BITS_OF_ACTION)
-_NAMES_OF_ACTIONS = frozenset(_ACTIONS)
-_LAST = chr(0x10FFFF)
 _ANY_REGION = ("", "*", "**")
 _PICKS_NAMES = frozenset("?=")
 _BITS_OF_RESOURCE = _grouped(1)
 _PLACES = tuple((*_around(resource), bits) for resource, bits in _BITS_OF_RESOURCE.items())
+_PLACE_OF_BIT = {
+    bit.bit_length(): place
+    for place, (_, _, bits) in enumerate(_PLACES)
+    for bit in _BIT.values()
+    if bit & bits
+}
 _OWN_BITS_OF_RESOURCE = _grouped(1, own=True)
 
-type _Aim = tuple[tuple[str, int], ...]
+
+def _by_start() -> dict[str, list[str]]:
+    """The actions by each of their starts, from none to the whole name."""
+    found: dict[str, list[str]] = {}
+    for action in _BITS_OF_ACTION:
+        for end in range(len(action) + 1):
+            found.setdefault(action[:end], []).append(action)
+    return found
+
+
+# Nearly all wildcards that a policy may hold are refused by looking up how they start and end.
+_BY_START = _by_start()
+_ENDS = frozenset(a[begin:] for a in _BITS_OF_ACTION for begin in range(len(a) + 1))
+
+type _Aim = Sequence[tuple[str, int]]
 """ARNs, each with the bits of the requests that are made on it."""
 
 
@@ -178,10 +194,8 @@ def _normal(pattern: str, user: str, *, anywhere: bool) -> str:
     """
     if user and _USER_VARIABLE in pattern:
         pattern = pattern.replace(_USER_VARIABLE, user)
-    if not pattern.startswith("arn:"):
-        return pattern
     parts = pattern.split(":", 5)
-    if len(parts) < 6:  # noqa: PLR2004  the parts of an ARN
+    if len(parts) < 6 or parts[0] != "arn":  # noqa: PLR2004  the parts of an ARN
         return pattern
     partition, region = parts[1], parts[3]
     if not partition.startswith("aws-") and (not anywhere or region in _ANY_REGION):
@@ -203,21 +217,19 @@ class _Grant(NamedTuple):
     """Of the requests that it is about, for each aim."""
 
 
-class _Glob(NamedTuple):
-    """A pattern with its literal start and end, which decide most comparisons."""
-
-    pattern: str
-    head: str
-    tail: str
+type _Glob = tuple[str, str, str, Sequence[str]]
+"""A pattern, its literal start and end, which decide most comparisons, and all parts between its
+`*`, or none if it has a `?`.
+"""
 
 
 def _glob(pattern: str) -> _Glob:
     while "**" in pattern:
         pattern = pattern.replace("**", "*")
-    head, tail = pattern.partition("*")[0], pattern.rpartition("*")[2]
+    parts = pattern.split("*")
     if "?" in pattern:
-        head, tail = head.partition("?")[0], tail.rpartition("?")[2]
-    return _Glob(pattern, head, tail)
+        return pattern, parts[0].partition("?")[0], parts[-1].rpartition("?")[2], ()
+    return pattern, parts[0], parts[-1], parts
 
 
 class _Reader:
@@ -226,7 +238,7 @@ class _Reader:
     def __init__(self, holder: Holder) -> None:
         self._own = _own_aims(holder)
         self._account_id = holder.account_id
-        self._anything: _Aim = ()
+        self._places: _Aim = ()
         self._user = holder.arn.rpartition("/")[2] if ":user/" in holder.arn else ""
         self._wildcards_left = _MOST_WILDCARDS
         self.aims = 1 + len(self._own)
@@ -264,7 +276,7 @@ class _Reader:
         patterns, inverted = one_of(statement, "Resource")
         if not actions:
             return ()
-        if "*" in patterns or any(map(is_all, patterns)):
+        if "*" in patterns:
             actions = 0 if inverted else actions
             return (actions, *[actions & aim[0][1] for aim in self._own])
         user = self._user if policy.has_variables else ""
@@ -273,30 +285,38 @@ class _Reader:
             # What takes away must take every name away: neither `?` nor our stand-in for a name,
             # which whoever reads this could write, stands for all of them.
             patterns = [pattern for pattern in patterns if not _PICKS_NAMES.intersection(pattern)]
-        globs = {_glob(_normal(pattern, user, anywhere=anywhere)) for pattern in patterns}
-        self._anything = self._anything or _anything(self._account_id)
-        aims = (self._anything, *self._own)
+        normal = {_normal(pattern, user, anywhere=anywhere) for pattern in patterns}
+        globs = list(map(_glob, normal))
+        aims = (self._anything(actions), *self._own)
         return tuple([self._on(aim, actions, globs, inverted=inverted) for aim in aims])
+
+    def _anything(self, actions: int) -> _Aim:
+        """The ARNs that nobody had in mind, as far as these actions are about them."""
+        self._places = self._places or _anything(self._account_id)
+        found = []
+        while actions:
+            place = self._places[_PLACE_OF_BIT[actions.bit_length()]]
+            found.append(place)
+            actions &= ~place[1]
+        return found
 
     def _actions(self, patterns: Sequence[str]) -> int:
         bits = 0
-        lowered = [patterns[0].lower()] if len(patterns) == 1 else set(map(str.lower, patterns))
-        for name in _NAMES_OF_ACTIONS.intersection(lowered):
-            bits |= _BITS_OF_ACTION[name]
-        for pattern in lowered:
+        for pattern in {pattern.lower() for pattern in patterns}:
             if "*" in pattern or "?" in pattern:
                 bits |= self._wild_actions(pattern)
+            else:
+                bits |= _BITS_OF_ACTION.get(pattern, 0)
         return bits
 
     def _wild_actions(self, pattern: str) -> int:
-        head = pattern.partition("*")[0].partition("?")[0]
-        begin = bisect_left(_ACTIONS, head)
-        end = bisect_left(_ACTIONS, head + _LAST, begin)
-        if begin == end:
+        if pattern.partition("*")[0].partition("?")[0] not in _BY_START:
             return 0
-        glob = _glob(pattern)
-        tail, bits = glob.tail, 0
-        for action in _ACTIONS[begin:end]:
+        if pattern.rpartition("*")[2].rpartition("?")[2] not in _ENDS:
+            return 0
+        glob, bits = _glob(pattern), 0
+        _, head, tail, _ = glob
+        for action in _BY_START[head]:
             if action.endswith(tail) and self._matches(glob, action):
                 bits |= _BITS_OF_ACTION[action]
         return bits
@@ -310,7 +330,7 @@ class _Reader:
 
     def _covered(self, arn: str, globs: Collection[_Glob]) -> bool:
         for glob in globs:
-            if arn.startswith(glob.head) and arn.endswith(glob.tail) and self._matches(glob, arn):
+            if arn.startswith(glob[1]) and arn.endswith(glob[2]) and self._matches(glob, arn):
                 return True
         return False
 
@@ -319,7 +339,8 @@ class _Reader:
         self._wildcards_left -= 1
         if self._wildcards_left < 0:
             raise UnreadableError("too many wildcards to be judged")
-        return matches(glob.pattern, text)
+        pattern, _, _, parts = glob
+        return in_order(parts, text) if parts else matches(pattern, text)
 
 
 # --- the answer
