@@ -7,6 +7,7 @@ from typing import Any
 
 import pytest
 import yaml
+from pydantic import ValidationError
 
 from countermand.actions import ALL
 from countermand.cloudtrail import attach_event, envelope
@@ -15,6 +16,7 @@ from countermand.core.errors import Malformed
 from countermand.core.model import Finding, Subject, SubjectKind
 from countermand.core.parse import parse
 from countermand.core.pattern import compile_pattern
+from countermand.core.route import Route, RouteState
 from countermand.core.rule import Rule, RuleFile, RuleSet, compile_rule
 from countermand.leastprivilege import routing_patterns
 from countermand.rulebook import BUILT_IN, load_rules
@@ -24,6 +26,7 @@ CASES = Path(__file__).parent / "cases"
 RULES = load_rules(ALL, BUILT_IN)
 RULE_IDS = [rule.file.id for rule in RULES.rules]
 EVENTBRIDGE_PATTERN_CHARACTERS = 2048
+STS = {"source": ["aws.sts"]}
 
 type CloudTrailRecord = dict[str, Any]
 
@@ -61,10 +64,11 @@ def leaves(value: object) -> Iterator[object]:
         yield value
 
 
-def rule_file(rule_id: str, when: dict[str, Any]) -> Rule:
+def rule_file(rule_id: str, when: dict[str, Any], **other: object) -> Rule:
     """A rule about users like the built-in one, on other events."""
     (base,) = [r.file for r in RULES.rules if r.file.id == "admin_policy_attached_to_user"]
-    return compile_rule(RuleFile.model_validate(base.model_dump() | {"id": rule_id, "when": when}))
+    changed = base.model_dump() | {"id": rule_id, "when": when} | other
+    return compile_rule(RuleFile.model_validate(changed))
 
 
 @pytest.mark.parametrize("rule_id", RULE_IDS)
@@ -180,10 +184,80 @@ def test_a_role_may_be_named_by_its_arn_in_this_account(arn: object, name: str |
 # --- what EventBridge is told to send us
 
 
+READ_ONLY_CALLS = {
+    record["eventName"]
+    for rule_id in RULE_IDS
+    for record in cases_of(rule_id, "matches")
+    if record.get("readOnly")
+}
+
+
+def delivered(record: CloudTrailRecord, rules: RuleSet = RULES) -> list[str]:
+    """The bus rules that AWS would bring a record by."""
+    return [
+        name
+        for name, route in rules.routes().items()
+        if compile_pattern(route.pattern)(envelope(record))
+        and (route.state is RouteState.WITH_READS or not record.get("readOnly"))
+    ]
+
+
 def test_a_routing_pattern_of_each_source_fits_into_an_eventbridge_rule() -> None:
-    for pattern in routing_patterns(RULES):
-        text = json.dumps(pattern, separators=(",", ":"))
+    for route in routing_patterns(RULES).values():
+        text = json.dumps(route["pattern"], separators=(",", ":"))
         assert len(text) <= EVENTBRIDGE_PATTERN_CHARACTERS
+
+
+@pytest.mark.parametrize(("rule_id", "record"), all_cases("matches"))
+def test_what_a_rule_matches_is_brought_also_when_it_is_read_only(
+    rule_id: str, record: CloudTrailRecord
+) -> None:
+    assert rule_id
+    assert delivered(record)
+
+
+@pytest.mark.parametrize("rule", RULES.rules, ids=RULE_IDS)
+def test_a_rule_about_calls_that_a_record_calls_read_only_says_so_and_no_other_does(
+    rule: Rule,
+) -> None:
+    wanted = rule.file.when["detail"]["eventName"]
+    assert rule.file.reads == bool(READ_ONLY_CALLS.intersection(wanted))
+
+
+def test_the_sessions_that_nobody_asked_about_are_not_brought() -> None:
+    (record, *_) = cases_of("role_assumed_from_another_account", "matches")
+    assert delivered(record) == ["rule-role_assumed_from_another_account"]
+    own = {**record["userIdentity"], "type": "AssumedRole"}
+    assert delivered(record | {"userIdentity": own}) == []
+    assert delivered(record | {"eventName": "GetCallerIdentity"}) == []
+    (token, *_) = cases_of("session_token_issued_without_mfa", "matches")
+    with_mfa = {"serialNumber": "arn:aws:iam::111122223333:mfa/somebody"}
+    assert delivered(token | {"requestParameters": with_mfa}) == []
+
+
+def test_a_rule_that_names_no_source_has_a_bus_rule_of_its_own_without_reads() -> None:
+    when = {"detail": {"userIdentity": {"type": ["Root"]}}}
+    routes = RuleSet([*RULES.rules, rule_file("root_did_it", when)]).routes()
+    assert routes["rule-root_did_it"] == Route(when)
+    assert {n: r for n, r in routes.items() if n != "rule-root_did_it"} == RULES.routes()
+
+
+def test_a_rule_that_restores_shares_its_bus_rule_with_what_must_be_known_before() -> None:
+    when = {"detail": {"eventSource": ["iam.amazonaws.com"], "eventName": ["PutRolePolicy"]}}
+    rule = rule_file("policy_put", when, restores="inline_policy")
+    (route,) = RuleSet([rule]).routes().items()
+    assert route[0] == "any"
+    assert "DeleteRolePolicy" in route[1].pattern["detail"]["eventName"]
+
+
+def test_what_is_read_only_replaces_nothing() -> None:
+    with pytest.raises(ValidationError, match="`reads` and `restores` exclude each other"):
+        rule_file("policy_read", {"source": ["aws.iam"]}, reads=True, restores="inline_policy")
+
+
+def test_a_rule_about_reads_has_the_name_of_no_source() -> None:
+    rules = [rule_file("sts", STS, reads=True), rule_file("other_one", STS)]
+    assert list(RuleSet(rules).routes()) == ["rule-sts", "sts"]
 
 
 @pytest.mark.parametrize(("rule_id", "record"), all_cases("matches"))

@@ -92,9 +92,9 @@ class RuleFile(_File):
     )
     reads: bool = Field(
         default=False,
-        description="CloudTrail marks these events as readOnly. EventBridge brings such events only "
-        "to a bus rule in the state ENABLED_WITH_ALL_CLOUDTRAIL_MANAGEMENT_EVENTS, which this rule "
-        "then has of its own, with `when` as its pattern: keep it narrow.",
+        description="CloudTrail marks these events as readOnly, which EventBridge brings only to a "
+        "bus rule in the state ENABLED_WITH_ALL_CLOUDTRAIL_MANAGEMENT_EVENTS. This rule then has "
+        "one of its own, with `when` as its pattern: keep it narrow.",
     )
     restores: Aspect | None = Field(
         default=None,
