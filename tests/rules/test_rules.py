@@ -220,7 +220,7 @@ def test_what_a_rule_matches_is_brought_also_when_it_is_read_only(
 def test_a_rule_about_calls_that_a_record_calls_read_only_says_so_and_no_other_does(
     rule: Rule,
 ) -> None:
-    wanted = rule.file.when["detail"]["eventName"]
+    wanted = rule.file.when["detail"].get("eventName", ())
     assert rule.file.reads == bool(READ_ONLY_CALLS.intersection(wanted))
 
 
@@ -260,19 +260,11 @@ def test_a_rule_about_reads_has_the_name_of_no_source() -> None:
     assert list(RuleSet(rules).routes()) == ["rule-sts", "sts"]
 
 
-@pytest.mark.parametrize(("rule_id", "record"), all_cases("matches"))
-def test_the_routing_pattern_lets_through_what_a_rule_matches(
-    rule_id: str, record: CloudTrailRecord
-) -> None:
-    assert rule_id
-    assert compile_pattern(RULES.routing_pattern())(envelope(record))
-
-
-def test_the_routing_pattern_keeps_out_what_no_rule_wants() -> None:
-    routed = compile_pattern(RULES.routing_pattern())
+def test_what_no_rule_wants_is_not_brought() -> None:
     record = attach_event(ACCOUNT, "someone")
-    assert not routed(envelope(record | {"eventName": "ListUsers"}))
-    assert not routed(envelope(record | {"eventSource": "s3.amazonaws.com"}))
+    assert delivered(record) == ["iam"]
+    assert delivered(record | {"eventName": "ListUsers"}) == []
+    assert delivered(record | {"eventSource": "s3.amazonaws.com"}) == []
 
 
 def test_the_routing_pattern_lists_what_any_of_its_rules_lists() -> None:
@@ -284,9 +276,7 @@ def test_the_routing_pattern_lists_what_any_of_its_rules_lists() -> None:
 
 def test_the_routing_pattern_leaves_open_what_one_rule_leaves_open() -> None:
     open_rule = rule_file("any_iam_call", {"source": ["aws.iam"], "detail": {"errorCode": ["x"]}})
-    pattern = RuleSet([*RULES.rules, open_rule]).routing_pattern()
-    assert set(pattern) == {"source"}
-    assert "aws.iam" in pattern["source"]
+    assert RuleSet([*RULES.rules, open_rule]).routes()["iam"] == Route({"source": ["aws.iam"]})
 
 
 # --- the index
@@ -304,6 +294,22 @@ def test_300_rules_about_other_calls_are_not_even_asked() -> None:
     event = parse(json.dumps(envelope(attach_event(ACCOUNT, "someone"))))
     assert AMONG_300.candidates(event) == RULES.candidates(event)
     assert len(AMONG_300.rules) == len(RULES.rules) + 300
+
+
+def test_a_rule_about_any_call_of_root_is_asked_about_no_call_of_others() -> None:
+    def asked(kind: str) -> list[str]:
+        record = attach_event(ACCOUNT, "someone")
+        record["userIdentity"] |= {"type": kind}
+        return [rule.id for rule in RULES.candidates(parse(json.dumps(envelope(record))))]
+
+    assert asked("Root") == [*asked("IAMUser"), "root_acted"]
+    assert "root_acted" not in asked("AssumedRole")
+
+
+def test_a_call_of_root_that_a_rule_is_about_has_both_findings() -> None:
+    (_, _, created) = cases_of("root_acted", "matches")
+    assert [finding.rule_id for finding in findings(created)] == ["user_created", "root_acted"]
+    assert sorted(delivered(created)) == ["iam", "rule-root_acted"]
 
 
 AMONG_300 = RuleSet(
