@@ -4,6 +4,7 @@ Each check reads AWS and never changes it. A check that cannot be made is a fail
 """
 
 import json
+import shlex
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
@@ -222,17 +223,17 @@ def _rules(settings: Settings, surroundings: Surroundings, rule_set: RuleSet) ->
 def _reads(
     routes: Mapping[str, Route], there: Mapping[str, Mapping[str, Any]], region: str
 ) -> Finding:
-    """`enable-rule` and AWS's console know no such state."""
+    """Only PutRule sets that state, and it forgets a pattern that it is not given."""
     reading = {name: r for name, r in routes.items() if r.state is RouteState.WITH_READS}
     deaf = [name for name in reading if there[name].get("State") != RouteState.WITH_READS]
-    pattern = json.dumps(reading[deaf[0]].pattern) if deaf else ""
+    pattern = shlex.quote(json.dumps(reading[deaf[0]].pattern)) if deaf else "PATTERN"
     return _all_of(
         "bus rules get read-only events",
         len(reading),
         deaf,
         f"not {RouteState.WITH_READS}",
         f"terraform apply; or each: aws events put-rule --name {(deaf or ['NAME'])[0]} "
-        f"--region {region} --state {RouteState.WITH_READS} --event-pattern '{pattern}'",
+        f"--region {region} --state {RouteState.WITH_READS} --event-pattern {pattern}",
     )
 
 
