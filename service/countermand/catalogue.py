@@ -182,7 +182,8 @@ def _section(rule: Rule | Correlation) -> list[str]:
 
 def _about(rule: Rule | Correlation) -> tuple[str, str]:
     if isinstance(rule, Rule):
-        return "Calls", ", ".join(f"`{call}`" for call in calls_of(RuleSet([rule])))
+        calls = ", ".join(f"`{call}`" for call in calls_of(RuleSet([rule])))
+        return "Calls", f"{calls}; read-only to CloudTrail" if rule.file.reads else calls
     correlate = rule.file.correlate
     common = f"of one {correlate.by} within {correlate.within_minutes} minutes"
     if correlate.denied_calls is not None:

@@ -300,7 +300,7 @@ def rules_coverage(folder: _FolderOption = None) -> None:
 
 @rules_app.command("event-pattern")
 def rules_event_pattern(folder: _FolderOption = None) -> None:
-    """The EventBridge patterns that bring what the rules need; one bus rule for each."""
+    """The bus rules of EventBridge that bring what the rules need: name, pattern and state."""
     with _explained():
         from countermand.catalogue import rules_in  # noqa: PLC0415
         from countermand.leastprivilege import routing_patterns  # noqa: PLC0415

@@ -4,6 +4,7 @@ Each check reads AWS and never changes it. A check that cannot be made is a fail
 """
 
 import json
+import shlex
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
@@ -11,6 +12,7 @@ from typing import Any
 from countermand.app import rules
 from countermand.aws.clients import Clients
 from countermand.aws.inspect import Surroundings
+from countermand.core.route import Route, RouteState
 from countermand.core.rule import RuleSet
 from countermand.settings import Settings
 
@@ -174,7 +176,7 @@ def _topic(settings: Settings, surroundings: Surroundings) -> Iterator[Finding]:
 def _rules(settings: Settings, surroundings: Surroundings, rule_set: RuleSet) -> Iterator[Finding]:
     """One finding a question, with the bus rules that fail it."""
     region = settings.event_region
-    routes = {f"{settings.rule_prefix}-{name}": p for name, p in rule_set.routes().items()}
+    routes = {f"{settings.rule_prefix}-{name}": r for name, r in rule_set.routes().items()}
     found = {name: surroundings.rule(name, region) for name in routes}
     there = {name: rule for name, rule in found.items() if rule is not None}
     yield _all_of(
@@ -182,7 +184,7 @@ def _rules(settings: Settings, surroundings: Surroundings, rule_set: RuleSet) ->
         len(routes),
         [name for name in routes if name not in there],
         "missing",
-        "make them with the patterns that `countermand rules event-pattern` prints, or check "
+        "make them as `countermand rules event-pattern` prints them, or check "
         f"COUNTERMAND_RULE_PREFIX, or {_GRANT}",
     )
     disabled = [name for name, r in there.items() if not str(r.get("State")).startswith("ENABLED")]
@@ -194,7 +196,12 @@ def _rules(settings: Settings, surroundings: Surroundings, rule_set: RuleSet) ->
         "disabled",
         " && ".join(f"aws events enable-rule --name {name} --region {region}" for name in names),
     )
-    narrow = [name for name, rule in there.items() if not _lets_through(rule, routes[name])]
+    yield _reads({name: routes[name] for name in there}, there, region)
+    narrow = [
+        name
+        for name, rule in there.items()
+        if not _lets_through(rule["EventPattern"], routes[name].pattern)
+    ]
     yield _all_of(
         "rule patterns",
         len(there),
@@ -213,11 +220,34 @@ def _rules(settings: Settings, surroundings: Surroundings, rule_set: RuleSet) ->
     )
 
 
+def _reads(
+    routes: Mapping[str, Route], there: Mapping[str, Mapping[str, Any]], region: str
+) -> Finding:
+    """Only PutRule sets that state, and it forgets a pattern that it is not given."""
+    reading = {name: r for name, r in routes.items() if r.state is RouteState.WITH_READS}
+    deaf = [name for name in reading if there[name].get("State") != RouteState.WITH_READS]
+    pattern = shlex.quote(json.dumps(reading[deaf[0]].pattern)) if deaf else "PATTERN"
+    return _all_of(
+        "bus rules get read-only events",
+        len(reading),
+        deaf,
+        f"not {RouteState.WITH_READS}",
+        f"terraform apply; or each: aws events put-rule --name {(deaf or ['NAME'])[0]} "
+        f"--region {region} --state {RouteState.WITH_READS} --event-pattern {pattern}",
+    )
+
+
 def _all_of(what: str, number: int, wrong: list[str], how: str, mend: str) -> Finding:
     detail = f"{how}: {', '.join(wrong)}" if wrong else f"{number} of {number}"
     return Finding(what, ok=not wrong, detail=detail, mend=mend)
 
 
-def _lets_through(rule: Mapping[str, Any], wanted: Mapping[str, Any]) -> bool:
-    routed = rule["EventPattern"].get("detail", {}).get("eventName", [])
-    return not routed or set(wanted.get("detail", {}).get("eventName", [])) <= set(routed)
+def _lets_through(found: Any, wanted: Any) -> bool:  # noqa: ANN401  parts of patterns
+    """Whether a pattern lets through all that the wanted one does. It may be wider: leave fields
+    open, and list more values and alternatives.
+    """
+    if isinstance(found, Mapping) and isinstance(wanted, Mapping):
+        return all(key in wanted and _lets_through(found[key], wanted[key]) for key in found)
+    if isinstance(found, list) and isinstance(wanted, list):
+        return all(value in found for value in wanted)
+    return bool(found == wanted)

@@ -313,19 +313,19 @@ def _writes_to_resources(
         raise ConfigError(f"no resource is known for {', '.join(sorted(unplaced))}")
 
 
-def routing_patterns(rules: RuleSet) -> list[dict[str, Any]]:
-    """The EventBridge patterns, one for each bus rule, that let through what the rules need.
+def routing_patterns(rules: RuleSet) -> dict[str, dict[str, Any]]:
+    """The bus rules that bring what the rules need: name, `{"pattern": {...}, "state": "..."}`.
 
     Raises `ConfigError` for one that EventBridge would refuse.
     """
     routes = rules.routes()
-    for name, pattern in routes.items():
-        if (size := len(json.dumps(pattern, separators=(",", ":")))) > LONGEST_PATTERN:
+    for name, route in routes.items():
+        if (size := len(json.dumps(route.pattern, separators=(",", ":")))) > LONGEST_PATTERN:
             raise ConfigError(
                 f"the pattern of {name} has {size} characters, more than the {LONGEST_PATTERN} of "
                 "EventBridge: switch off rules, or route by hand"
             )
-    return list(routes.values())
+    return {name: {"pattern": r.pattern, "state": str(r.state)} for name, r in routes.items()}
 
 
 def _reads(rules: RuleSet, actions: Mapping[str, Action], places: Places) -> list[Statement]:

@@ -67,6 +67,18 @@ def more_rules(number: int) -> RuleSet:
     return RuleSet([*built_in, *others])
 
 
+def root_rule_ratio(body: str, rules: RuleSet) -> float:
+    """What a rule about any call of root costs the calls of others; in turns, for the noise."""
+    without = RuleSet(rule for rule in rules.rules if rule.id != "root_acted")
+    assert len(without) < len(rules.rules)
+    costs: dict[RuleSet, float] = {}
+    for _ in range(5):
+        for each in (rules, without):
+            cost = microseconds(partial(decision, body, each), rounds=10)
+            costs[each] = min(cost, costs.get(each, cost))
+    return costs[rules] / costs[without]
+
+
 def microseconds(function: Callable[[], object], rounds: int = 40, calls: int = 500) -> float:
     """Best round, per call."""
     return min(timeit.repeat(function, number=calls, repeat=rounds)) / calls * 1e6
@@ -130,6 +142,8 @@ def main() -> None:
         passed = microseconds(partial(decision, ignored, rules))
         print(f"  {number:>3} rules: body to decision {costs[number]:5.2f}, ignored {passed:5.2f}")
     print(f"  300 rules / 3 rules: {costs[300] / costs[3]:.2f}")
+    for name, body in {"fires": fires, "ignored": ignored}.items():
+        print(f"  with / without root_acted, {name}: {root_rule_ratio(body, sets[3]):.2f}")
     print(f"  parse alone: {microseconds(lambda: parse(fires)):5.2f}, ", end="")
     print(f"with spaces in the JSON: {microseconds(lambda: parse(spaced)):5.2f}")
 

@@ -1,18 +1,27 @@
 """The worker as a process: how it starts, what it weighs, how it ends."""
 
 import json
+import shlex
 import signal
 import socket
 import time
+from collections.abc import Mapping
+from pathlib import Path
 from typing import Any
 
 import pytest
+import yaml
 
 from countermand.app import rules
 from countermand.aws.provision import provision
+from countermand.core.parse import CLOUDTRAIL_CALL
+from countermand.core.route import RouteState
 from countermand.localstack import subscription_token
 from countermand.rulebook import BUILT_IN
 from running import PATIENCE_SECONDS, POLL_SECONDS, Gate, Site, Worker, decision, eventually
+
+READING = RouteState.WITH_READS.value
+RULE_CASES = Path(__file__).parents[1] / "rules" / "cases"
 
 
 def test_it_is_ready_soon_and_small_and_gone_soon(
@@ -168,6 +177,8 @@ def test_doctor_finds_a_provisioned_stack_well_and_says_what_mends_a_broken_one(
         ("topic", "topic", "check COUNTERMAND_TOPIC_ARN"),
         ("rule", "bus rules", "or check COUNTERMAND_RULE_PREFIX"),
         ("pattern", "rule patterns", "give them the patterns that"),
+        ("own pattern", "rule patterns", "give them the patterns that"),
+        ("state", "bus rules get read-only events", "aws events put-rule --name"),
     ],
 )
 def test_doctor_says_how_to_mend(site: Site, broken: str, check: str, mend: str) -> None:
@@ -177,6 +188,45 @@ def test_doctor_says_how_to_mend(site: Site, broken: str, check: str, mend: str)
     lines = seen.stdout.splitlines()
     at = next(n for n, line in enumerate(lines) if line.startswith(f"FAIL {check}: "))
     assert mend in lines[at + 1]
+
+
+def test_the_command_that_doctor_gives_brings_read_only_events_again(site: Site) -> None:
+    break_stack(site, "state")
+    told = site.countermand(None, "doctor").stdout
+    command = shlex.split(told.partition("or each: ")[2].splitlines()[0])
+    options = dict(zip(command[3::2], command[4::2], strict=True))
+    assert command[:3] == ["aws", "events", "put-rule"]
+    site.clients.in_region("events", options["--region"]).put_rule(
+        Name=options["--name"],
+        State=options["--state"],
+        EventPattern=options["--event-pattern"],
+    )
+    again = site.countermand(None, "doctor").stdout
+    number = sum(route.state == READING for route in rules().routes().values())
+    assert f"ok   bus rules get read-only events: {number} of {number}" in again
+    assert "FAIL rule patterns" not in again
+
+
+def test_each_bus_rule_has_the_state_of_its_route_and_brings_its_events(site: Site) -> None:
+    """LocalStack keeps the state, and brings read-only events in either: that AWS does not, only
+    AWS can show.
+    """
+    described = {
+        name: site.clients.get("events").describe_rule(Name=f"{site.names.rule_prefix}-{name}")
+        for name in rules().routes()
+    }
+    wanted = {name: route.state.value for name, route in rules().routes().items()}
+    assert {name: rule["State"] for name, rule in described.items()} == wanted
+    assert set(wanted.values()) == {"ENABLED", READING}
+    cases = yaml.safe_load((RULE_CASES / "role_assumed_from_another_account.yaml").read_text())
+    entry = {"Source": "aws.sts", "DetailType": CLOUDTRAIL_CALL}
+    records = (*cases["matches"], *cases["ignores"])
+    site.clients.get("events").put_events(
+        Entries=[entry | {"Detail": json.dumps(record)} for record in records]
+    )
+    assert eventually(lambda: site.waiting()[0] >= len(cases["matches"]))
+    time.sleep(POLL_SECONDS)
+    assert site.waiting()[0] == len(cases["matches"])
 
 
 def test_doctor_says_that_the_own_role_is_unknown_and_how_to_tell_it(site: Site) -> None:
@@ -266,9 +316,21 @@ def break_stack(site: Site, what: str) -> None:
         case "rule":
             events.remove_targets(Rule=rule, Ids=["countermand-queue"])
             events.delete_rule(Name=rule)
-        case _:
+        case "pattern":
             pattern = {"detail": {"eventName": ["AttachUserPolicy"]}}
             events.put_rule(Name=rule, EventPattern=json.dumps(pattern))
+        case "own pattern":
+            put_reading_rule(site, {"detail": {"userIdentity": {"accountId": ["1"]}}})
+        case _:
+            put_reading_rule(site, {}, "ENABLED")
+
+
+def put_reading_rule(site: Site, narrower: Mapping[str, Any], state: str = READING) -> None:
+    name = "rule-role_assumed_from_another_account"
+    pattern = {**rules().routes()[name].pattern, **narrower}
+    site.clients.get("events").put_rule(
+        Name=f"{site.names.rule_prefix}-{name}", EventPattern=json.dumps(pattern), State=state
+    )
 
 
 def state_of(site: Site) -> dict[str, Any]:

@@ -7,6 +7,7 @@ from typing import Any
 
 import pytest
 import yaml
+from pydantic import ValidationError
 
 from countermand.actions import ALL
 from countermand.cloudtrail import attach_event, envelope
@@ -15,6 +16,7 @@ from countermand.core.errors import Malformed
 from countermand.core.model import Finding, Subject, SubjectKind
 from countermand.core.parse import parse
 from countermand.core.pattern import compile_pattern
+from countermand.core.route import Route, RouteState
 from countermand.core.rule import Rule, RuleFile, RuleSet, compile_rule
 from countermand.leastprivilege import routing_patterns
 from countermand.rulebook import BUILT_IN, load_rules
@@ -24,6 +26,7 @@ CASES = Path(__file__).parent / "cases"
 RULES = load_rules(ALL, BUILT_IN)
 RULE_IDS = [rule.file.id for rule in RULES.rules]
 EVENTBRIDGE_PATTERN_CHARACTERS = 2048
+STS = {"source": ["aws.sts"]}
 
 type CloudTrailRecord = dict[str, Any]
 
@@ -61,10 +64,11 @@ def leaves(value: object) -> Iterator[object]:
         yield value
 
 
-def rule_file(rule_id: str, when: dict[str, Any]) -> Rule:
+def rule_file(rule_id: str, when: dict[str, Any], **other: object) -> Rule:
     """A rule about users like the built-in one, on other events."""
     (base,) = [r.file for r in RULES.rules if r.file.id == "admin_policy_attached_to_user"]
-    return compile_rule(RuleFile.model_validate(base.model_dump() | {"id": rule_id, "when": when}))
+    changed = base.model_dump() | {"id": rule_id, "when": when} | other
+    return compile_rule(RuleFile.model_validate(changed))
 
 
 @pytest.mark.parametrize("rule_id", RULE_IDS)
@@ -180,25 +184,87 @@ def test_a_role_may_be_named_by_its_arn_in_this_account(arn: object, name: str |
 # --- what EventBridge is told to send us
 
 
+READ_ONLY_CALLS = {
+    record["eventName"]
+    for rule_id in RULE_IDS
+    for record in cases_of(rule_id, "matches")
+    if record.get("readOnly")
+}
+
+
+def delivered(record: CloudTrailRecord, rules: RuleSet = RULES) -> list[str]:
+    """The bus rules that AWS would bring a record by."""
+    return [
+        name
+        for name, route in rules.routes().items()
+        if compile_pattern(route.pattern)(envelope(record))
+        and (route.state is RouteState.WITH_READS or not record.get("readOnly"))
+    ]
+
+
 def test_a_routing_pattern_of_each_source_fits_into_an_eventbridge_rule() -> None:
-    for pattern in routing_patterns(RULES):
-        text = json.dumps(pattern, separators=(",", ":"))
+    for route in routing_patterns(RULES).values():
+        text = json.dumps(route["pattern"], separators=(",", ":"))
         assert len(text) <= EVENTBRIDGE_PATTERN_CHARACTERS
 
 
 @pytest.mark.parametrize(("rule_id", "record"), all_cases("matches"))
-def test_the_routing_pattern_lets_through_what_a_rule_matches(
+def test_what_a_rule_matches_is_brought_also_when_it_is_read_only(
     rule_id: str, record: CloudTrailRecord
 ) -> None:
     assert rule_id
-    assert compile_pattern(RULES.routing_pattern())(envelope(record))
+    assert delivered(record)
 
 
-def test_the_routing_pattern_keeps_out_what_no_rule_wants() -> None:
-    routed = compile_pattern(RULES.routing_pattern())
+@pytest.mark.parametrize("rule", RULES.rules, ids=RULE_IDS)
+def test_a_rule_about_calls_that_a_record_calls_read_only_says_so_and_no_other_does(
+    rule: Rule,
+) -> None:
+    wanted = rule.file.when["detail"].get("eventName", ())
+    assert rule.file.reads == bool(READ_ONLY_CALLS.intersection(wanted))
+
+
+def test_the_sessions_that_nobody_asked_about_are_not_brought() -> None:
+    (record, *_) = cases_of("role_assumed_from_another_account", "matches")
+    assert delivered(record) == ["rule-role_assumed_from_another_account"]
+    own = {**record["userIdentity"], "type": "AssumedRole"}
+    assert delivered(record | {"userIdentity": own}) == []
+    assert delivered(record | {"eventName": "GetCallerIdentity"}) == []
+    (token, *_) = cases_of("session_token_issued_without_mfa", "matches")
+    with_mfa = {"serialNumber": "arn:aws:iam::111122223333:mfa/somebody"}
+    assert delivered(token | {"requestParameters": with_mfa}) == []
+
+
+def test_a_rule_that_names_no_source_has_a_bus_rule_of_its_own_without_reads() -> None:
+    when = {"detail": {"userIdentity": {"type": ["Root"]}}}
+    routes = RuleSet([*RULES.rules, rule_file("root_did_it", when)]).routes()
+    assert routes["rule-root_did_it"] == Route(when)
+    assert {n: r for n, r in routes.items() if n != "rule-root_did_it"} == RULES.routes()
+
+
+def test_a_rule_that_restores_shares_its_bus_rule_with_what_must_be_known_before() -> None:
+    when = {"detail": {"eventSource": ["iam.amazonaws.com"], "eventName": ["PutRolePolicy"]}}
+    rule = rule_file("policy_put", when, restores="inline_policy")
+    (route,) = RuleSet([rule]).routes().items()
+    assert route[0] == "any"
+    assert "DeleteRolePolicy" in route[1].pattern["detail"]["eventName"]
+
+
+def test_what_is_read_only_replaces_nothing() -> None:
+    with pytest.raises(ValidationError, match="`reads` and `restores` exclude each other"):
+        rule_file("policy_read", {"source": ["aws.iam"]}, reads=True, restores="inline_policy")
+
+
+def test_a_rule_about_reads_has_the_name_of_no_source() -> None:
+    rules = [rule_file("sts", STS, reads=True), rule_file("other_one", STS)]
+    assert list(RuleSet(rules).routes()) == ["rule-sts", "sts"]
+
+
+def test_what_no_rule_wants_is_not_brought() -> None:
     record = attach_event(ACCOUNT, "someone")
-    assert not routed(envelope(record | {"eventName": "ListUsers"}))
-    assert not routed(envelope(record | {"eventSource": "s3.amazonaws.com"}))
+    assert delivered(record) == ["iam"]
+    assert delivered(record | {"eventName": "ListUsers"}) == []
+    assert delivered(record | {"eventSource": "s3.amazonaws.com"}) == []
 
 
 def test_the_routing_pattern_lists_what_any_of_its_rules_lists() -> None:
@@ -210,9 +276,7 @@ def test_the_routing_pattern_lists_what_any_of_its_rules_lists() -> None:
 
 def test_the_routing_pattern_leaves_open_what_one_rule_leaves_open() -> None:
     open_rule = rule_file("any_iam_call", {"source": ["aws.iam"], "detail": {"errorCode": ["x"]}})
-    pattern = RuleSet([*RULES.rules, open_rule]).routing_pattern()
-    assert set(pattern) == {"source"}
-    assert "aws.iam" in pattern["source"]
+    assert RuleSet([*RULES.rules, open_rule]).routes()["iam"] == Route({"source": ["aws.iam"]})
 
 
 # --- the index
@@ -230,6 +294,22 @@ def test_300_rules_about_other_calls_are_not_even_asked() -> None:
     event = parse(json.dumps(envelope(attach_event(ACCOUNT, "someone"))))
     assert AMONG_300.candidates(event) == RULES.candidates(event)
     assert len(AMONG_300.rules) == len(RULES.rules) + 300
+
+
+def test_a_rule_about_any_call_of_root_is_asked_about_no_call_of_others() -> None:
+    def asked(kind: str) -> list[str]:
+        record = attach_event(ACCOUNT, "someone")
+        record["userIdentity"] |= {"type": kind}
+        return [rule.id for rule in RULES.candidates(parse(json.dumps(envelope(record))))]
+
+    assert asked("Root") == [*asked("IAMUser"), "root_acted"]
+    assert "root_acted" not in asked("AssumedRole")
+
+
+def test_a_call_of_root_that_a_rule_is_about_has_both_findings() -> None:
+    (_, _, created) = cases_of("root_acted", "matches")
+    assert [finding.rule_id for finding in findings(created)] == ["user_created", "root_acted"]
+    assert sorted(delivered(created)) == ["iam", "rule-root_acted"]
 
 
 AMONG_300 = RuleSet(

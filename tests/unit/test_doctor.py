@@ -1,11 +1,15 @@
-"""What `countermand doctor` says about a queue's policy, in each form that a policy can have."""
+"""What `countermand doctor` says about a queue's policy, in each form that a policy can have, and
+about the patterns and states of bus rules.
+"""
 
 import json
+import shlex
 from typing import Any
 
 import pytest
 
-from countermand.doctor import _queue_policy
+from countermand.core.route import Route, RouteState
+from countermand.doctor import _lets_through, _queue_policy, _reads
 
 RULE = "arn:aws:events:us-east-1:111122223333:rule/countermand-iam"
 GRANT = {
@@ -69,3 +73,50 @@ def test_every_eventbridge_rule_of_the_world_is_too_many() -> None:
 
 def test_a_deny_opens_nothing() -> None:
     assert examined(GRANT, {"Effect": "Deny", "Principal": "*"})
+
+
+WANTED: dict[str, Any] = {
+    "source": ["aws.sts"],
+    "detail": {"eventName": ["AssumeRole", "AssumeRoot"], "externalId": [{"exists": False}]},
+    "$or": [{"detail": {"a": ["x"]}}, {"detail": {"b": ["y"]}}],
+}
+
+
+@pytest.mark.parametrize(
+    ("change", "well"),
+    [
+        ({}, True),
+        ({"source": ["aws.sts", "aws.iam"]}, True),
+        ({"source": ["aws.iam"]}, False),
+        ({"account": ["111122223333"]}, False),
+        ({"detail": {"eventName": ["GetCallerIdentity", "AssumeRole", "AssumeRoot"]}}, True),
+        ({"detail": {"eventName": ["AssumeRole"]}}, False),
+        ({"detail": {"eventName": ["AssumeRole", "AssumeRoot"], "errorCode": ["x"]}}, False),
+        ({"detail": {"externalId": [{"exists": True}]}}, False),
+        ({"detail": []}, False),
+        ({"$or": [{"detail": {"a": ["x"]}}, {"detail": {"c": ["z"]}}]}, False),
+        ({"$or": [*WANTED["$or"], {"detail": {"c": ["z"]}}]}, True),
+    ],
+)
+def test_a_bus_rule_may_be_wider_than_wanted_and_not_narrower(change: Any, well: bool) -> None:
+    assert _lets_through(WANTED | change, WANTED) is well
+
+
+@pytest.mark.parametrize("state", ["ENABLED", "DISABLED", "", None])
+def test_a_state_without_read_only_events_is_told_with_what_mends_it(state: Any) -> None:
+    reading = Route({"detail": {"a": ["it's"]}}, RouteState.WITH_READS)
+    found = {"own": {"State": state}, "well": {"State": reading.state.value}, "wide": {}}
+    told = _reads({"own": reading, "well": reading, "wide": Route({})}, found, "us-east-1")
+    assert not told.ok
+    assert told.detail == f"not {RouteState.WITH_READS}: own"
+    given = dict(zip(*[iter(shlex.split(told.mend)[-8:])] * 2, strict=True))
+    assert given == {
+        "--name": "own",
+        "--region": "us-east-1",
+        "--state": "ENABLED_WITH_ALL_CLOUDTRAIL_MANAGEMENT_EVENTS",
+        "--event-pattern": json.dumps(reading.pattern),
+    }
+
+
+def test_a_bus_rule_that_needs_no_reads_may_have_any_state_that_is_on() -> None:
+    assert _reads({"wide": Route({})}, {"wide": {"State": "ENABLED"}}, "us-east-1").ok

@@ -12,6 +12,7 @@ from typing import Any
 
 from countermand.aws.clients import Clients
 from countermand.aws.errors import translated
+from countermand.core.route import Route
 
 _DAY = 86_400
 _DEFAULT_BUS = "default"  # is always there
@@ -23,7 +24,7 @@ class Names:
 
     bus: str = _DEFAULT_BUS
     rule_prefix: str = "countermand"
-    """A bus rule is called after its source: `countermand-iam` for `aws.iam`."""
+    """A bus rule is called after its route: `countermand-iam` for `aws.iam`."""
     queue: str = "countermand-events"
     dlq: str = "countermand-events-dlq"
     topic: str = "countermand-alerts"
@@ -56,13 +57,11 @@ class Stack:
         }
 
 
-def provision(
-    clients: Clients, routes: Mapping[str, Mapping[str, Any]], names: Names | None = None
-) -> Stack:
-    """Create all of it, with a bus rule for each of `routes`: source, and event pattern."""
+def provision(clients: Clients, routes: Mapping[str, Route], names: Names | None = None) -> Stack:
+    """Create all of it, with a bus rule for each of `routes`, which have names."""
     names = names or Names()
     dlq_url, dlq_arn = _queue(clients, names.dlq, {"MessageRetentionPeriod": str(14 * _DAY)})
-    rules = {f"{names.rule_prefix}-{source}": pattern for source, pattern in routes.items()}
+    rules = {f"{names.rule_prefix}-{name}": route for name, route in routes.items()}
     rule_arns = _rules(clients, names.bus, rules)
     redrive = {"deadLetterTargetArn": dlq_arn, "maxReceiveCount": names.max_receives}
     queue_url, queue_arn = _queue(
@@ -113,16 +112,19 @@ def _allow(clients: Clients, url: str, arn: str, service: str, *source_arns: str
         clients.get("sqs").set_queue_attributes(QueueUrl=url, Attributes={"Policy": policy})
 
 
-def _rules(clients: Clients, bus: str, rules: Mapping[str, Mapping[str, Any]]) -> list[str]:
+def _rules(clients: Clients, bus: str, rules: Mapping[str, Route]) -> list[str]:
     events = clients.get("events")
     if bus != _DEFAULT_BUS:
         with translated("events", "CreateEventBus"), suppress(_exists(events)):
             events.create_event_bus(Name=bus)
     arns = []
-    for name, pattern in rules.items():
+    for name, route in rules.items():
         with translated("events", "PutRule"):
             answer = events.put_rule(
-                Name=name, EventBusName=bus, EventPattern=json.dumps(pattern), State="ENABLED"
+                Name=name,
+                EventBusName=bus,
+                EventPattern=json.dumps(route.pattern),
+                State=route.state.value,
             )
         arns.append(str(answer["RuleArn"]))
     return arns

@@ -20,6 +20,7 @@ from countermand.core import aspects
 from countermand.core.checks import CHECKS, Check, pattern_says_all
 from countermand.core.model import Aspect, Event, Mode, Path, Severity, SubjectKind
 from countermand.core.pattern import Matcher, compile_pattern, exact_values
+from countermand.core.route import Route, RouteState, spread_out
 
 PREVIOUS = "previous"
 """The evidence that `restores` gives: an attacker must not choose what is put back."""
@@ -89,6 +90,12 @@ class RuleFile(_File):
     check: str | None = Field(
         default=None, description="Name of a check in core/checks.py; absent: the pattern says all."
     )
+    reads: bool = Field(
+        default=False,
+        description="CloudTrail marks these events as readOnly, which EventBridge brings only to a "
+        "bus rule in the state ENABLED_WITH_ALL_CLOUDTRAIL_MANAGEMENT_EVENTS. This rule then has "
+        "one of its own, with `when` as its pattern: keep it narrow.",
+    )
     restores: Aspect | None = Field(
         default=None,
         description="What the change replaced. Its earlier value, from the history that is kept of "
@@ -99,6 +106,14 @@ class RuleFile(_File):
         description="Name of the evidence that holds the ARN of a managed policy, which is read "
         "live: the rule stands only if it gives administrator rights.",
     )
+
+    @model_validator(mode="after")
+    def _reads_or_restores(self) -> Self:
+        if self.reads and self.restores is not None:
+            raise ValueError(
+                "`reads` and `restores` exclude each other: who reads replaces nothing"
+            )
+        return self
 
     @field_validator("evidence")
     @classmethod
@@ -245,8 +260,24 @@ def _path(text: str) -> Path:
     return tuple(text.split(".")[1:])
 
 
+def _route_of(rule: Rule) -> Route | None:
+    """The bus rule that a rule has of its own, or None: what it needs comes with its source's.
+
+    With the pattern of its source, a rule about reads would get every call of that name, such as
+    each AssumeRole; a rule that names no source has none to share.
+    """
+    if rule.file.reads:
+        return Route(spread_out(rule.file.when), RouteState.WITH_READS)
+    # What a change replaces comes in events that the rule's own pattern does not let through.
+    if exact_values(rule.file.when, "source") is None and rule.restores is None:
+        return Route(spread_out(rule.file.when))
+    return None
+
+
 class RuleSet:
-    """All rules, found by event source and name, so that 300 rules cost what one does."""
+    """All rules, found by event source and name, so that 300 rules cost what one does; rules about
+    any call, by the type of who makes it, so that those about root cost other events nothing.
+    """
 
     def __init__(self, rules: Iterable[Rule], correlations: Iterable[Correlation] = ()) -> None:
         self.rules = tuple(rules)
@@ -259,6 +290,7 @@ class RuleSet:
         """What must be known of before it changes."""
         self._open: list[Rule] = []
         self._indexed: dict[tuple[str, str], tuple[Rule, ...]] = {}
+        self._by_actor: dict[str, tuple[Rule, ...]] = {}
         for rule in self.rules:
             self._add(rule)
 
@@ -266,20 +298,29 @@ class RuleSet:
         sources = exact_values(rule.file.when, "detail", "eventSource")
         names = exact_values(rule.file.when, "detail", "eventName")
         if sources is None or names is None:
-            self._open.append(rule)
+            self._add_about_any_call(rule)
             return
         for key in ((source, name) for source in sources for name in names):
             self._indexed[key] = (*self._indexed.get(key, ()), rule)
 
+    def _add_about_any_call(self, rule: Rule) -> None:
+        actors = exact_values(rule.file.when, "detail", "userIdentity", "type")
+        if actors is None:
+            self._open.append(rule)
+            return
+        for actor in actors:
+            self._by_actor[actor] = (*self._by_actor.get(actor, ()), rule)
+
     def candidates(self, event: Event) -> tuple[Rule, ...]:
         """The rules that could match, to be asked one by one."""
         found = self._indexed.get((event.source, event.name), ())
+        if event.actor.type in self._by_actor:
+            found = (*found, *self._by_actor[event.actor.type])
         return (*found, *self._open) if self._open else found
 
     def routing_pattern(self) -> dict[str, Any]:
         """The EventBridge pattern that lets through whatever any of these rules could want. For
-        all built-in rules it is longer than AWS allows; an emulator takes it, and in AWS each
-        source has a bus rule of its own.
+        all built-in rules it is longer than AWS allows: see `routes`.
         """
         pattern: dict[str, Any] = {}
         for path in _ROUTED:
@@ -294,15 +335,21 @@ class RuleSet:
             named["eventName"] = sorted({*named["eventName"], *chain.from_iterable(noted)})
         return pattern
 
-    def routes(self) -> dict[str, dict[str, Any]]:
-        """The pattern for each source of events: `iam` for `aws.iam`, `any` for rules that name no
-        source. One bus rule for each, because a pattern has its limit.
+    def routes(self) -> dict[str, Route]:
+        """The bus rules by name, several because a pattern has its limit: `iam` for all that is
+        wanted of `aws.iam`, `rule-ID` for a rule that has one of its own, and `any` for rules that
+        name no source and share one all the same.
         """
+        own: dict[str, Route] = {}
         by_source: dict[str, list[Rule]] = {}
         for rule in self.rules:
+            if (route := _route_of(rule)) is not None:
+                own[f"rule-{rule.id}"] = route
+                continue
             for source in exact_values(rule.file.when, "source") or ("aws.any",):
                 by_source.setdefault(source.removeprefix("aws."), []).append(rule)
-        return {name: RuleSet(of).routing_pattern() for name, of in sorted(by_source.items())}
+        shared = {name: Route(RuleSet(of).routing_pattern()) for name, of in by_source.items()}
+        return dict(sorted((shared | own).items()))
 
     def __len__(self) -> int:
         return len(self.rules) + len(self.correlations)

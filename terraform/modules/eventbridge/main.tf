@@ -19,13 +19,15 @@ locals {
   forward    = local.region != local.global
   bus_arn    = "arn:${local.partition}:events:${local.region}:${local.account_id}:event-bus/default"
 
-  # One rule for each source of events: "countermand-iam" for aws.iam.
-  patterns = {
-    for pattern in jsondecode(file("${path.module}/patterns.json")) :
-    "${var.name}-${trimprefix(one(pattern.source), "aws.")}" => jsonencode(pattern)
+  # "countermand-iam" for what is wanted of aws.iam; "countermand-rule-ID" for a rule that needs one
+  # of its own, most of them because EventBridge brings read-only events only to a rule in the state
+  # ENABLED_WITH_ALL_CLOUDTRAIL_MANAGEMENT_EVENTS.
+  routes = {
+    for name, route in jsondecode(file("${path.module}/patterns.json")) :
+    "${var.name}-${name}" => { pattern = jsonencode(route.pattern), state = route.state }
   }
-  forwarded  = local.forward ? local.patterns : {}
-  rule_arns  = { for name, _ in local.patterns : name => "arn:${local.partition}:events:${local.region}:${local.account_id}:rule/${name}" }
+  forwarded  = local.forward ? local.routes : {}
+  rule_arns  = { for name, _ in local.routes : name => "arn:${local.partition}:events:${local.region}:${local.account_id}:rule/${name}" }
   origin_arn = { for name, _ in local.forwarded : name => "arn:${local.partition}:events:${local.global}:${local.account_id}:rule/${name}" }
 
   # A day and 185 attempts, written out: the default of new buses is less.
@@ -33,22 +35,27 @@ locals {
 }
 
 resource "aws_cloudwatch_event_rule" "this" {
-  for_each = local.patterns
+  for_each = local.routes
 
   name          = each.key
   description   = "What Countermand's rules need of ${each.key}"
-  event_pattern = each.value
+  event_pattern = each.value.pattern
+  state         = each.value.state
 
   lifecycle {
     precondition {
-      condition     = length(each.value) <= 2048
+      condition     = length(each.key) <= 64
+      error_message = "The name ${each.key} is longer than EventBridge's 64 characters: give the rule a shorter id, and run make terraform-files."
+    }
+    precondition {
+      condition     = length(each.value.pattern) <= 2048
       error_message = "The pattern of ${each.key} is longer than EventBridge's 2,048 characters: switch off rules, and run make terraform-files."
     }
   }
 }
 
 resource "aws_cloudwatch_event_target" "queue" {
-  for_each = local.patterns
+  for_each = local.routes
 
   rule      = aws_cloudwatch_event_rule.this[each.key].name
   target_id = "countermand-queue"
@@ -90,7 +97,8 @@ resource "aws_cloudwatch_event_rule" "origin" {
 
   name          = each.key
   description   = "Sends what Countermand's rules need of ${each.key} on to ${local.region}"
-  event_pattern = each.value
+  event_pattern = each.value.pattern
+  state         = each.value.state
 }
 
 resource "aws_cloudwatch_event_target" "bus" {

@@ -5,7 +5,7 @@ output "rule_names" {
 
 output "expected_rule_names" {
   description = "The same, known before the rules are: for the policy of the queue that they write to."
-  value       = keys(local.patterns)
+  value       = keys(local.routes)
 }
 
 output "forward" {

@@ -1,5 +1,5 @@
 variable "name" {
-  description = "Beginning of the rules' names: NAME-iam for events of aws.iam."
+  description = "Beginning of the rules' names: NAME-iam for events of aws.iam, NAME-rule-ID for one rule's own."
   type        = string
 }
 

@@ -51,6 +51,24 @@ run "each_source_has_a_rule_whose_events_are_retried_and_then_kept" {
   }
 }
 
+run "read_only_events_come_by_rules_of_their_own_and_by_no_other" {
+  assert {
+    condition = alltrue([
+      for name, route in jsondecode(file("patterns.json")) :
+      aws_cloudwatch_event_rule.this["countermand-${name}"].state == route.state
+    ])
+    error_message = join(" ", [for name, rule in aws_cloudwatch_event_rule.this : "${name}=${rule.state}"])
+  }
+  assert {
+    condition     = aws_cloudwatch_event_rule.this["countermand-rule-role_assumed_from_another_account"].state == "ENABLED_WITH_ALL_CLOUDTRAIL_MANAGEMENT_EVENTS"
+    error_message = "AssumeRole is not brought"
+  }
+  assert {
+    condition     = aws_cloudwatch_event_rule.this["countermand-sts"].state == "ENABLED" && !strcontains(aws_cloudwatch_event_rule.this["countermand-sts"].event_pattern, "AssumeRole")
+    error_message = "each AssumeRole is brought"
+  }
+}
+
 run "in_us_east_1_nothing_is_forwarded" {
   assert {
     condition     = !output.forward && length(aws_cloudwatch_event_rule.origin) + length(aws_iam_role.forward) + length(aws_sqs_queue.undelivered_origin) == 0
@@ -69,7 +87,7 @@ run "elsewhere_the_same_rules_forward_from_us_east_1_to_one_bus" {
     error_message = join(" ", keys(aws_cloudwatch_event_rule.origin))
   }
   assert {
-    condition     = alltrue([for name, rule in aws_cloudwatch_event_rule.origin : rule.event_pattern == aws_cloudwatch_event_rule.this[name].event_pattern])
+    condition     = alltrue([for name, rule in aws_cloudwatch_event_rule.origin : rule.event_pattern == aws_cloudwatch_event_rule.this[name].event_pattern && rule.state == aws_cloudwatch_event_rule.this[name].state])
     error_message = "what is sent on is not what is waited for"
   }
   assert {
