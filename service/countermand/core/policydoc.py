@@ -17,6 +17,8 @@ A permissions boundary is evaluated alike, and the weaker of the two answers cou
 https://docs.aws.amazon.com/IAM/latest/UserGuide/reference_policies_evaluation-logic.html
 """
 
+import re
+from collections import Counter
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, NamedTuple
@@ -25,6 +27,7 @@ from countermand.core.escalations import ANY, WAYS, Claim, Way
 from countermand.core.policysyntax import (
     Policy,
     UnreadableError,
+    folded,
     in_order,
     matches,
     one_of,
@@ -32,9 +35,9 @@ from countermand.core.policysyntax import (
     read_policy,
 )
 
-_MOST_WILDCARDS = 20_000
-"""Comparisons with wildcards in one judgement: the bound of what a hostile document costs. All of
-AWS's managed policies together need fewer (`test_policydoc.py`)."""
+_MOST_STEPS = 100_000
+"""Characters and patterns compared in one judgement: what bounds the cost of a hostile document.
+All of AWS's managed policies together need fewer (`test_policydoc.py`)."""
 _USER_VARIABLE = "${aws:username}"
 _CONDITIONAL = {
     Claim.ADMIN: Claim.CONDITIONAL_ADMIN,
@@ -132,6 +135,10 @@ def _grouped(word: int, *, own: bool = False) -> dict[str, int]:
 _BITS_OF_ACTION = _grouped(0)
 _ANY_REGION = ("", "*", "**")
 _PICKS_NAMES = frozenset("?=")
+_LETTER = re.compile(r"(?<=[/:*])[^*/:]\*|(?<=\*)[^*/:]$")
+"""A name of one letter and anything: `a*`, `*a*`, `*a`."""
+_MANY_LETTERS = 5
+"""Nearly every name has one of five vowels."""
 _BITS_OF_RESOURCE = _grouped(1)
 _PLACES = tuple((*_around(resource), bits) for resource, bits in _BITS_OF_RESOURCE.items())
 _PLACE_OF_BIT = {
@@ -206,6 +213,17 @@ def _normal(pattern: str, user: str, *, anywhere: bool) -> str:
     return ":".join(parts)
 
 
+def _nearly_all(patterns: Collection[str]) -> Collection[str]:
+    """What these amount to beside themselves: all names, where they are picked by their length or
+    letter by letter. Only for what gives rights, where it errs on the safe side.
+    """
+    by_length = {p.replace("?", "*") for p in patterns if "?" in p}
+    if len(patterns) < _MANY_LETTERS:
+        return by_length
+    letters = Counter(re.sub(_LETTER, "*", pattern).replace("**", "*") for pattern in patterns)
+    return by_length | {pattern for pattern, n in letters.items() if n >= _MANY_LETTERS}
+
+
 class _Grant(NamedTuple):
     """A statement, as far as the requests go."""
 
@@ -233,14 +251,14 @@ def _glob(pattern: str) -> _Glob:
 
 
 class _Reader:
-    """Turns documents into grants, for one judgement; counts what wildcards cost."""
+    """Turns documents into grants, for one judgement; counts what comparing costs."""
 
     def __init__(self, holder: Holder) -> None:
         self._own = _own_aims(holder)
         self._account_id = holder.account_id
         self._places: _Aim = ()
         self._user = holder.arn.rpartition("/")[2] if ":user/" in holder.arn else ""
-        self._wildcards_left = _MOST_WILDCARDS
+        self.steps_left = _MOST_STEPS
         self.aims = 1 + len(self._own)
 
     def grants(self, name: str, document: object) -> list[_Grant]:
@@ -287,8 +305,11 @@ class _Reader:
             patterns = [pattern for pattern in patterns if not _PICKS_NAMES.intersection(pattern)]
         normal = {_normal(pattern, user, anywhere=anywhere) for pattern in patterns}
         globs = list(map(_glob, normal))
-        aims = (self._anything(actions), *self._own)
-        return tuple([self._on(aim, actions, globs, inverted=inverted) for aim in aims])
+        found = [self._on(aim, actions, globs, inverted=inverted) for aim in self._own]
+        if anywhere and (more := _nearly_all(normal)):
+            globs += map(_glob, more)
+        anything = self._anything(actions)
+        return (self._on(anything, actions, globs, inverted=inverted), *found)
 
     def _anything(self, actions: int) -> _Aim:
         """The ARNs that nobody had in mind, as far as these actions are about them."""
@@ -302,7 +323,7 @@ class _Reader:
 
     def _actions(self, patterns: Sequence[str]) -> int:
         bits = 0
-        for pattern in {pattern.lower() for pattern in patterns}:
+        for pattern in set(map(folded, patterns)):
             if "*" in pattern or "?" in pattern:
                 bits |= self._wild_actions(pattern)
             else:
@@ -316,13 +337,16 @@ class _Reader:
             return 0
         glob, bits = _glob(pattern), 0
         _, head, tail, _ = glob
-        for action in _BY_START[head]:
+        actions = _BY_START[head]
+        self._pay(len(actions))
+        for action in actions:
             if action.endswith(tail) and self._matches(glob, action):
                 bits |= _BITS_OF_ACTION[action]
         return bits
 
     def _on(self, aim: _Aim, actions: int, globs: Collection[_Glob], *, inverted: bool) -> int:
         bits = 0
+        self._pay(len(aim) * len(globs))
         for arn, mask in aim:
             if actions & mask and inverted != self._covered(arn, globs):
                 bits |= actions & mask
@@ -336,11 +360,15 @@ class _Reader:
 
     def _matches(self, glob: _Glob, text: str) -> bool:
         """Whether a text with this start and end matches."""
-        self._wildcards_left -= 1
-        if self._wildcards_left < 0:
-            raise UnreadableError("too many wildcards to be judged")
         pattern, _, _, parts = glob
+        # A `?` may have to be tried at each place of the text.
+        self._pay(len(pattern) * (1 if parts else len(text)))
         return in_order(parts, text) if parts else matches(pattern, text)
+
+    def _pay(self, steps: int) -> None:
+        self.steps_left -= steps
+        if self.steps_left < 0:
+            raise UnreadableError("takes too long to judge: too many wildcards")
 
 
 # --- the answer

@@ -7,6 +7,7 @@ from typing import Any
 
 from countermand.core.policysyntax import (
     UnreadableError,
+    folded,
     is_all,
     matches,
     one_of,
@@ -118,7 +119,7 @@ def _entries(statement: Mapping[str, Any], number: int) -> Iterator[_Entry]:
 
 def _assumes(statement: Mapping[str, Any]) -> frozenset[str]:
     patterns, inverted = one_of(statement, "Action")
-    lowered = [pattern.lower() for pattern in patterns]
+    lowered = [folded(pattern) for pattern in patterns]
     return frozenset(a for a in _ASSUMES if inverted != any(matches(p, a) for p in lowered))
 
 
