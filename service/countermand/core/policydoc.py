@@ -113,12 +113,14 @@ _EVERY_BIT = (1 << len(_NEEDS)) - 1
 _OWN_BITS = sum(_BIT[way.needs[0]] for way in WAYS if way.on_own)
 
 
-def _around(resource: str) -> tuple[str, str]:
-    """The ARN of `service:resource` before and after the account. Its region is none that exists;
+def _place(resource: str) -> str:
+    """The ARN of `service:resource`, with ACCOUNT for the account. Its region is none that exists;
     see `_normal`.
     """
     service, _, rest = resource.replace("NAME", "=").partition(":")
-    return f"arn:aws:{service}:{'' if service == 'iam' else '='}:", f":{rest}"
+    if rest.startswith("::"):
+        return f"arn:aws:{service}:{rest}"
+    return f"arn:aws:{service}:{'' if service == 'iam' else '='}:ACCOUNT:{rest}"
 
 
 def _grouped(word: int, *, own: bool = False) -> dict[str, int]:
@@ -140,10 +142,10 @@ _LETTER = re.compile(r"(?<=[/:*])[^*/:]\*|(?<=\*)[^*/:]$")
 _MANY_LETTERS = 5
 """Nearly every name has one of five vowels."""
 _BITS_OF_RESOURCE = _grouped(1)
-_PLACES = tuple((*_around(resource), bits) for resource, bits in _BITS_OF_RESOURCE.items())
+_PLACES = tuple((_place(resource), bits) for resource, bits in _BITS_OF_RESOURCE.items())
 _PLACE_OF_BIT = {
     bit.bit_length(): place
-    for place, (_, _, bits) in enumerate(_PLACES)
+    for place, (_, bits) in enumerate(_PLACES)
     for bit in _BIT.values()
     if bit & bits
 }
@@ -168,7 +170,7 @@ type _Aim = Sequence[tuple[str, int]]
 
 
 def _anything(account_id: str) -> _Aim:
-    return tuple([(f"{head}{account_id}{tail}", bits) for head, tail, bits in _PLACES])
+    return tuple([(place.replace("ACCOUNT", account_id), bits) for place, bits in _PLACES])
 
 
 def _own_aims(holder: Holder) -> list[_Aim]:
@@ -383,7 +385,7 @@ def _worst(grants: Sequence[_Grant], limits: Sequence[Sequence[_Grant]], aims: i
     if not any(possible):
         return NOTHING
     for claim, way, need in _ORDER:
-        allowed = certain if claim is way.claim else possible
+        allowed = certain if claim in _CONDITIONAL else possible
         if allowed[0] & need == need:
             return _explained(claim, way, grants, 0)
         if way.on_own:
@@ -397,7 +399,7 @@ _ORDER = tuple(
     (claim, way, sum(_BIT[need] for need in way.needs))
     for claim in Claim
     for way in WAYS
-    if claim in {way.claim, _CONDITIONAL[way.claim]}
+    if claim in {way.claim, _CONDITIONAL.get(way.claim)}
 )
 """What can be answered, worst first, with the bits that it needs."""
 
