@@ -38,6 +38,7 @@ from countermand.core.policysyntax import (
 _MOST_STEPS = 100_000
 """Characters and patterns compared in one judgement: what bounds the cost of a hostile document.
 All of AWS's managed policies together need fewer (`test_policydoc.py`)."""
+_TOO_LONG = "takes too long to judge: too many wildcards"
 _USER_VARIABLE = "${aws:username}"
 _CONDITIONAL = {
     Claim.ADMIN: Claim.CONDITIONAL_ADMIN,
@@ -220,8 +221,6 @@ def _nearly_all(patterns: Collection[str]) -> Collection[str]:
     letter by letter. Only for what gives rights, where it errs on the safe side.
     """
     by_length = {p.replace("?", "*") for p in patterns if "?" in p}
-    if len(patterns) < _MANY_LETTERS:
-        return by_length
     letters = Counter(re.sub(_LETTER, "*", pattern).replace("**", "*") for pattern in patterns)
     return by_length | {pattern for pattern, n in letters.items() if n >= _MANY_LETTERS}
 
@@ -308,8 +307,8 @@ class _Reader:
         normal = {_normal(pattern, user, anywhere=anywhere) for pattern in patterns}
         globs = list(map(_glob, normal))
         found = [self._on(aim, actions, globs, inverted=inverted) for aim in self._own]
-        if anywhere and (more := _nearly_all(normal)):
-            globs += map(_glob, more)
+        if anywhere and (len(normal) >= _MANY_LETTERS or "?" in "".join(normal)):
+            globs += map(_glob, _nearly_all(normal))
         anything = self._anything(actions)
         return (self._on(anything, actions, globs, inverted=inverted), *found)
 
@@ -325,7 +324,7 @@ class _Reader:
 
     def _actions(self, patterns: Sequence[str]) -> int:
         bits = 0
-        for pattern in set(map(folded, patterns)):
+        for pattern in folded(patterns):
             if "*" in pattern or "?" in pattern:
                 bits |= self._wild_actions(pattern)
             else:
@@ -340,7 +339,9 @@ class _Reader:
         glob, bits = _glob(pattern), 0
         _, head, tail, _ = glob
         actions = _BY_START[head]
-        self._pay(len(actions))
+        self.steps_left -= len(actions)
+        if self.steps_left < 0:
+            raise UnreadableError(_TOO_LONG)
         for action in actions:
             if action.endswith(tail) and self._matches(glob, action):
                 bits |= _BITS_OF_ACTION[action]
@@ -348,7 +349,9 @@ class _Reader:
 
     def _on(self, aim: _Aim, actions: int, globs: Collection[_Glob], *, inverted: bool) -> int:
         bits = 0
-        self._pay(len(aim) * len(globs))
+        self.steps_left -= len(aim) * len(globs)
+        if self.steps_left < 0:
+            raise UnreadableError(_TOO_LONG)
         for arn, mask in aim:
             if actions & mask and inverted != self._covered(arn, globs):
                 bits |= actions & mask
@@ -364,13 +367,10 @@ class _Reader:
         """Whether a text with this start and end matches."""
         pattern, _, _, parts = glob
         # A `?` may have to be tried at each place of the text.
-        self._pay(len(pattern) * (1 if parts else len(text)))
-        return in_order(parts, text) if parts else matches(pattern, text)
-
-    def _pay(self, steps: int) -> None:
-        self.steps_left -= steps
+        self.steps_left -= len(pattern) * (1 if parts else len(text))
         if self.steps_left < 0:
-            raise UnreadableError("takes too long to judge: too many wildcards")
+            raise UnreadableError(_TOO_LONG)
+        return in_order(parts, text) if parts else matches(pattern, text)
 
 
 # --- the answer

@@ -71,11 +71,13 @@ def texts(value: object, key: str) -> list[str]:
     return value
 
 
-def folded(text: str) -> str:
-    """In lower case, as far as it is ASCII: as IAM compares actions. `str.lower()` would also make
-    a `k` of the sign of Kelvin, and so a Deny of an action that IAM does not know.
+def folded(actions: Sequence[str]) -> set[str]:
+    """In lower case as far as they are ASCII, as IAM compares actions. `str.lower()` would also
+    make a `k` of the sign of Kelvin, and so a Deny of an action that IAM does not know.
     """
-    return text.lower() if text.isascii() else text.translate(_ASCII_LOWER)
+    if "".join(actions).isascii():
+        return {action.lower() for action in actions}
+    return {action.translate(_ASCII_LOWER) for action in actions}
 
 
 def is_all(pattern: str) -> bool:

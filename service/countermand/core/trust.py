@@ -134,7 +134,7 @@ def _entries(statement: Mapping[str, Any], number: int) -> Iterator[_Entry]:
 
 def _assumes(statement: Mapping[str, Any]) -> frozenset[str]:
     patterns, inverted = one_of(statement, "Action")
-    lowered = [folded(pattern) for pattern in patterns]
+    lowered = folded(patterns)
     return frozenset(a for a in _ASSUMES if inverted != any(matches(p, a) for p in lowered))
 
 
