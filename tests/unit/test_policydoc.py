@@ -12,8 +12,11 @@ import yaml
 from moto.iam.access_control import IAMPolicy, PermissionResult
 from moto.iam.aws_managed_policies import aws_managed_policies_data
 
+from countermand.actions import ALL
+from countermand.core.checks import ADMIN_POLICY_ARNS
 from countermand.core.escalations import WAYS, Claim, Way
 from countermand.core.policydoc import Holder, Judgement, judge_policies
+from countermand.rulebook import BUILT_IN, load_rules
 
 ACCOUNT = "111122223333"
 HERE = Path(__file__).parent
@@ -284,3 +287,26 @@ def test_all_managed_policies_together_are_judged_within_the_limit(
 ) -> None:
     together = judge_policies(managed, Holder(ACCOUNT))
     assert together.claim is Claim.NONE  # AWSDenyAll is among them
+
+
+@pytest.mark.parametrize("kind", ["user", "role", "group"])
+def test_every_policy_of_awss_that_leads_to_administrator_rights_is_told_when_attached(
+    kind: str,
+) -> None:
+    risky = REVIEWED["admin"] + REVIEWED["escalation"]
+    data = json.loads(aws_managed_policies_data)
+    paths = {f"{data[name]['Path']}{name}" for name in risky}
+    if kind == "role":
+        # Made for the roles of AWS's services, and attached to them by AWS's own consoles.
+        paths = {path for path in paths if not path.startswith("/service-role/")}
+    arns = {
+        f"arn:{partition}:iam::aws:policy{path}"
+        for partition in ("aws", "aws-cn", "aws-us-gov")
+        for path in paths
+    }
+    rules = {rule.id: rule.file for rule in load_rules(ALL, BUILT_IN).rules}
+    when = rules[f"escalation_policy_attached_to_{kind}"].when
+    told = when["detail"]["requestParameters"]["policyArn"]
+    assert len(told) == len(set(told))
+    assert set(told) | ADMIN_POLICY_ARNS == arns
+    assert not set(told) & ADMIN_POLICY_ARNS
