@@ -109,9 +109,33 @@ def is_answer(way: Way, answer: Judgement) -> bool:
     return answer.source == way.source and answer.why.endswith(f"its holder can {way.does}")
 
 
-@pytest.mark.parametrize("way", WAYS, ids=[way.does for way in WAYS])
+PASSING_SOME = [way for way in WAYS if way.needs[0] == "iam:PassRole iam:role/SOME"]
+OTHERS = [way for way in WAYS if way not in PASSING_SOME]
+
+
+@pytest.mark.parametrize("way", OTHERS, ids=[way.does for way in OTHERS])
 def test_every_way_is_the_answer_of_a_row(way: Way) -> None:
     assert any(is_answer(way, judged(row, documents(row))) for row in TABLE)
+
+
+@pytest.mark.parametrize("way", PASSING_SOME, ids=[way.does for way in PASSING_SOME])
+def test_who_may_pass_a_role_that_the_policy_names_is_told_apart_from_who_may_pass_any(
+    way: Way,
+) -> None:
+    rest = [need.partition(" ")[0] for need in way.needs[1:]]
+    use = {"Effect": "Allow", "Action": rest, "Resource": "*"}
+    one = {
+        "Effect": "Allow",
+        "Action": "iam:PassRole",
+        "Resource": f"arn:aws:iam::{ACCOUNT}:role/app",
+    }
+    answer = judge_policies({"": document([use, one])}, Holder(ACCOUNT))
+    assert is_answer(way, answer), answer.why
+    assert answer.claim is Claim.TAKEOVER
+    assert "on roles that it names (statement 2)" in answer.why
+    assert not answer.claim.is_risk
+    everyone = judge_policies({"": document([use, one | {"Resource": "*"}])}, Holder(ACCOUNT))
+    assert everyone.claim is Claim.ESCALATION
 
 
 def test_no_two_ways_are_told_alike() -> None:
@@ -279,6 +303,8 @@ def test_moto_permits_what_a_managed_policy_is_said_to_allow(
     policy = IAMPolicy(json.dumps(document([s for s in statements if not s.get("Condition")])))
     for need in way.needs:
         action, _, place = need.replace("NAME", "=").partition(" ")
+        if place.endswith("/SOME"):
+            continue  # moto would have to be asked about each role that the policy names
         assert policy.is_action_permitted(action, arn_of(place)) is PermissionResult.PERMITTED
 
 

