@@ -47,6 +47,7 @@ def test_a_request_that_cloudtrail_hides_stands_on_the_call_alone(
         ("444455556666", "lets in 444455556666"),
         ("arn:aws:iam::444455556666:role/r", "lets in arn:aws:iam::444455556666:role/r"),
         ("evil.amazonaws.com.example", "lets in evil.amazonaws.com.example"),
+        ("AROAEXAMPLEEXAMPLE00", "lets in AROAEXAMPLEEXAMPLE00"),
         ("", "lets in "),
         (ACCOUNT, None),
         (f"arn:aws:iam::{ACCOUNT}:root", None),

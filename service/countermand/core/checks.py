@@ -343,8 +343,8 @@ def _get(where: Mapping[str, Any], key: str) -> object:
 def _is_foreign(name: str, account_id: str) -> bool:
     if name.startswith("arn:"):
         return name.split(":")[4:5] != [account_id]
-    # An id such as AROA... is what IAM shows for a principal that was deleted.
-    return name != account_id and not name.startswith(("AIDA", "AROA"))
+    # An id such as AROA..., in a request as it was sent, may be of any account.
+    return name != account_id
 
 
 def _as_list(value: object) -> list[Any]:
