@@ -280,7 +280,7 @@ def test_only_the_exception_tag_may_be_taken_away() -> None:
 
 
 def test_a_rule_that_is_off_needs_no_write(tmp_path: Path) -> None:
-    names = ("admin_policy_attached_to_user", "customer_policy_attached_to_user")
+    names = [f"{kind}_policy_attached_to_user" for kind in ("admin", "customer", "escalation")]
     off = "\n".join(f"{name}: {{enabled: false}}" for name in names)
     rule_set = with_overrides(tmp_path, off)
     document = enforce_policy(rule_set, ALL, PLACES)

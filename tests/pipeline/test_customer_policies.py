@@ -138,3 +138,38 @@ def test_a_grant_that_comes_back_is_found_by_the_second_look(enforcing: Stage) -
     pipeline.recheck(look)
     assert enforcing.identities.writes == ["iam:DetachUserPolicy"] * 2
     enforcing.rechecks.abandon()
+
+
+AMPLIFY = "arn:aws:iam::aws:policy/AdministratorAccess-Amplify"
+
+
+def test_a_policy_of_awss_that_leads_to_administrator_rights_is_taken_back_unread(
+    enforcing: Stage,
+) -> None:
+    enforcing.users(user(policy_arns=frozenset({AMPLIFY})))
+    enforcing.pipeline().handle(attached(AMPLIFY))
+    decision = enforcing.record().decision
+    assert decision.leading.finding.rule_id == "escalation_policy_attached_to_user"
+    assert enforcing.identities.writes == ["iam:DetachUserPolicy"]
+    assert "iam:GetPolicy" not in str(enforcing.identities.calls)
+
+
+@pytest.mark.parametrize("name", ["ReadOnlyAccess", "AWSLambda_FullAccess", "job-function/Billing"])
+def test_another_policy_of_awss_is_neither_told_nor_read(enforcing: Stage, name: str) -> None:
+    enforcing.pipeline().handle(attached(f"arn:aws:iam::aws:policy/{name}"))
+    assert enforcing.notifier.alerts == []
+    assert enforcing.identities.calls == []
+
+
+def test_wildcards_that_take_too_long_to_judge_are_told_and_left_to_a_human(
+    enforcing: Stage,
+) -> None:
+    patterns = [f"*{number}?*a?*r?*n?*!?*" for number in range(200)]
+    hostile = {"Effect": "Allow", "Action": "*", "Resource": patterns}
+    document = {"Version": "2012-10-17", "Statement": [hostile, ALLOW_ALL]}
+    enforcing.identities.documents[ARN] = [document]
+    enforcing.pipeline().handle(attached())
+    assert enforcing.record().decision.verdict is Verdict.ALERT_ONLY
+    assert "takes too long to judge" in enforcing.record().decision.reason
+    assert len(enforcing.notifier.alerts) == 1
+    assert enforcing.identities.writes == []

@@ -15,14 +15,16 @@ HOLDER = Holder(ACCOUNT, f"arn:aws:iam::{ACCOUNT}:user/bob")
 RANK = list(Claim)
 DENY_ALL = {"Effect": "Deny", "Action": "*", "Resource": "*"}
 CONDITION = {"Bool": {"aws:MultiFactorAuthPresent": "true"}}
-CERTAIN = {
-    Claim.CONDITIONAL_ADMIN: Claim.ADMIN,
-    Claim.CONDITIONAL_ESCALATION: Claim.ESCALATION,
-    Claim.CONDITIONAL_TAKEOVER: Claim.TAKEOVER,
+CONDITIONAL = {
+    Claim.ADMIN: Claim.CONDITIONAL_ADMIN,
+    Claim.ESCALATION: Claim.CONDITIONAL_ESCALATION,
+    Claim.TAKEOVER: Claim.CONDITIONAL_TAKEOVER,
 }
 
 type Statement = dict[str, Any]
 
+ANYTHING = [way for way in WAYS if not any(need.endswith("/SOME") for need in way.needs)]
+NAMED_ROLES = "arn:aws:iam::*:role/app-*"
 ACTIONS = sorted({need.split(" ")[0] for way in WAYS for need in way.needs if need[0] != "="})
 WILDCARDS = ["*", "iam:*", "iam:Put*", "iam:*User*", "lambda:*", "ec2:*", "*:Create*", "s3:*"]
 RESOURCES = [
@@ -30,7 +32,7 @@ RESOURCES = [
     f"arn:aws:iam::{ACCOUNT}:user/bob",
     f"arn:aws:iam::{ACCOUNT}:user/*",
     "arn:aws:iam::*:role/*",
-    "arn:aws:iam::*:role/app-*",
+    NAMED_ROLES,
     "arn:aws:lambda:*:*:function:*",
     "arn:aws:s3:::example",
 ]
@@ -102,7 +104,8 @@ def test_a_condition_on_everything_makes_the_answer_conditional_and_never_none(
     grants = [s for s in policy if s["Effect"] == "Allow"]
     plain = [{k: v for k, v in s.items() if k != "Condition"} for s in grants]
     worst = claim(plain)
-    assert CERTAIN.get(claim([s | {"Condition": CONDITION} for s in plain]), Claim.NONE) is worst
+    answer = claim([s | {"Condition": CONDITION} for s in plain])
+    assert answer is CONDITIONAL.get(worst, worst)
 
 
 @given(LISTS, st.randoms(use_true_random=False))
@@ -153,7 +156,8 @@ def test_whatever_comes_gets_an_answer(anything: object) -> None:
 def permits(policy: IAMPolicy, need: str, resource: str = "") -> bool:
     action, _, place = need.partition(" ")
     service, _, rest = place.replace("NAME", "=").partition(":")
-    arn = resource or f"arn:aws:{service}:{'' if service == 'iam' else '='}:{ACCOUNT}:{rest}"
+    arn = f"arn:aws:{service}:{'' if service == 'iam' else '='}:{ACCOUNT}:{rest}"
+    arn = resource or (f"arn:aws:{service}:{rest}" if rest.startswith("::") else arn)
     return bool(policy.is_action_permitted(action, arn) is PermissionResult.PERMITTED)
 
 
@@ -165,8 +169,13 @@ def test_motos_evaluation_of_the_same_requests_gives_the_same_answer(
     moto = IAMPolicy(json.dumps(document(policy)))
     found = {
         way.claim
-        for way in WAYS
+        for way in ANYTHING
         if all(permits(moto, need) for need in way.needs)
         or (way.on_own and ":user/" in way.needs[0] and permits(moto, way.needs[0], HOLDER.arn))
     }
-    assert claim(policy) is min(found, key=RANK.index, default=Claim.NONE)
+    answer = claim(policy)
+    if answer is Claim.TAKEOVER and not found:
+        # By roles that a statement names, about which moto cannot be asked.
+        assert any(NAMED_ROLES in s["Resource"] for s in policy if s["Effect"] == "Allow")
+    else:
+        assert answer is min(found, key=RANK.index, default=Claim.NONE)

@@ -10,6 +10,7 @@ import pytest
 from countermand.cloudtrail import attach_event, envelope
 from countermand.core.checks import (
     function_is_open,
+    function_serves_anybody,
     layer_is_foreign,
     permission_set_grants_admin,
     records_all_changes,
@@ -46,11 +47,10 @@ def test_a_request_that_cloudtrail_hides_stands_on_the_call_alone(
         ("444455556666", "lets in 444455556666"),
         ("arn:aws:iam::444455556666:role/r", "lets in arn:aws:iam::444455556666:role/r"),
         ("evil.amazonaws.com.example", "lets in evil.amazonaws.com.example"),
+        ("AROAEXAMPLEEXAMPLE00", "lets in AROAEXAMPLEEXAMPLE00"),
         ("", "lets in "),
         (ACCOUNT, None),
         (f"arn:aws:iam::{ACCOUNT}:root", None),
-        ("events.amazonaws.com", None),
-        ("alexa-appkit.amazon.com", None),
     ],
 )
 def test_who_may_call_a_function(principal: str, claim: str | None) -> None:
@@ -59,9 +59,85 @@ def test_who_may_call_a_function(principal: str, claim: str | None) -> None:
 
 
 @pytest.mark.parametrize("principal", [None, 1, ["*"], {"AWS": "*"}])
-def test_a_principal_of_another_type_is_malformed(principal: object) -> None:
+@pytest.mark.parametrize("check", [function_is_open, function_serves_anybody])
+def test_a_principal_of_another_type_is_malformed(check: Any, principal: object) -> None:
     with pytest.raises(Malformed, match="principal"):
-        function_is_open(event({"principal": principal}), {})
+        check(event({"principal": principal}), {})
+
+
+OWN_TOPIC = f"arn:aws:sns:eu-west-1:{ACCOUNT}:t"
+BUCKET = "arn:aws:s3:::a-bucket"
+
+
+@pytest.mark.parametrize(
+    "source",
+    [
+        {"sourceAccount": ACCOUNT},
+        {"sourceArn": OWN_TOPIC},
+        {"sourceArn": f"arn:aws:execute-api:eu-west-1:{ACCOUNT}:abc/*/GET/"},
+        {"sourceAccount": ACCOUNT, "sourceArn": BUCKET},
+        {"sourceAccount": ACCOUNT, "sourceArn": "arn:aws:sns:*:*:*"},
+        {"sourceAccount": "444455556666", "sourceArn": OWN_TOPIC},
+        {"sourceArn": BUCKET},
+        {"sourceArn": "arn:aws:s3:::a-*"},
+        {"eventSourceToken": "amzn1.ask.skill.1"},
+        {"principalOrgID": "o-example"},
+    ],
+)
+def test_a_service_that_acts_for_the_own_account_or_one_resource_opens_no_function(
+    source: dict[str, str],
+) -> None:
+    for principal in ("sns.amazonaws.com", "elasticloadbalancing.amazonaws.com"):
+        request = {"principal": principal, **source}
+        assert function_is_open(event(request), {}) is None
+        assert function_serves_anybody(event(request), {}) is None
+
+
+@pytest.mark.parametrize(
+    ("source", "named"),
+    [
+        ({"sourceAccount": "444455556666"}, "444455556666"),
+        ({"sourceArn": "arn:aws:sns:eu-west-1:444455556666:t"}, "444455556666"),
+        ({"sourceArn": "arn:aws:sns:*:*:*"}, "*"),
+        ({"sourceArn": f"arn:aws:sns:eu-west-1:{ACCOUNT[:3]}*:t"}, f"{ACCOUNT[:3]}*"),
+        ({"sourceAccount": "444455556666", "sourceArn": BUCKET}, "444455556666"),
+    ],
+)
+def test_a_service_that_acts_for_another_account_opens_a_function(
+    source: dict[str, str], named: str
+) -> None:
+    request = {"principal": "sns.amazonaws.com", **source}
+    assert function_is_open(event(request), {}) == {
+        "claim": f"lets in sns.amazonaws.com for {named}"
+    }
+    assert function_serves_anybody(event(request), {}) is None
+
+
+@pytest.mark.parametrize(
+    "source",
+    [
+        {},
+        {"sourceArn": "*"},
+        {"sourceArn": "arn:aws:s3:::*"},
+        {"sourceArn": 7},
+        {"sourceAccount": ""},
+    ],
+)
+def test_a_service_that_acts_for_whoever_asks_is_told_apart(source: dict[str, object]) -> None:
+    request = {"principal": "s3.amazonaws.com", **source}
+    assert function_is_open(event(request), {}) is None
+    found = function_serves_anybody(event(request), {"a": "b"})
+    assert found == {"a": "b", "claim": "lets in s3.amazonaws.com for anybody"}
+
+
+@pytest.mark.parametrize("request_parameters", [None, {"omitted": True}])
+def test_a_hidden_grant_is_told_once(request_parameters: object) -> None:
+    assert function_serves_anybody(event(request_parameters), {}) is None
+
+
+@pytest.mark.parametrize("principal", ["*", ACCOUNT, "444455556666", "evil.amazonaws.com.example"])
+def test_an_account_is_no_service_that_acts_for_whoever_asks(principal: str) -> None:
+    assert function_serves_anybody(event({"principal": principal}), {}) is None
 
 
 @pytest.mark.parametrize("layers", [None, [], 1, {}, [None, 1, {}], "x" * 0])

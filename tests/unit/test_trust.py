@@ -5,7 +5,7 @@ from urllib.parse import quote
 
 import pytest
 
-from countermand.core.trust import Opening, TrustJudgement, judge_trust
+from countermand.core.trust import Opening, TrustJudgement, judge_trust, users_let_in
 
 ACCOUNT = "111122223333"
 SISTER = "222233334444"
@@ -125,6 +125,39 @@ def test_a_deny_of_others_or_of_other_calls_closes_nothing() -> None:
     assert judged(allow("*"), deny({"AWS": VENDOR})).opening is Opening.OPEN
     assert judged(allow("*", Action="sts:*"), deny("*")).opening is not Opening.CLOSED
     assert judged(allow("*"), deny("*", Action="sts:TagSession")).opening is Opening.OPEN
+
+
+@pytest.mark.parametrize("kind", ["Federated", "Service", "CanonicalUser"])
+def test_a_deny_of_another_kind_of_principal_closes_nothing(kind: str) -> None:
+    for name in ("*", VENDOR):
+        assert judged(allow({"AWS": VENDOR}), deny({kind: name})).opening is Opening.OPEN
+        assert judged(allow("*"), deny({kind: name})).opening is Opening.OPEN
+
+
+@pytest.mark.parametrize(
+    "principal", ["*", {"AWS": "*"}, {"Federated": "*"}, {"Federated": GITHUB}]
+)
+def test_a_deny_of_everybody_or_of_the_same_kind_closes_a_federation(principal: object) -> None:
+    assert judged(allow({"Federated": GITHUB}), deny(principal)).opening is Opening.CLOSED
+    assert judged(allow({"Federated": GITHUB}), deny({"AWS": VENDOR})).opening is Opening.OPEN
+
+
+def test_the_users_of_the_account_that_a_role_trusts_are_named_once_each() -> None:
+    mallory, bob = (f"arn:aws:iam::{ACCOUNT}:user/{name}" for name in ("mallory", "team/bob"))
+    others = [VENDOR, ACCOUNT, f"arn:aws:iam::{ACCOUNT}:role/user/x", "arn:aws:iam::4:user/x", "*"]
+    document = {
+        "Version": "2012-10-17",
+        "Statement": [
+            allow({"AWS": [mallory, *others]}),
+            allow({"AWS": bob}, Condition=EXTERNAL_ID, Action="sts:*"),
+            allow({"AWS": mallory}),
+            allow({"Service": f"arn:aws:iam::{ACCOUNT}:user/no-service"}),
+            allow({"AWS": f"arn:aws:iam::{ACCOUNT}:user/tagger"}, Action="sts:TagSession"),
+            deny({"AWS": f"arn:aws:iam::{ACCOUNT}:user/denied"}),
+        ],
+    }
+    assert users_let_in(json.dumps(document), ACCOUNT) == (mallory, bob)
+    assert users_let_in("{", ACCOUNT) == ()
 
 
 def test_a_deny_under_a_condition_makes_the_answer_conditional() -> None:

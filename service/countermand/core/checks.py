@@ -10,7 +10,8 @@ from typing import Any
 from countermand.core.errors import Malformed
 from countermand.core.model import Event
 from countermand.core.policydoc import Holder, judge_policies
-from countermand.core.trust import judge_trust
+from countermand.core.policysyntax import printable
+from countermand.core.trust import judge_trust, users_let_in
 
 type Evidence = Mapping[str, str]
 type Check = Callable[[Event, Evidence], Evidence | None]
@@ -47,6 +48,7 @@ EXCEPTION_TAG_KEY = "SecurityApproved"
 that an action may take away."""
 
 _LENGTH = 14
+_MOST_SHOWN = 5
 
 
 def pattern_says_all(_event: Event, evidence: Evidence) -> Evidence:
@@ -101,6 +103,20 @@ def trust_is_open(event: Event, evidence: Evidence) -> Evidence | None:
         return evidence
     judgement = judge_trust(document, {event.account_id}, ids_are_foreign=True)
     return {**evidence, "claim": judgement.why} if judgement.opening.is_risk else None
+
+
+def trust_names_users(event: Event, evidence: Evidence) -> Evidence | None:
+    """Whether the new trust policy of a role names IAM users of its own account; a stranger is told
+    by `trust_is_open`, and so is a request that CloudTrail left out.
+    """
+    document = _requested(event, "policyDocument")
+    users = () if document is None else users_let_in(document, event.account_id)
+    if not users:
+        return None
+    caller = " (the caller himself)" if event.actor.arn in users else ""
+    shown = ", ".join(printable(user, 200) for user in users[:_MOST_SHOWN])
+    more = f" and {len(users) - _MOST_SHOWN} more" if len(users) > _MOST_SHOWN else ""
+    return {**evidence, "claim": f"trusts {shown}{more}{caller}"}
 
 
 def password_policy_is_weak(event: Event, evidence: Evidence) -> Evidence | None:
@@ -187,18 +203,72 @@ def permission_set_grants_admin(event: Event, evidence: Evidence) -> Evidence | 
 
 
 def function_is_open(event: Event, evidence: Evidence) -> Evidence | None:
-    """Whether lambda:AddPermission lets in everybody or another account; services do not count."""
-    request = event.request
-    if request is None or event.hides_request:
+    """Whether lambda:AddPermission lets in everybody, another account, or a service of AWS's on
+    behalf of another account.
+
+    | a service's `sourceAccount`, and the account in its `sourceArn`  | told by                  |
+    |------------------------------------------------------------------|--------------------------|
+    | one is the function's own                                        | nobody                   |
+    | one is another, or a wildcard                                    | this check               |
+    | none, but an ARN without account (a bucket), a token or an org   | nobody: it hides whose   |
+    | none                                                             | `function_serves_anybody` |
+    """
+    if (request := _seen(event)) is None:
         return evidence
-    principal = request.get("principal")
-    if type(principal) is not str:
-        raise Malformed("detail.requestParameters.principal must be a string")
-    if principal.endswith((".amazonaws.com", ".amazonaws.com.cn", ".amazon.com")):
-        return None
+    principal = _grantee(request)
+    if _is_service(principal):
+        accounts = _source_accounts(request)
+        if not accounts or event.account_id in accounts:
+            return None
+        return {**evidence, "claim": f"lets in {principal[:200]} for {accounts[0][:200]}"}
     if not _is_foreign(principal, event.account_id):
         return None
     return {**evidence, "claim": f"lets in {principal[:200]}"}
+
+
+def function_serves_anybody(event: Event, evidence: Evidence) -> Evidence | None:
+    """Whether lambda:AddPermission lets in a service of AWS's on behalf of whoever asks it: anybody
+    can then have a bucket, topic or API of his own call the function.
+
+    https://docs.aws.amazon.com/IAM/latest/UserGuide/confused-deputy.html
+    """
+    if (request := _seen(event)) is None:
+        return None
+    principal = _grantee(request)
+    if not _is_service(principal) or _source_accounts(request):
+        return None
+    resource = _text(request, "sourceArn").rpartition(":")[2]
+    limits = (_text(request, "eventSourceToken"), _text(request, "principalOrgID"))
+    if resource.strip("*") or any(limits):
+        return None
+    return {**evidence, "claim": f"lets in {principal[:200]} for anybody"}
+
+
+def _seen(event: Event) -> Mapping[str, Any] | None:
+    return None if event.hides_request else event.request
+
+
+def _grantee(request: Mapping[str, Any]) -> str:
+    principal = request.get("principal")
+    if type(principal) is not str:
+        raise Malformed("detail.requestParameters.principal must be a string")
+    return principal
+
+
+def _is_service(principal: str) -> bool:
+    return principal.endswith((".amazonaws.com", ".amazonaws.com.cn", ".amazon.com"))
+
+
+def _source_accounts(request: Mapping[str, Any]) -> list[str]:
+    """For whom a service may act, as far as the grant says; wildcards as they are."""
+    account = _text(request, "sourceAccount")
+    in_arn = (_text(request, "sourceArn").split(":", 5)[4:5] or [""])[0]
+    return [name for name in (account, in_arn) if name]
+
+
+def _text(where: Mapping[str, Any], key: str) -> str:
+    found = where.get(key)
+    return found if type(found) is str else ""
 
 
 def layer_is_foreign(event: Event, evidence: Evidence) -> Evidence | None:
@@ -273,8 +343,8 @@ def _get(where: Mapping[str, Any], key: str) -> object:
 def _is_foreign(name: str, account_id: str) -> bool:
     if name.startswith("arn:"):
         return name.split(":")[4:5] != [account_id]
-    # An id such as AROA... is what IAM shows for a principal that was deleted.
-    return name != account_id and not name.startswith(("AIDA", "AROA"))
+    # An id such as AROA..., in a request as it was sent, may be of any account.
+    return name != account_id
 
 
 def _as_list(value: object) -> list[Any]:
@@ -295,11 +365,13 @@ CHECKS: Mapping[str, Check] = {
     "document_grants_admin": document_grants_admin,
     "deny_policy_is_protected": deny_policy_is_protected,
     "trust_is_open": trust_is_open,
+    "trust_names_users": trust_names_users,
     "password_policy_is_weak": password_policy_is_weak,
     "done_to_another": done_to_another,
     "done_to_oneself": done_to_oneself,
     "permission_set_grants_admin": permission_set_grants_admin,
     "function_is_open": function_is_open,
+    "function_serves_anybody": function_serves_anybody,
     "layer_is_foreign": layer_is_foreign,
     "selectors_miss_changes": selectors_miss_changes,
 }

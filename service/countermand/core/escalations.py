@@ -1,15 +1,24 @@
 """The ways to more rights that a policy may open: data, for `policydoc.py`.
 
-A row needs all of its actions, each on the resource beside it (service and resource of its ARN).
-`NAME` is one that nobody had in mind: only what allows (almost) all names covers it.
-Sources: Rhino Security Labs' list (RHN), pathfinding.cloud (PFC), AWS's own pages.
+A row needs all of its actions, each on the resource beside it (service and resource of its ARN;
+`:::` for one without region and account). `NAME` is one that nobody had in mind: only what allows
+(almost) all names covers it. `SOME` is any that a statement names.
+Sources: Rhino Security Labs' list (RHN), pathfinding.cloud (PFC), HackTricks Cloud (HTC), others
+and AWS's own pages.
 
 A row needs the calls that reach the role, no more: a source may also list what the attacker finds
 elsewhere or needs only to look (a network, a bucket with code, `sts:AssumeRole` on a role whose
 trust policy names him).
 
-Left out: CodeStar (RHN 23 to 25), which AWS closed in 2024; and, until their calls are checked, the
-paths of PFC through Amplify, Batch, Braket, CodeDeploy, Cognito, EMR, GameLift, Image Builder,
+A row is conditional where it gives rights only in an organisation's management account or only to
+who is held back by a permissions boundary: nobody knows here.
+
+Left out, because they give nothing by themselves: a new identity provider, which no role trusts
+yet; changes of SCPs, and of policies that only deny, which take a limit away that the policies
+judged here do not show; thumbprints and client ids of OIDC providers, of which nobody showed that
+they are enough; tags, names and paths, which decide about rights only where another policy says so.
+Left out too: CodeStar (RHN 23 to 25), which AWS closed in 2024; and, until their calls are checked,
+the paths of PFC through Amplify, Batch, Braket, CodeDeploy, Cognito, EMR, GameLift, Image Builder,
 Kinesis Analytics and Omics. Passing any role to them is found by the last row of passing.
 """
 
@@ -18,7 +27,17 @@ from enum import StrEnum
 
 _RHN = "https://github.com/RhinoSecurityLabs/AWS-IAM-Privilege-Escalation"
 _PFC = "https://pathfinding.cloud/paths/"
+_HTC = (
+    "https://github.com/HackTricks-wiki/hacktricks-cloud/blob/master/src/pentesting-cloud/"
+    "aws-security/aws-privilege-escalation/"
+)
+_HTC_IAM = f"{_HTC}aws-iam-privesc/README.md"
+_HTC_SSO = f"{_HTC}aws-sso-and-identitystore-privesc/README.md"
 _AWS = "https://docs.aws.amazon.com/"
+_LIFTED = (
+    "https://detection.fyi/elastic/detection-rules/integrations/aws/"
+    "privilege_escalation_iam_permissions_boundary_modified/"
+)
 
 
 class Claim(StrEnum):
@@ -66,6 +85,7 @@ ANY = "=:= =:="
 """An action and a resource that exist nowhere: allowed only by what allows nearly everything."""
 
 _PASS = "iam:PassRole iam:role/NAME"  # noqa: S105  no password
+_PASS_SOME = "iam:PassRole iam:role/SOME"  # noqa: S105  no password
 _CREATE_FUNCTION = "lambda:CreateFunction lambda:function:NAME"
 
 
@@ -83,7 +103,17 @@ def _takeover(path: str, does: str, *needs: str) -> Way:
     return Way(Claim.TAKEOVER, needs, does, source)
 
 
-WAYS: tuple[Way, ...] = (
+def _perhaps(source: str, does: str, *needs: str, on_own: bool = False) -> Way:
+    return Way(Claim.CONDITIONAL_ESCALATION, needs, does, source, on_own)
+
+
+def _passing_some(way: Way) -> Way:
+    """The same with the roles that the policy names: worth what those happen to hold."""
+    does = way.does.replace("pass a role", "pass the roles that it names")
+    return Way(Claim.TAKEOVER, (_PASS_SOME, *way.needs[1:]), does, way.source)
+
+
+_WAYS: tuple[Way, ...] = (
     Way(
         Claim.ADMIN,
         (
@@ -120,6 +150,7 @@ WAYS: tuple[Way, ...] = (
     _iam("CreateAccessKey", "user", "make a key of any user", _PFC + "iam-002"),
     _iam("CreateLoginProfile", "user", "give any user a password", _PFC + "iam-004"),
     _iam("UpdateLoginProfile", "user", "change the password of any user", _PFC + "iam-006"),
+    _iam("UpdateSAMLProvider", "saml-provider", "sign in as any role of a federation", _HTC_IAM),
     Way(
         Claim.ESCALATION,
         (ANY,),
@@ -261,6 +292,41 @@ WAYS: tuple[Way, ...] = (
         "an Airflow environment",
         "airflow:CreateEnvironment airflow:environment/NAME",
     ),
+    _passing(
+        "ssm-003",
+        "a script of Systems Manager",
+        "ssm:CreateDocument ssm:document/NAME",
+        "ssm:StartAutomationExecution ssm:automation-definition/NAME:1",
+    ),
+    _passing(
+        "stepfunctions-001",
+        "a new state machine and run it",
+        "states:CreateStateMachine states:stateMachine:NAME",
+        "states:StartExecution states:stateMachine:NAME",
+    ),
+    _passing(
+        f"{_AWS}AmazonECS/latest/APIReference/API_UpdateService.html",
+        "an ECS service that runs",
+        "ecs:RegisterTaskDefinition ecs:task-definition/NAME:1",
+        "ecs:UpdateService ecs:service/NAME/NAME",
+    ),
+    _passing(
+        "https://github.com/nccgroup/PMapper/blob/master/principalmapper/graphing/codebuild_edges.py",
+        "a CodeBuild project and run it",
+        "codebuild:UpdateProject codebuild:project/NAME",
+        "codebuild:StartBuild codebuild:project/NAME",
+    ),
+    _passing(
+        f"{_AWS}AWSEC2/latest/APIReference/API_ReplaceIamInstanceProfileAssociation.html",
+        "a running instance",
+        "ec2:ReplaceIamInstanceProfileAssociation ec2:instance/NAME",
+    ),
+    _passing(
+        f"{_AWS}rolesanywhere/latest/userguide/getting-started.html",
+        "whoever has a certificate of his own",
+        "rolesanywhere:CreateTrustAnchor rolesanywhere:trust-anchor/NAME",
+        "rolesanywhere:CreateProfile rolesanywhere:profile/NAME",
+    ),
     Way(
         Claim.ESCALATION,
         (_PASS,),
@@ -268,7 +334,123 @@ WAYS: tuple[Way, ...] = (
         _AWS + "IAM/latest/UserGuide/access-analyzer-reference-policy-checks.html"
         "#access-analyzer-reference-policy-checks-security-warning-pass-role-with-star-in-resource",
     ),
-    # --- by what already bears a role
+    # --- where it depends on the account
+    _perhaps(
+        _LIFTED,
+        "be rid of a permissions boundary of users, if he has one",
+        "iam:DeleteUserPermissionsBoundary iam:user/NAME",
+        on_own=True,
+    ),
+    _perhaps(
+        _LIFTED,
+        "be rid of a permissions boundary of roles, if he has one",
+        "iam:DeleteRolePermissionsBoundary iam:role/NAME",
+        on_own=True,
+    ),
+    _perhaps(
+        f"{_HTC_IAM}#iamputuserpermissionsboundary",
+        "widen a permissions boundary of users, if he has one",
+        "iam:PutUserPermissionsBoundary iam:user/NAME",
+        on_own=True,
+    ),
+    _perhaps(
+        f"{_HTC_IAM}#iamputrolepermissionsboundary",
+        "widen a permissions boundary of roles, if he has one",
+        "iam:PutRolePermissionsBoundary iam:role/NAME",
+        on_own=True,
+    ),
+    _perhaps(
+        f"{_AWS}organizations/latest/userguide/orgs_manage_accounts_access.html",
+        "open to himself the administrators' role of an organisation, if there is one",
+        "iam:UpdateAssumeRolePolicy iam:role/OrganizationAccountAccessRole",
+    ),
+    _perhaps(
+        f"{_AWS}controltower/latest/userguide/enroll-account.html",
+        "open to himself the administrators' role of Control Tower, if there is one",
+        "iam:UpdateAssumeRolePolicy iam:role/AWSControlTowerExecution",
+    ),
+    _perhaps(
+        f"{_HTC_SSO}#ssocreateaccountassignment",
+        "take any permission set in any account, if this one manages Identity Center",
+        "sso:CreateAccountAssignment sso:::permissionSet/NAME/NAME",
+        "sso:CreateAccountAssignment sso:::account/NAME",
+    ),
+    _perhaps(
+        f"{_HTC_SSO}#ssoputinlinepolicytopermissionset-ssoprovisionpermissionset",
+        "write a policy for permission sets, if this account manages Identity Center",
+        "sso:PutInlinePolicyToPermissionSet sso:::permissionSet/NAME/NAME",
+        "sso:ProvisionPermissionSet sso:::permissionSet/NAME/NAME",
+    ),
+    _perhaps(
+        f"{_HTC_SSO}#ssoattachmanagedpolicytopermissionset-ssoprovisionpermissionset",
+        "attach any policy to permission sets, if this account manages Identity Center",
+        "sso:AttachManagedPolicyToPermissionSet sso:::permissionSet/NAME/NAME",
+        "sso:ProvisionPermissionSet sso:::permissionSet/NAME/NAME",
+    ),
+    _perhaps(
+        f"{_HTC_SSO}#identitystorecreategroupmembership",
+        "join any group, if this account manages Identity Center",
+        "identitystore:CreateGroupMembership identitystore:::group/NAME",
+    ),
+    _perhaps(
+        "https://cloudquery.io/blog/aws-priv-esc-identity-center",
+        "join any group in the console, if this account manages Identity Center",
+        "sso-directory:AddMemberToGroup sso-directory:NAME",
+    ),
+    _perhaps(
+        f"{_AWS}IAM/latest/UserGuide/id_root-user-privileged-task.html",
+        "act as root of other accounts, if this one manages the organisation",
+        "sts:AssumeRoot iam:root",
+    ),
+    # --- by what already bears a role, or a key
+    _takeover(
+        f"{_HTC_IAM}#iamupdateaccesskey",
+        "set any user's old key active",
+        "iam:UpdateAccessKey iam:user/NAME",
+    ),
+    _takeover(
+        f"{_HTC_IAM}#iamcreateservicespecificcredential--iamresetservicespecificcredential",
+        "make a credential of any user for single services",
+        "iam:CreateServiceSpecificCredential iam:user/NAME",
+    ),
+    _takeover(
+        f"{_HTC_IAM}#reset",
+        "replace a credential of any user for single services",
+        "iam:ResetServiceSpecificCredential iam:user/NAME",
+    ),
+    _takeover(
+        f"{_HTC_IAM}#iamuploadsshpublickey--iamdeactivatemfadevice",
+        "sign in to CodeCommit as any user",
+        "iam:UploadSSHPublicKey iam:user/NAME",
+    ),
+    _takeover(
+        f"{_HTC_IAM}#iamdeactivatemfadevice",
+        "take any user's MFA device away",
+        "iam:DeactivateMFADevice iam:user/NAME",
+    ),
+    _takeover(
+        f"{_HTC_IAM}#iamcreatevirtualmfadevice--iamenablemfadevice",
+        "be the second factor of any user",
+        "iam:CreateVirtualMFADevice iam:mfa/NAME",
+        "iam:EnableMFADevice iam:user/NAME",
+    ),
+    _takeover(
+        f"{_HTC}aws-eks-privesc/README.md",
+        "be administrator of any EKS cluster",
+        "eks:CreateAccessEntry eks:cluster/NAME",
+        "eks:AssociateAccessPolicy eks:access-entry/NAME/NAME",
+    ),
+    _takeover(
+        "stepfunctions-002",
+        "change any state machine",
+        "states:UpdateStateMachine states:stateMachine:NAME",
+        "states:StartExecution states:stateMachine:NAME",
+    ),
+    _takeover(
+        "iam-012",
+        "open to himself the roles that it names",
+        "iam:UpdateAssumeRolePolicy iam:role/SOME",
+    ),
     _takeover("sts-001", "take any role that trusts the account", "sts:AssumeRole iam:role/NAME"),
     _takeover(
         "lambda-003",
@@ -362,5 +544,13 @@ WAYS: tuple[Way, ...] = (
         "change any Airflow environment",
         "airflow:UpdateEnvironment airflow:environment/NAME",
     ),
+)
+
+_PASSING_SOME = [_passing_some(w) for w in _WAYS if w.needs[0] == _PASS and len(w.needs) > 1]
+
+WAYS = (
+    *[way for way in _WAYS if way.claim is not Claim.TAKEOVER],
+    *_PASSING_SOME,
+    *[way for way in _WAYS if way.claim is Claim.TAKEOVER],
 )
 """In the order in which they are told: of two ways to one claim, the first."""

@@ -17,6 +17,8 @@ A permissions boundary is evaluated alike, and the weaker of the two answers cou
 https://docs.aws.amazon.com/IAM/latest/UserGuide/reference_policies_evaluation-logic.html
 """
 
+import re
+from collections import Counter
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, NamedTuple
@@ -25,6 +27,7 @@ from countermand.core.escalations import ANY, WAYS, Claim, Way
 from countermand.core.policysyntax import (
     Policy,
     UnreadableError,
+    folded,
     in_order,
     matches,
     one_of,
@@ -32,9 +35,12 @@ from countermand.core.policysyntax import (
     read_policy,
 )
 
-_MOST_WILDCARDS = 20_000
-"""Comparisons with wildcards in one judgement: the bound of what a hostile document costs. All of
-AWS's managed policies together need fewer (`test_policydoc.py`)."""
+_MOST_STEPS = 100_000
+"""Characters and patterns compared in one judgement: what bounds the cost of a hostile document.
+Ten of AWS's managed policies, as many as a group may have, need fewer (`test_policydoc.py`)."""
+_STEPS_OF_A_PATTERN = 20
+"""What it costs to take a resource apart, before it is compared."""
+_TOO_LONG = "takes too long to judge: too many wildcards"
 _USER_VARIABLE = "${aws:username}"
 _CONDITIONAL = {
     Claim.ADMIN: Claim.CONDITIONAL_ADMIN,
@@ -107,15 +113,18 @@ def judge_policies(
 _NEEDS = tuple(dict.fromkeys(need for way in WAYS for need in way.needs))
 _BIT = {need: 1 << number for number, need in enumerate(_NEEDS)}
 _EVERY_BIT = (1 << len(_NEEDS)) - 1
+_SOME_BITS = sum(bit for need, bit in _BIT.items() if need.endswith(":role/SOME"))
 _OWN_BITS = sum(_BIT[way.needs[0]] for way in WAYS if way.on_own)
 
 
-def _around(resource: str) -> tuple[str, str]:
-    """The ARN of `service:resource` before and after the account. Its region is none that exists;
+def _place(resource: str) -> str:
+    """The ARN of `service:resource`, with ACCOUNT for the account. Its region is none that exists;
     see `_normal`.
     """
-    service, _, rest = resource.replace("NAME", "=").partition(":")
-    return f"arn:aws:{service}:{'' if service == 'iam' else '='}:", f":{rest}"
+    service, _, rest = resource.replace("NAME", "=").replace("SOME", "=").partition(":")
+    if rest.startswith("::"):
+        return f"arn:aws:{service}:{rest}"
+    return f"arn:aws:{service}:{'' if service == 'iam' else '='}:ACCOUNT:{rest}"
 
 
 def _grouped(word: int, *, own: bool = False) -> dict[str, int]:
@@ -132,11 +141,18 @@ def _grouped(word: int, *, own: bool = False) -> dict[str, int]:
 _BITS_OF_ACTION = _grouped(0)
 _ANY_REGION = ("", "*", "**")
 _PICKS_NAMES = frozenset("?=")
+_LETTER = re.compile(r"(?<=[/:*])[^*/:]\*|(?<=\*)[^*/:]$")
+"""A name of one letter and anything: `a*`, `*a*`, `*a`."""
+_MANY_LETTERS = 5
+"""Nearly every name has one of five vowels."""
 _BITS_OF_RESOURCE = _grouped(1)
-_PLACES = tuple((*_around(resource), bits) for resource, bits in _BITS_OF_RESOURCE.items())
+_PLACES = tuple(
+    (arn, sum(bits for resource, bits in _BITS_OF_RESOURCE.items() if _place(resource) == arn))
+    for arn in dict.fromkeys(map(_place, _BITS_OF_RESOURCE))
+)
 _PLACE_OF_BIT = {
     bit.bit_length(): place
-    for place, (_, _, bits) in enumerate(_PLACES)
+    for place, (_, bits) in enumerate(_PLACES)
     for bit in _BIT.values()
     if bit & bits
 }
@@ -161,7 +177,7 @@ type _Aim = Sequence[tuple[str, int]]
 
 
 def _anything(account_id: str) -> _Aim:
-    return tuple([(f"{head}{account_id}{tail}", bits) for head, tail, bits in _PLACES])
+    return tuple([(place.replace("ACCOUNT", account_id), bits) for place, bits in _PLACES])
 
 
 def _own_aims(holder: Holder) -> list[_Aim]:
@@ -206,6 +222,15 @@ def _normal(pattern: str, user: str, *, anywhere: bool) -> str:
     return ":".join(parts)
 
 
+def _nearly_all(patterns: Collection[str]) -> Collection[str]:
+    """What these amount to beside themselves: all names, where they are picked by their length or
+    letter by letter. Only for what gives rights, where it errs on the safe side.
+    """
+    by_length = {p.replace("?", "*") for p in patterns if "?" in p}
+    letters = Counter(re.sub(_LETTER, "*", pattern).replace("**", "*") for pattern in patterns)
+    return by_length | {pattern for pattern, n in letters.items() if n >= _MANY_LETTERS}
+
+
 class _Grant(NamedTuple):
     """A statement, as far as the requests go."""
 
@@ -233,14 +258,14 @@ def _glob(pattern: str) -> _Glob:
 
 
 class _Reader:
-    """Turns documents into grants, for one judgement; counts what wildcards cost."""
+    """Turns documents into grants, for one judgement; counts what comparing costs."""
 
     def __init__(self, holder: Holder) -> None:
         self._own = _own_aims(holder)
         self._account_id = holder.account_id
         self._places: _Aim = ()
         self._user = holder.arn.rpartition("/")[2] if ":user/" in holder.arn else ""
-        self._wildcards_left = _MOST_WILDCARDS
+        self.steps_left = _MOST_STEPS
         self.aims = 1 + len(self._own)
 
     def grants(self, name: str, document: object) -> list[_Grant]:
@@ -279,6 +304,9 @@ class _Reader:
         if "*" in patterns:
             actions = 0 if inverted else actions
             return (actions, *[actions & aim[0][1] for aim in self._own])
+        self.steps_left -= _STEPS_OF_A_PATTERN * len(patterns)
+        if self.steps_left < 0:
+            raise UnreadableError(_TOO_LONG)
         user = self._user if policy.has_variables else ""
         anywhere = (statement["Effect"] == "Allow") != inverted
         if not anywhere:
@@ -287,8 +315,17 @@ class _Reader:
             patterns = [pattern for pattern in patterns if not _PICKS_NAMES.intersection(pattern)]
         normal = {_normal(pattern, user, anywhere=anywhere) for pattern in patterns}
         globs = list(map(_glob, normal))
-        aims = (self._anything(actions), *self._own)
-        return tuple([self._on(aim, actions, globs, inverted=inverted) for aim in aims])
+        found = [self._on(aim, actions, globs, inverted=inverted) for aim in self._own]
+        if anywhere and (len(normal) >= _MANY_LETTERS or "?" in "".join(normal)):
+            globs += map(_glob, _nearly_all(normal))
+        bits = self._on(self._anything(actions), actions, globs, inverted=inverted)
+        if anywhere and not inverted and actions & _SOME_BITS and self._name_roles(normal):
+            bits |= actions & _SOME_BITS
+        return (bits, *found)
+
+    def _name_roles(self, patterns: Collection[str]) -> bool:
+        starts = tuple([f"arn:aws:iam::{account}:role/" for account in ("*", self._account_id)])
+        return any(pattern.startswith(starts) for pattern in patterns)
 
     def _anything(self, actions: int) -> _Aim:
         """The ARNs that nobody had in mind, as far as these actions are about them."""
@@ -302,7 +339,7 @@ class _Reader:
 
     def _actions(self, patterns: Sequence[str]) -> int:
         bits = 0
-        for pattern in {pattern.lower() for pattern in patterns}:
+        for pattern in folded(patterns):
             if "*" in pattern or "?" in pattern:
                 bits |= self._wild_actions(pattern)
             else:
@@ -316,13 +353,20 @@ class _Reader:
             return 0
         glob, bits = _glob(pattern), 0
         _, head, tail, _ = glob
-        for action in _BY_START[head]:
+        actions = _BY_START[head]
+        self.steps_left -= len(actions)
+        if self.steps_left < 0:
+            raise UnreadableError(_TOO_LONG)
+        for action in actions:
             if action.endswith(tail) and self._matches(glob, action):
                 bits |= _BITS_OF_ACTION[action]
         return bits
 
     def _on(self, aim: _Aim, actions: int, globs: Collection[_Glob], *, inverted: bool) -> int:
         bits = 0
+        self.steps_left -= len(aim) * len(globs)
+        if self.steps_left < 0:
+            raise UnreadableError(_TOO_LONG)
         for arn, mask in aim:
             if actions & mask and inverted != self._covered(arn, globs):
                 bits |= actions & mask
@@ -336,10 +380,11 @@ class _Reader:
 
     def _matches(self, glob: _Glob, text: str) -> bool:
         """Whether a text with this start and end matches."""
-        self._wildcards_left -= 1
-        if self._wildcards_left < 0:
-            raise UnreadableError("too many wildcards to be judged")
         pattern, _, _, parts = glob
+        # A `?` may have to be tried at each place of the text.
+        self.steps_left -= len(pattern) * (1 if parts else len(text))
+        if self.steps_left < 0:
+            raise UnreadableError(_TOO_LONG)
         return in_order(parts, text) if parts else matches(pattern, text)
 
 
@@ -355,7 +400,7 @@ def _worst(grants: Sequence[_Grant], limits: Sequence[Sequence[_Grant]], aims: i
     if not any(possible):
         return NOTHING
     for claim, way, need in _ORDER:
-        allowed = certain if claim is way.claim else possible
+        allowed = certain if claim in _CONDITIONAL else possible
         if allowed[0] & need == need:
             return _explained(claim, way, grants, 0)
         if way.on_own:
@@ -369,7 +414,7 @@ _ORDER = tuple(
     (claim, way, sum(_BIT[need] for need in way.needs))
     for claim in Claim
     for way in WAYS
-    if claim in {way.claim, _CONDITIONAL[way.claim]}
+    if claim in {way.claim, _CONDITIONAL.get(way.claim)}
 )
 """What can be answered, worst first, with the bits that it needs."""
 
@@ -395,7 +440,8 @@ def _explained(claim: Claim, way: Way, grants: Sequence[_Grant], aim: int) -> Ju
     allowing = [grant for grant in grants if grant.allows and grant.bits[aim] & first]
     grant = next((grant for grant in allowing if not grant.conditional), allowing[0])
     action = _action(way)
-    where = "its holder's own" if aim else "*"
+    where = "roles that it names" if way.needs[0].endswith("/SOME") else "*"
+    where = "its holder's own" if aim else where
     condition = "" if claim is way.claim else " under a condition"
     why = (
         f"{_of(grant.document)}allows {action} on {where}{condition} "

@@ -8,6 +8,7 @@ https://docs.aws.amazon.com/IAM/latest/UserGuide/reference_policies_grammar.html
 import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from string import ascii_lowercase, ascii_uppercase
 from typing import Any
 from urllib.parse import unquote
 
@@ -18,6 +19,7 @@ _LONGEST = 1 << 20
 _CURRENT_VERSION = "2012-10-17"
 _ONLY_TEXTS = frozenset({str})
 _EFFECTS = ("Allow", "Deny")
+_ASCII_LOWER = str.maketrans(ascii_uppercase, ascii_lowercase)
 _INVERTED = {"Action": "NotAction", "Resource": "NotResource"}
 
 
@@ -67,6 +69,15 @@ def texts(value: object, key: str) -> list[str]:
     if type(value) is not list or not _ONLY_TEXTS.issuperset(map(type, value)):
         raise UnreadableError(f"{key} must be a text or a list of texts")
     return value
+
+
+def folded(actions: Sequence[str]) -> set[str]:
+    """In lower case as far as they are ASCII, as IAM compares actions. `str.lower()` would also
+    make a `k` of the sign of Kelvin, and so a Deny of an action that IAM does not know.
+    """
+    if "".join(actions).isascii():
+        return {action.lower() for action in actions}
+    return {action.translate(_ASCII_LOWER) for action in actions}
 
 
 def is_all(pattern: str) -> bool:

@@ -1,5 +1,6 @@
 """Whom a role's trust policy lets in, beside its own account and AWS's services."""
 
+import re
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
@@ -7,6 +8,7 @@ from typing import Any
 
 from countermand.core.policysyntax import (
     UnreadableError,
+    folded,
     is_all,
     matches,
     one_of,
@@ -87,6 +89,20 @@ def judge_trust(
     return min(found, key=lambda told: list(Opening).index(told.opening), default=closed)
 
 
+def users_let_in(document: object, account_id: str) -> tuple[str, ...]:
+    """ARNs of the account's own IAM users that the policy names. A user or role of the own account
+    whom it names needs no right of his own to take the role. Empty for what cannot be read.
+    """
+    try:
+        statements = read_policy(document).statements
+        allowed = [e for s in _numbered(statements, "Allow") for e in _entries(*s)]
+    except UnreadableError:
+        return ()
+    is_user = re.compile(rf"arn:[^:]*:iam::{re.escape(account_id)}:user/")
+    named = (e.name for e in allowed if e.kind == "AWS" and is_user.match(e.name))
+    return tuple(dict.fromkeys(named))
+
+
 def _numbered(
     statements: Sequence[Mapping[str, Any]], effect: str
 ) -> Iterator[tuple[Mapping[str, Any], int]]:
@@ -118,7 +134,7 @@ def _entries(statement: Mapping[str, Any], number: int) -> Iterator[_Entry]:
 
 def _assumes(statement: Mapping[str, Any]) -> frozenset[str]:
     patterns, inverted = one_of(statement, "Action")
-    lowered = [pattern.lower() for pattern in patterns]
+    lowered = folded(patterns)
     return frozenset(a for a in _ASSUMES if inverted != any(matches(p, a) for p in lowered))
 
 
@@ -163,7 +179,15 @@ def _opening(entry: _Entry, denied: Sequence[_Entry]) -> Opening:
 
 
 def _may_be(entry: _Entry, deny: _Entry) -> bool:
-    return deny.inverted or deny.name in {_EVERYBODY, entry.name}
+    """Whether a Deny may be about an entry.
+
+    One of all services or federations says nothing of an account; one of `*` or of `{"AWS": "*"}`,
+    which mean the same, is of everybody.
+    https://docs.aws.amazon.com/IAM/latest/UserGuide/reference_policies_elements_principal.html
+    """
+    if deny.inverted or (deny.kind == "AWS" and deny.name == _EVERYBODY):
+        return True
+    return deny.kind == entry.kind and deny.name in {_EVERYBODY, entry.name}
 
 
 def _covers(deny: _Entry, entry: _Entry) -> bool:
