@@ -47,6 +47,9 @@ EXCEPTION_TAG_KEY = "SecurityApproved"
 that an action may take away."""
 
 _LENGTH = 14
+_ROOT_USER = "AWS ROOT USER"
+"""What CloudTrail calls root as a target; no name of an IAM user has a space.
+https://docs.aws.amazon.com/awscloudtrail/latest/userguide/cloudtrail-event-reference-aws-console-sign-in-events.html"""
 
 
 def pattern_says_all(_event: Event, evidence: Evidence) -> Evidence:
@@ -142,13 +145,14 @@ def _holder(event: Event) -> Holder:
 def done_to_another(event: Event, evidence: Evidence) -> Evidence | None:
     """Whether `requestParameters.userName` is another user than the caller; absent means himself.
 
-    A role session has no user name: whomever it names is another one.
+    A role session has no user name: whomever it names is another one. Root never is: what it does to
+    itself, rules of its own tell.
     """
     request, detail = event.request, event.body.get("detail")
     if request is None or event.hides_request:
         return evidence if event.error_code is not None or request is not None else None
     target = request.get("userName")
-    if type(target) is not str:
+    if type(target) is not str or target == _ROOT_USER:
         return None
     identity = detail.get("userIdentity") if type(detail) is dict else None
     own = identity.get("userName") if type(identity) is dict else None
@@ -156,12 +160,16 @@ def done_to_another(event: Event, evidence: Evidence) -> Evidence | None:
 
 
 def done_to_oneself(event: Event, evidence: Evidence) -> Evidence | None:
-    """Whether a user names himself in `requestParameters`, or a session of a role that role."""
+    """Whether a user names himself in `requestParameters` or nobody, which IAM takes for himself, or
+    a session of a role names that role.
+    """
     request, detail = event.request, event.body.get("detail")
     if request is None or event.hides_request:
         return evidence
     identity = _object(detail, "userIdentity")
     issuer = _object(_object(identity, "sessionContext"), "sessionIssuer")
+    if identity.get("type") == "IAMUser" and not {"userName", "roleName"} & request.keys():
+        return evidence
     for target, caller in (
         (request.get("userName"), identity if identity.get("type") == "IAMUser" else {}),
         (request.get("roleName"), issuer if issuer.get("type") == "Role" else {}),
