@@ -145,8 +145,8 @@ def _holder(event: Event) -> Holder:
 def done_to_another(event: Event, evidence: Evidence) -> Evidence | None:
     """Whether `requestParameters.userName` is another user than the caller; absent means himself.
 
-    A role session has no user name: whomever it names is another one. Root never is: what it does to
-    itself, rules of its own tell.
+    A role session has no user name: whomever it names is another one. Root never is another one:
+    rules of its own tell what it does to itself.
     """
     request, detail = event.request, event.body.get("detail")
     if request is None or event.hides_request:
@@ -160,8 +160,8 @@ def done_to_another(event: Event, evidence: Evidence) -> Evidence | None:
 
 
 def done_to_oneself(event: Event, evidence: Evidence) -> Evidence | None:
-    """Whether a user names himself in `requestParameters` or nobody, which IAM takes for himself, or
-    a session of a role names that role.
+    """Whether a session of a role names that role in `requestParameters`, or a user himself or
+    nobody, which IAM takes for the caller.
     """
     request, detail = event.request, event.body.get("detail")
     if request is None or event.hides_request:

@@ -160,8 +160,9 @@ def _actor(detail: Mapping[str, Any]) -> Actor:
 
 
 def _error_code(detail: Mapping[str, Any]) -> str | None:
-    """Why the call failed; None when it succeeded. A sign-in that failed has no `errorCode`, and says
-    so in its answer: `{"ConsoleLogin": "Failure"}`.
+    """Why the call failed; None when it succeeded.
+
+    A sign-in that failed has no `errorCode`; its answer says so: `{"ConsoleLogin": "Failure"}`.
     https://docs.aws.amazon.com/awscloudtrail/latest/userguide/cloudtrail-event-reference-aws-console-sign-in-events.html
     """
     code = detail.get("errorCode")
