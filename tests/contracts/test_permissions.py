@@ -453,12 +453,17 @@ CLUSTER_ENTRY = f"role/{ACCOUNT}/deploy/54cae684-118a-2dd9-2a3d-01868c5231fa"
         ),
         ("cloudtrail:UpdateTrail", regional("cloudtrail", "trail/iam-test-t"), True),
         ("cloudtrail:UpdateTrail", regional("cloudtrail", "trail/other"), False),
-        ("iam:DeleteOpenIDConnectProvider", no_principal("oidc-provider/iam-test-p.org"), True),
-        ("iam:DeleteOpenIDConnectProvider", no_principal("oidc-provider/idp.org/iam-test-"), False),
+        # the rule on new OIDC providers only observes
+        ("iam:DeleteOpenIDConnectProvider", no_principal("oidc-provider/iam-test-p.org"), False),
         (
             "iam:RemoveClientIDFromOpenIDConnectProvider",
             no_principal("oidc-provider/iam-test-p.org"),
             True,
+        ),
+        (
+            "iam:RemoveClientIDFromOpenIDConnectProvider",
+            no_principal("oidc-provider/idp.org/iam-test-"),
+            False,
         ),
         ("iam:RemoveRoleFromInstanceProfile", no_principal("instance-profile/iam-test-p"), True),
         ("iam:RemoveRoleFromInstanceProfile", no_principal("instance-profile/web"), False),

@@ -127,8 +127,8 @@ def test_every_client_that_the_worker_makes_is_there_and_no_other_is(docker: Doc
         "print(*sorted(n for n in names if clients.get(n)))"
     )
     wanted = (
-        "cloudtrail dynamodb eks events iam lambda logs rolesanywhere signin sns sqs sso sso-admin "
-        "sso-oidc sts"
+        "cloudtrail dynamodb ec2 eks events iam identitystore lambda logs rolesanywhere signin sns "
+        "sqs sso sso-admin sso-oidc sts"
     )
     assert _python(docker, program) == wanted
 

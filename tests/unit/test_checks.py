@@ -35,7 +35,10 @@ def session(role: object) -> dict[str, object]:
         (ALICE, {"userName": "Alice"}, False),
         (ALICE, {"userName": "bob"}, False),
         (ALICE, {"roleName": "alice"}, False),
-        (ALICE, {}, False),
+        (ALICE, {}, True),
+        (ALICE, {"accessKeyId": "AKIAIOSFODNN7EXAMPLE"}, True),
+        (session("ci"), {}, False),
+        ({"type": "Root"}, {}, False),
         (ALICE, {"userName": None}, False),
         (ALICE | {"userName": None}, {"userName": None}, False),
         (ALICE | {"userName": ["alice"]}, {"userName": ["alice"]}, False),
@@ -59,3 +62,22 @@ def test_one_does_something_to_oneself_under_ones_own_name(
 ) -> None:
     found = CHECKS["done_to_oneself"](parsed(actor, request_), {"seen": "x"})
     assert found == ({"seen": "x"} if oneself else None)
+
+
+@pytest.mark.parametrize(
+    ("actor", "request_", "another"),
+    [
+        (ALICE, {"userName": "bob"}, True),
+        (ALICE, {"userName": "alice"}, False),
+        (ALICE, {}, False),
+        (session("ci"), {"userName": "ci"}, True),
+        ({"type": "Root"}, {"userName": "alice"}, True),
+        ({"type": "Root"}, {"userName": "AWS ROOT USER"}, False),
+        ({"type": "Root"}, {}, False),
+    ],
+)
+def test_root_and_oneself_are_not_another_user(
+    actor: object, request_: object, another: bool
+) -> None:
+    found = CHECKS["done_to_another"](parsed(actor, request_), {"seen": "x"})
+    assert found == ({"seen": "x"} if another else None)

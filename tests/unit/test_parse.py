@@ -98,6 +98,39 @@ def test_a_field_of_the_wrong_kind_is_named(changes: dict[str, Any], reason: str
     assert reason in str(refusal.value)
 
 
+@pytest.mark.parametrize(
+    ("changes", "error_code"),
+    [
+        ({"responseElements": {"ConsoleLogin": "Failure"}}, "Failure"),
+        ({"responseElements": {"ConsoleLogin": "Failure"}, "errorCode": "Expired"}, "Expired"),
+        ({"responseElements": {"ConsoleLogin": "Success"}}, None),
+        ({"responseElements": {"PasswordUpdated": "Failure"}}, None),
+        ({"responseElements": {"ConsoleLogin": ["Failure"]}}, None),
+        ({"responseElements": None}, None),
+        ({"responseElements": "Failure"}, None),
+        (
+            {
+                "eventName": "PasswordUpdated",
+                "responseElements": {"PasswordUpdated": "Failure"},
+            },
+            "Failure",
+        ),
+        (
+            {
+                "eventSource": "iam.amazonaws.com",
+                "responseElements": {"ConsoleLogin": "Failure"},
+            },
+            None,
+        ),
+    ],
+)
+def test_a_sign_in_that_failed_says_so_in_its_answer(
+    changes: dict[str, Any], error_code: str | None
+) -> None:
+    sign_in = {"eventSource": "signin.amazonaws.com", "eventName": "ConsoleLogin"}
+    assert parse(body(**(sign_in | changes))).error_code == error_code
+
+
 def test_an_event_that_did_not_come_through_cloudtrail_is_refused() -> None:
     text = body().replace("AWS API Call via CloudTrail", "Scheduled Event")
     with pytest.raises(Malformed, match="detail-type"):

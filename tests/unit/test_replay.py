@@ -116,6 +116,18 @@ def test_a_replay_follows_the_policy_that_it_is_given() -> None:
     assert one.verdict == "alert_only"
 
 
+@pytest.mark.parametrize(("answer", "verdict"), [("Success", "alert_only"), ("Failure", "skip")])
+def test_a_sign_in_of_root_counts_only_if_it_succeeded(answer: str, verdict: str) -> None:
+    record = RECORD | {
+        "eventSource": "signin.amazonaws.com",
+        "eventName": "ConsoleLogin",
+        "userIdentity": {"type": "Root"},
+        "requestParameters": None,
+        "responseElements": {"ConsoleLogin": answer},
+    }
+    assert verdicts(json.dumps(envelope(record, "AWS Console Sign In via CloudTrail"))) == [verdict]
+
+
 def test_a_failed_call_and_a_call_out_of_scope_are_told_apart() -> None:
     failed = attach_event(ACCOUNT, "iam-test-user", error_code="AccessDenied")
     outside = attach_event(ACCOUNT, "ana")

@@ -49,6 +49,9 @@ that an action may take away."""
 
 _LENGTH = 14
 _MOST_SHOWN = 5
+_ROOT_USER = "AWS ROOT USER"
+"""What CloudTrail calls root as a target; no name of an IAM user has a space.
+https://docs.aws.amazon.com/awscloudtrail/latest/userguide/cloudtrail-event-reference-aws-console-sign-in-events.html"""
 
 
 def pattern_says_all(_event: Event, evidence: Evidence) -> Evidence:
@@ -158,13 +161,14 @@ def _holder(event: Event) -> Holder:
 def done_to_another(event: Event, evidence: Evidence) -> Evidence | None:
     """Whether `requestParameters.userName` is another user than the caller; absent means himself.
 
-    A role session has no user name: whomever it names is another one.
+    A role session has no user name: whomever it names is another one. Root never is another one:
+    rules of its own tell what it does to itself.
     """
     request, detail = event.request, event.body.get("detail")
     if request is None or event.hides_request:
         return evidence if event.error_code is not None or request is not None else None
     target = request.get("userName")
-    if type(target) is not str:
+    if type(target) is not str or target == _ROOT_USER:
         return None
     identity = detail.get("userIdentity") if type(detail) is dict else None
     own = identity.get("userName") if type(identity) is dict else None
@@ -172,12 +176,16 @@ def done_to_another(event: Event, evidence: Evidence) -> Evidence | None:
 
 
 def done_to_oneself(event: Event, evidence: Evidence) -> Evidence | None:
-    """Whether a user names himself in `requestParameters`, or a session of a role that role."""
+    """Whether a session of a role names that role in `requestParameters`, or a user himself or
+    nobody, which IAM takes for the caller.
+    """
     request, detail = event.request, event.body.get("detail")
     if request is None or event.hides_request:
         return evidence
     identity = _object(detail, "userIdentity")
     issuer = _object(_object(identity, "sessionContext"), "sessionIssuer")
+    if identity.get("type") == "IAMUser" and not {"userName", "roleName"} & request.keys():
+        return evidence
     for target, caller in (
         (request.get("userName"), identity if identity.get("type") == "IAMUser" else {}),
         (request.get("roleName"), issuer if issuer.get("type") == "Role" else {}),

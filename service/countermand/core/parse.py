@@ -26,6 +26,8 @@ _STRING = re.compile(rb'"(?:[^"\\]|\\.)*+"?', re.DOTALL)
 _STRUCTURE = re.compile(rb'"(?:[^"\\]|\\.)*+"?|[][{}]', re.DOTALL)
 CLOUDTRAIL_CALL = "AWS API Call via CloudTrail"
 _FROM_CLOUDTRAIL = " via CloudTrail"
+_SIGN_IN = "signin.amazonaws.com"
+_FAILURE = "Failure"
 _EVENT_ID = re.compile(r"[A-Za-z0-9._:-]{1,128}")
 
 
@@ -97,9 +99,6 @@ def read_event(envelope: Mapping[str, Any]) -> Event:
     event_id = _text(detail, "eventID")
     if _EVENT_ID.fullmatch(event_id) is None:
         raise Malformed("detail.eventID has characters that no CloudTrail event id has")
-    error_code = detail.get("errorCode")
-    if error_code is not None and type(error_code) is not str:
-        raise _wrong(detail, "errorCode", "a string")
     request = detail.get("requestParameters")
     if request is not None and type(request) is not dict:
         raise _wrong(detail, "requestParameters", "an object or null")
@@ -113,7 +112,7 @@ def read_event(envelope: Mapping[str, Any]) -> Event:
         _text(detail, "eventName"),
         _time(_text(detail, "eventTime")),
         _actor(detail),
-        error_code,
+        _error_code(detail),
         recipient if type(recipient) is str else account_id,
         request,
         envelope,
@@ -158,6 +157,22 @@ def _actor(detail: Mapping[str, Any]) -> Actor:
         account_id if type(account_id) is str else "",
         issuer_arn if type(issuer_arn) is str else "",
     )
+
+
+def _error_code(detail: Mapping[str, Any]) -> str | None:
+    """Why the call failed; None when it succeeded.
+
+    A sign-in that failed has no `errorCode`; its answer says so: `{"ConsoleLogin": "Failure"}`.
+    https://docs.aws.amazon.com/awscloudtrail/latest/userguide/cloudtrail-event-reference-aws-console-sign-in-events.html
+    """
+    code = detail.get("errorCode")
+    if code is not None and type(code) is not str:
+        raise _wrong(detail, "errorCode", "a string")
+    if code is None and detail.get("eventSource") == _SIGN_IN:
+        answer, name = detail.get("responseElements"), detail.get("eventName")
+        if type(answer) is dict and type(name) is str and answer.get(name) == _FAILURE:
+            return _FAILURE
+    return code
 
 
 def _text(parent: Mapping[str, Any], key: str) -> str:
