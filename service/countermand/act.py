@@ -1,17 +1,15 @@
 """Takes the steps of a decision, or rehearses them: the same path up to the last call.
 
-    seen before  mode     the call      seen after  status
-    -----------  -------  ------------  ----------  ---------
-    no           not enf  -             -           unchanged
-    yes          not enf  -             -           rehearsed
-    any          enforce  changed       no          applied
-    any          enforce  changed       yes         failed
-    any          enforce  found nothing -           unchanged
-    any          enforce  refused       -           failed
+    mode     the call      seen after  status
+    -------  ------------  ----------  ---------
+    not enf  -             -           rehearsed
+    enforce  changed       no          applied
+    enforce  changed       yes         failed
+    enforce  found nothing -           unchanged
+    enforce  refused       -           failed
 
-"Seen before" is the live read that governed the step, made immediately before it. IAM can show an
-old state for some seconds: so enforce makes the call though the grant was not seen (to detach what
-is not attached changes nothing), and looks several times before it calls a write a failure.
+The grant was seen by the live read that governed the step, made immediately before it. IAM can show
+an old state for some seconds: so enforce looks several times before it calls a write a failure.
 """
 
 from collections.abc import Mapping
@@ -50,10 +48,11 @@ class Remediator:
         """What is stored before the call: should we die in it, it tells why the grant is gone."""
         return Outcome(step, StepStatus.STARTED, "about to write", _inverse(step))
 
-    def run(self, step: Step, *, seen: bool) -> Outcome:
+    def run(self, step: Step) -> Outcome:
         """Take one step and say how it ended."""
         if step.mode is not Mode.ENFORCE:
-            return self._ended(step, *_rehearsal(seen))
+            detail = "dry run: everything but the write"
+            return self._ended(step, StepStatus.REHEARSED, detail)
         try:
             status, detail = self._write(step)
         except LostClaim:
@@ -97,12 +96,6 @@ class Remediator:
         _log(step, status, detail)
         inverse = _inverse(step) if undoable else None
         return Outcome(step, status, detail, inverse, self._clock.now())
-
-
-def _rehearsal(seen: bool) -> tuple[StepStatus, str]:  # noqa: FBT001  the table's first column
-    if seen:
-        return StepStatus.REHEARSED, "dry run: everything but the write"
-    return StepStatus.UNCHANGED, "already as wanted when read again"
 
 
 def _inverse(step: Step) -> Call:

@@ -7,7 +7,14 @@ import hashlib
 from collections.abc import Mapping
 from dataclasses import replace
 
-from countermand.core.errors import CannotRestore, CountermandError, Gone, LostClaim, Permanent
+from countermand.core.errors import (
+    CannotRestore,
+    CountermandError,
+    Gone,
+    Harmless,
+    LostClaim,
+    Permanent,
+)
 from countermand.core.model import Event, Facts, Finding, Principal, Subject
 from countermand.core.policydoc import Holder, Judgement, judge_policies
 from countermand.core.rule import PREVIOUS
@@ -51,7 +58,11 @@ class FactReader:
         principal = self._identities.read(subject) if subject.kind.is_principal else None
         if principal is None and subject.kind.is_principal:
             return Facts(now=self._clock.now())
-        params, irreversible = self._look(event, finding, subject, principal)
+        try:
+            params, irreversible = self._look(event, finding, subject, principal)
+        except Harmless as error:
+            # Not "present": as long as IAM may not show all yet, it is looked at again.
+            return Facts(now=self._clock.now(), principal=principal, harmless=str(error))
         judgement = None
         if params is not None and finding.resolve is not None:
             try:

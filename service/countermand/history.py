@@ -5,7 +5,8 @@
     snapshot of what is in scope, taken at start    the value then, `` for none
     and every some hours
     note in the ledger, after each event that       the value when the note was taken; None when it
-    changed the value and was let stand             could not be read, or may never be put back
+    changed the value and was let stand             could not be read yet, or at all, or may never
+                                                    be put back
 
 The latest that was complete before the change counts. A note that was taken after the change says
 that something else changed the value too, before or since: then nobody knows. Otherwise who makes
@@ -101,10 +102,13 @@ class History:
                 continue
             if not is_in_scope(self._policy, change.kind, change.name):
                 continue
-            self._wait_until_visible(event)
+            wait = self._until_visible(event)
             if (left := self._left_behind(change)) is not None:
                 key, value = left
-                self._ledger.note(key, Noted(value, self._clock.now()))
+                # Until it can be seen, nobody knows it; what was known before is no longer true.
+                self._ledger.note(key, Noted(None if wait else value, self._clock.now()))
+            if wait:
+                raise Transient("IAM may not show yet what the call left behind", wait)
 
     def refresh(self, *, asked: bool = False) -> None:
         """Take a snapshot if the last one is old, or if asked."""
@@ -154,10 +158,10 @@ class History:
         }
         return _Snapshot(began, self._clock.now(), values)
 
-    def _wait_until_visible(self, event: Event) -> None:
+    def _until_visible(self, event: Event) -> float:
+        """Seconds until IAM must show what the call left behind; 0: it does."""
         left = (self._policy.settle - (self._clock.now() - event.time)).total_seconds()
-        if 0 < left <= self._policy.settle.total_seconds():
-            raise Transient("IAM may not show yet what the call left behind", max(1.0, left))
+        return max(1.0, left) if 0 < left <= self._policy.settle.total_seconds() else 0.0
 
     def _left_behind(self, change: Change) -> tuple[str, str | None] | None:
         """Under which key to note what; nothing of a principal that is gone. What cannot be read,

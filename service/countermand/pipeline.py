@@ -121,12 +121,23 @@ class Pipeline:
         """
         if (event.account_id, event.region) != (self.policy.account_id, self.policy.region):
             return
-        for trace in traces(event, findings, self.rules()):
+        for trace in traces(event, self._that_changed_something(event, findings), self.rules()):
             self.ledger.gather(trace.sets[0], trace.member)
             began = completed(trace, self.ledger.gathered(trace.sets))
             if began is not None:
                 whole, finding = story(event, trace, began)
                 self._claimed(whole, (finding,), self.clock.now())
+
+    def _that_changed_something(
+        self, event: Event, findings: Sequence[Finding]
+    ) -> Sequence[Finding]:
+        """Without those that were decided to be harmless: to join a group of readers is no step of
+        an attack.
+        """
+        record = self.ledger.get(decision_id(event.id))
+        rulings = record.decision.rulings if record is not None else ()
+        harmless = {r.finding.rule_id for r in rulings if r.reasons[0].guard == "harmless"}
+        return [finding for finding in findings if finding.rule_id not in harmless]
 
     def recheck(self, look: Recheck) -> None:
         """See whether a grant that was taken back is there again; if so, judge it anew.
@@ -301,12 +312,12 @@ class Pipeline:
         return record
 
     def _take(self, claim: Claim, record: Record, step: Step) -> Record:
-        seen = self._still_approved(claim, record.decision, step)
+        self._approve_again(claim, record.decision, step)
         if step.mode is Mode.ENFORCE:
             record = _with_outcome(record, self.remediator.begun(step))
             self.ledger.save(claim, record)
             self._look_again(record.decision.event)
-        record = _with_outcome(record, self.remediator.run(step, seen=seen))
+        record = _with_outcome(record, self.remediator.run(step))
         timings = replace(record.timings, remediated_at=self.clock.now())
         record = replace(record, timings=timings)
         self.ledger.save(claim, record)
@@ -318,15 +329,9 @@ class Pipeline:
             key = f"{first}~{written:%Y%m%dT%H%M%S}+{seconds:g}s"
             self.rechecks.add(seconds, Recheck(replace(event, id=key), seconds))
 
-    def _still_approved(self, claim: Claim, decision: Decision, step: Step) -> bool:
-        """Judge once more what is there now; whether the grant was seen.
-
-        | the verdict now           | then                                                     |
-        |---------------------------|----------------------------------------------------------|
-        | remediate                 | True                                                     |
-        | skip: only that the grant | False: perhaps a stale read, see `act.py`                |
-        | is no longer there        |                                                          |
-        | any other                 | `Transient`: the message comes back and is judged anew   |
+    def _approve_again(self, claim: Claim, decision: Decision, step: Step) -> None:
+        """Judge once more what is there now. Unless that still is to remediate, raise `Transient`:
+        the message comes back and is judged anew, and who mended it in between is not overruled.
         """
         finding = next(
             r.finding
@@ -334,12 +339,9 @@ class Pipeline:
             if r.finding.rule_id == step.rule_id and r.verdict is Verdict.REMEDIATE
         )
         ruling = self._rule(decision.event, finding)
-        if ruling.verdict is Verdict.REMEDIATE:
-            return True
-        if [reason.guard for reason in ruling.reasons] == ["already_removed"]:
-            return False
-        self.ledger.release(claim)
-        raise Transient(f"judged anew: {ruling.reasons[0].text}", _JUDGE_ANEW_SECONDS)
+        if ruling.verdict is not Verdict.REMEDIATE:
+            self.ledger.release(claim)
+            raise Transient(f"judged anew: {ruling.reasons[0].text}", _JUDGE_ANEW_SECONDS)
 
     def _tell(self, claim: Claim, record: Record) -> tuple[Record, tuple[str, ...]]:
         """The record with what was told, and the channels that could not be reached."""

@@ -155,7 +155,8 @@ class Action(Protocol):
         self, cloud: Cloud, finding: Finding, principal: Principal | None
     ) -> Mapping[str, str] | None:
         """The parameters of the step, with what its undo will need, read live; None: what would be
-        taken back is not there. `CannotRestore`: nobody knows what the change replaced.
+        taken back is not there. `CannotRestore`: nobody knows what the change replaced;
+        `Harmless`: it is there, and gives nothing.
 
         `principal` is the finding's subject as just read, or None when that is no principal.
         """

@@ -10,7 +10,7 @@ import pytest
 from accounts import ADMIN, ADMIN_ARN, DENY_ALL, FOREIGN, KINDS, OWN, READ, Account, document, trust
 from countermand.actions import ALL
 from countermand.core.checks import PROTECTED_DENY_ARNS
-from countermand.core.errors import CannotRestore
+from countermand.core.errors import CannotRestore, Harmless
 from countermand.core.model import Subject, SubjectKind
 
 
@@ -140,7 +140,17 @@ def test_a_user_stays_in_a_group_whose_inline_policy_denies_what_another_allows(
     account.put_inline(SubjectKind.GROUP, ADMIN.replace("Allow", "Deny"))
     account.iam.add_user_to_group(GroupName=account.name, UserName=account.name)
     subject = Subject(SubjectKind.USER, account.name)
-    assert account.look("remove_user_from_group", subject, group_name=account.name) is None
+    with pytest.raises(Harmless, match="no way to administrator"):
+        account.look("remove_user_from_group", subject, group_name=account.name)
+
+
+def test_the_name_of_a_group_is_the_same_in_any_case(account: Account) -> None:
+    account.put_inline(SubjectKind.GROUP, ADMIN)
+    account.iam.add_user_to_group(GroupName=account.name, UserName=account.name)
+    subject = Subject(SubjectKind.USER, account.name)
+    params = account.look("remove_user_from_group", subject, group_name=account.name.upper())
+    assert params is not None
+    assert params["group_name"] == account.name
 
 
 def test_what_a_group_gives_under_a_condition_is_left_to_a_human(account: Account) -> None:
@@ -157,7 +167,8 @@ def test_a_user_stays_in_a_harmless_group(account: Account) -> None:
     account.put_inline(SubjectKind.GROUP, READ)
     account.iam.add_user_to_group(GroupName=account.name, UserName=account.name)
     subject = Subject(SubjectKind.USER, account.name)
-    assert account.look("remove_user_from_group", subject, group_name=account.name) is None
+    with pytest.raises(Harmless, match="no way to administrator"):
+        account.look("remove_user_from_group", subject, group_name=account.name)
 
 
 @pytest.mark.parametrize("before", ["", ADMIN_ARN])

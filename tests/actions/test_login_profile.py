@@ -110,13 +110,13 @@ def test_a_password_that_is_too_new_to_delete_is_deleted_when_the_message_comes_
     step = Step(Call(DELETE.name, PARAMS), "login_profile_created_for_another_user", Mode.ENFORCE)
     iam.has_profile()
     iam.stub.add_client_error("delete_login_profile", "EntityTemporarilyUnmodifiable")
-    first = remediator.run(step, seen=True)
+    first = remediator.run(step)
     assert (first.status, first.final) == (StepStatus.FAILED, False)
     assert "EntityTemporarilyUnmodifiable" in first.detail
     iam.has_profile()
     iam.stub.add_response("delete_login_profile", {}, {"UserName": "iam-test-user"})
     iam.stub.add_client_error("get_login_profile", "NoSuchEntity")
-    assert remediator.run(step, seen=True).status is StepStatus.APPLIED
+    assert remediator.run(step).status is StepStatus.APPLIED
     iam.stub.assert_no_pending_responses()
 
 

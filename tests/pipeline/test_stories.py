@@ -79,6 +79,22 @@ def test_any_credential_makes_a_back_door_whole(stage: Stage, name: str) -> None
     assert len(stories(stage)) == 1
 
 
+@pytest.mark.parametrize(("action", "whole"), [("*", True), ("s3:GetObject", False)])
+def test_a_policy_of_ones_own_is_a_step_if_it_leads_to_administrator(
+    stage: Stage, action: str, *, whole: bool
+) -> None:
+    arn = f"arn:aws:iam::{ACCOUNT}:policy/iam-test-x"
+    statement = {"Effect": "Allow", "Action": action, "Resource": "*"}
+    stage.identities.documents[arn] = [{"Version": "2012-10-17", "Statement": [statement]}]
+    stage.users(user(policy_arns=frozenset({arn})))
+    created, _, key = back_door(-60, -60, -60)
+    request = {"userName": USER, "policyArn": arn}
+    attached = call("AttachUserPolicy", 7, requestParameters=request)
+    for body in (created, attached, key, attached):
+        stage.pipeline().handle(body)
+    assert bool(stories(stage)) is whole
+
+
 def test_a_role_that_is_opened_and_assumed_from_outside_is_one_story(stage: Stage) -> None:
     arn = f"arn:aws:iam::{ACCOUNT}:role/iam-test-role"
     outside = {"type": "AWSAccount", "accountId": "444455556666"}

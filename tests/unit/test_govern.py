@@ -122,6 +122,8 @@ YOUNG = {"time": NOW - timedelta(seconds=14)}
         ("recreated", {}, {"principal": user(created=NOW)}, Verdict.ALERT_ONLY, True),
         ("harmless", {}, {"judgement": NOTHING}, Verdict.SKIP, False),
         ("harmless", {}, {"judgement": Judgement(Claim.TAKEOVER, "x")}, Verdict.SKIP, False),
+        ("harmless", {}, {"harmless": "x", "grant_present": False}, Verdict.SKIP, False),
+        ("not_visible", YOUNG, {"harmless": "x", "grant_present": False}, Verdict.WAIT, False),
         ("unreadable", {}, {"unreadable": "x", "judgement": NOTHING}, Verdict.WAIT, True),
         ("uncertain", {}, {"judgement": CONDITIONAL}, Verdict.ALERT_ONLY, True),
         ("uncertain", {}, {"judgement": UNREADABLE}, Verdict.ALERT_ONLY, True),

@@ -352,6 +352,23 @@ def test_it_waits_until_iam_must_show_the_change(
     assert error.value.retry_in == wait
 
 
+def test_what_was_known_before_a_change_is_not_put_back_while_the_change_is_waited_for(
+    history: History, iam: FakeIam, clock: FrozenClock
+) -> None:
+    history.refresh()
+    clock.advance(60)
+    iam.boundary = BOUNDARY
+    with pytest.raises(Transient):
+        history.note(event("PutRolePermissionsBoundary", clock.now()))
+    clock.advance(3)
+    with pytest.raises(CannotRestore):
+        replaced(
+            history,
+            event("PutRolePermissionsBoundary", clock.now()),
+            Aspect.PERMISSIONS_BOUNDARY,
+        )
+
+
 @pytest.mark.parametrize("worse", ["trust", "inline"])
 def test_a_value_that_the_rules_object_to_is_not_noted_but_known_to_have_changed(
     history: History, iam: FakeIam, clock: FrozenClock, worse: str

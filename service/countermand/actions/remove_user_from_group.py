@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 
-from countermand.core.errors import CannotRestore, Gone
+from countermand.core.errors import CannotRestore, Gone, Harmless
 from countermand.core.model import Finding, Principal
 from countermand.core.policydoc import Holder, Judgement, judge_policies
 from countermand.policies import PERMISSIONS, ManagedPolicies
@@ -39,15 +39,19 @@ class RemoveUserFromGroup:
     ) -> Mapping[str, str] | None:
         if principal is None:
             return None
-        params = {"user_name": principal.name, "group_name": finding.evidence["group_name"]}
-        group_arn = f"{principal.arn.partition(':user/')[0]}:group/{params['group_name']}"
-        holder = Holder(principal.arn.split(":")[4], principal.arn, group_arns=(group_arn,))
-        if not self.present(cloud, params):
+        # CloudTrail shows a name as the caller wrote it, and IAM takes it in any case.
+        asked, groups = finding.evidence["group_name"].lower(), _groups(cloud, principal.name)
+        group = next((name for name in groups if name.lower() == asked), None)
+        if group is None:
             return None
-        judgement = _judged(cloud, params["group_name"], holder)
-        if judgement.claim.is_risk and not judgement.claim.is_certain:
+        group_arn = f"{principal.arn.partition(':user/')[0]}:group/{group}"
+        holder = Holder(principal.arn.split(":")[4], principal.arn, group_arns=(group_arn,))
+        judgement = _judged(cloud, group, holder)
+        if judgement.claim.is_certain:
+            return {"user_name": principal.name, "group_name": group}
+        if judgement.claim.is_risk:
             raise CannotRestore(f"what the group gives is not certain: {judgement.why}")
-        return params if judgement.claim.is_certain else None
+        raise Harmless("The group gives no way to administrator rights")
 
     def apply(self, cloud: Cloud, params: Mapping[str, str]) -> bool:
         try:
@@ -58,13 +62,17 @@ class RemoveUserFromGroup:
 
     def present(self, cloud: Cloud, params: Mapping[str, str]) -> bool:
         try:
-            groups = cloud.items("iam:ListGroupsForUser", "Groups", UserName=params["user_name"])
+            return params["group_name"] in _groups(cloud, params["user_name"])
         except Gone:
             return False
-        return any(group["GroupName"] == params["group_name"] for group in groups)
 
     def undo(self, cloud: Cloud, params: Mapping[str, str]) -> None:
         cloud.call("iam:AddUserToGroup", **_request(params))
+
+
+def _groups(cloud: Cloud, user: str) -> list[str]:
+    groups = cloud.items("iam:ListGroupsForUser", "Groups", UserName=user)
+    return [str(group["GroupName"]) for group in groups]
 
 
 def _request(params: Mapping[str, str]) -> dict[str, str]:

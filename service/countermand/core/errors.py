@@ -35,6 +35,10 @@ class CannotRestore(Permanent):
     """The change cannot be taken back, because nobody knows what it replaced."""
 
 
+class Harmless(CountermandError):
+    """What is there now gives nobody the way to administrator: nothing is to be taken back."""
+
+
 class Transient(CountermandError):
     """Worth another try. `retry_in` is in seconds; None leaves it to the worker's backoff."""
 

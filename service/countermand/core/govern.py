@@ -271,6 +271,8 @@ def _recreated(case: _Case) -> Objection | None:
 
 
 def _harmless(case: _Case) -> Objection | None:
+    if case.facts.harmless is not None:
+        return Objection(Verdict.SKIP, case.facts.harmless, tell=False)
     judgement = case.facts.judgement
     if judgement is None or judgement.claim.is_risk or not case.facts.grant_present:
         return None

@@ -261,6 +261,8 @@ class Facts:
     """The latest undo of the same grant on the same principal, if any."""
     judgement: Judgement | None = None
     """What the managed policy gives that the finding asks about."""
+    harmless: str | None = None
+    """Why what is there now needs no taking back, if so."""
 
 
 @value
