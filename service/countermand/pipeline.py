@@ -163,7 +163,8 @@ class Pipeline:
         """
         found = []
         for finding in detect(event, self.rules()):
-            if finding.subject is None:
+            # What only alerts was not taken back, and so cannot come back.
+            if finding.subject is None or finding.remediation is None:
                 continue
             facts = self.facts.read(event, finding)
             if facts.unreadable is not None and not blind:

@@ -73,6 +73,22 @@ def test_a_detach_that_iam_does_not_show_is_a_failure_that_is_told_and_retried(
     assert "REMEDIATION FAILED" in stage.notifier.alerts[0].subject
 
 
+def test_a_rule_that_only_alerts_on_the_same_event_is_not_told_to_have_come_back(
+    stage: Stage,
+) -> None:
+    stage.mode = Mode.ENFORCE
+    by_root = {"type": "Root", "arn": f"arn:aws:iam::{ACCOUNT}:root", "accountId": ACCOUNT}
+    stage.pipeline().handle(attack(userIdentity=by_root, readOnly=False))
+    assert {r.finding.rule_id for r in stage.record().decision.rulings} == {
+        "admin_policy_attached_to_user",
+        "root_acted",
+    }
+    assert not stage.identities.attached("iam-test-user")
+    told = len(stage.notifier.alerts)
+    stage.pipeline().recheck(next_look(stage))
+    assert len(stage.notifier.alerts) == told
+
+
 def test_observe_only_alerts(stage: Stage) -> None:
     stage.mode = Mode.OBSERVE
     stage.pipeline().handle(attack())
