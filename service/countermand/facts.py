@@ -100,7 +100,9 @@ class FactReader:
         try:
             finding = self._with_previous(event, finding, subject, principal)
         except CannotRestore as error:
-            return {}, str(error)
+            # An action that does not need it may know another way to tell.
+            if PREVIOUS in action.needs:
+                return {}, str(error)
         if missing := [name for name in action.needs if name not in finding.evidence]:
             return {}, f"the event does not say {', '.join(missing)}"
         try:

@@ -143,6 +143,10 @@ class Reader:
         return (self.read, self.listed) if self.listed else (self.read,)
 
 
+def _default_version(cloud: Cloud, arn: str) -> str:
+    return str(cloud.call("iam:GetPolicy", PolicyArn=arn)["Policy"]["DefaultVersionId"])
+
+
 def _saml_metadata(cloud: Cloud, arn: str) -> str:
     provider = cloud.call("iam:GetSAMLProvider", SAMLProviderArn=arn)
     return str(provider["SAMLMetadataDocument"])
@@ -177,11 +181,18 @@ def _or_none(value: Callable[[Cloud, str], str]) -> Callable[[Cloud, str], str]:
     return read
 
 
-def _each(operation: str, key: str, field: str) -> Callable[[Cloud], Sequence[str]]:
-    return lambda cloud: [item[field] for item in cloud.items(operation, key)]
+def _each(operation: str, key: str, field: str, **request: str) -> Callable[[Cloud], Sequence[str]]:
+    return lambda cloud: [item[field] for item in cloud.items(operation, key, **request)]
 
 
 READERS: Mapping[Aspect, Reader] = {
+    Aspect.DEFAULT_VERSION: Reader(
+        SubjectKind.POLICY,
+        "iam:GetPolicy",
+        _or_none(_default_version),
+        "iam:ListPolicies",
+        _each("iam:ListPolicies", "Policies", "Arn", Scope="Local"),
+    ),
     Aspect.SAML_METADATA: Reader(
         SubjectKind.RESOURCE,
         "iam:GetSAMLProvider",

@@ -1,8 +1,13 @@
-"""The documents of managed policies as IAM has them now, for `facts.py` and the actions."""
+"""Policies as IAM has them now, and what they give together: for `facts.py` and the actions."""
 
 import threading
+from collections.abc import Iterable
+from dataclasses import replace
 from typing import Any
 
+from countermand.core.errors import CannotRestore, Gone, Harmless, Transient
+from countermand.core.model import SubjectKind
+from countermand.core.policydoc import Holder, Judgement, judge_policies
 from countermand.ports import Cloud
 
 PERMISSIONS = ("iam:GetPolicy", "iam:GetPolicyVersion")
@@ -38,3 +43,50 @@ class ManagedPolicies:
                 del self._kept[next(iter(self._kept))]
             self._kept[key] = document
         return document
+
+
+def held_reads(kind: SubjectKind) -> tuple[str, ...]:
+    """The permissions that `judge_held` needs."""
+    entity = kind.capitalize()
+    return (
+        f"iam:Get{entity}Policy",
+        f"iam:ListAttached{entity}Policies",
+        f"iam:List{entity}Policies",
+        *PERMISSIONS,
+    )
+
+
+def judge_held(cloud: Cloud, kind: SubjectKind, name: str, holder: Holder) -> Judgement:
+    """What the attached and inline policies of a role or group give `holder` together: a Deny in
+    one takes away from another. Raises `Gone` when there is no such role or group.
+    """
+    entity, who = kind.capitalize(), {f"{kind.capitalize()}Name": name}
+    attached = cloud.items(f"iam:ListAttached{entity}Policies", "AttachedPolicies", **who)
+    arns = [policy["PolicyArn"] for policy in attached]
+    names = cloud.items(f"iam:List{entity}Policies", "PolicyNames", **who)
+    managed = ManagedPolicies(cloud)
+    try:
+        documents = {arn: managed.document(arn) for arn in arns} | {
+            name: cloud.call(f"iam:Get{entity}Policy", PolicyName=name, **who)["PolicyDocument"]
+            for name in names
+        }
+    except Gone as error:
+        raise Transient(f"the policies of the {kind} change while they are read") from error
+    own = tuple(arn for arn in arns if ":iam::aws:" not in arn)
+    return judge_policies(documents, replace(holder, policy_arns=own))
+
+
+def demand_risk(what: str, judgements: Iterable[Judgement]) -> None:
+    """Only what surely gives a way to administrator rights is taken back.
+
+    any of them     raises
+    --------------  ---------------
+    certain risk    nothing
+    risk            `CannotRestore`
+    else            `Harmless`
+    """
+    risks = [judgement for judgement in judgements if judgement.claim.is_risk]
+    if not risks:
+        raise Harmless(f"The {what} gives no way to administrator rights")
+    if not any(judgement.claim.is_certain for judgement in risks):
+        raise CannotRestore(f"what the {what} gives is not certain: {risks[0].why}")

@@ -158,7 +158,9 @@ class Action(Protocol):
         taken back is not there. `CannotRestore`: nobody knows what the change replaced;
         `Harmless`: it is there, and gives nothing.
 
-        `principal` is the finding's subject as just read, or None when that is no principal.
+        `principal` is the finding's subject as just read, or None when that is no principal. Two
+        parameters are governed: `created`, ISO 8601, when what would be taken back was made, and
+        `role_arns`, of the roles that it carries, separated by blanks.
         """
         ...
 

@@ -21,6 +21,7 @@ from countermand.aws.cloud import AwsCloud
 from countermand.core.model import Finding, Severity, Subject, SubjectKind
 from fakes import user
 
+CREATED = datetime(2026, 11, 23, tzinfo=UTC)
 SSH_KEY = "ssh-rsa AAAAB3NzaC1yc2EAAAADAQABAAABAQ"
 
 
@@ -120,7 +121,7 @@ class StubbedIam:
             {
                 "UserName": "iam-test-user",
                 "Status": status,
-                "CreateDate": datetime(2026, 11, 23, tzinfo=UTC),
+                "CreateDate": CREATED,
                 "ServiceSpecificCredentialId": f"ACCAEXAMPLEEXAMPLE00{number}",
                 "ServiceName": "bedrock.amazonaws.com",
             }
@@ -161,7 +162,11 @@ def test_a_service_credential_is_set_inactive_and_works_again_after_undo() -> No
     iam = StubbedIam()
     iam.lists("Active", "Active")
     params = SERVICE.look(iam.cloud, FINDING, user())
-    assert params == {"user_name": "iam-test-user", "credential_id": CREDENTIAL}
+    assert params == {
+        "user_name": "iam-test-user",
+        "credential_id": CREDENTIAL,
+        "created": CREATED.isoformat(),
+    }
     iam.updates("Inactive")
     assert SERVICE.apply(iam.cloud, params)
     iam.lists("Active", "Inactive")

@@ -9,8 +9,8 @@ from typing import Any
 import pytest
 
 from countermand.actions import ALL
-from countermand.core.errors import CannotRestore, Gone
-from steps import MotoClients, Script, look, make_admin, take_back_and_undo
+from countermand.core.errors import CannotRestore, Gone, Harmless
+from steps import MOTO_ACCOUNT, MotoClients, Script, look, make_admin, take_back_and_undo
 
 THEIRS = "444455556666"
 LIMIT, REMOVE = "limit_function_concurrency", "remove_function_permission"
@@ -75,14 +75,18 @@ def test_a_function_of_an_administrator_is_stopped_and_gets_its_limit_back(
             FunctionName=function.name, ReservedConcurrentExecutions=before
         )
     params = look(function.cloud, LIMIT, getattr(function, by))
-    assert params == {"function_arn": function.arn, "previous_limit": str(before or "")}
+    assert params == {
+        "function_arn": function.arn,
+        "previous_limit": str(before or ""),
+        "role_arns": f"arn:aws:iam::{MOTO_ACCOUNT}:role/{function.name}",
+    }
     take_back_and_undo(function.cloud, LIMIT, params)
     assert function.limit() == before
 
 
 def test_a_harmless_function_runs_on(function: Function) -> None:
-    assert look(function.cloud, LIMIT, function.name) is None
-    assert function.limit() is None
+    with pytest.raises(Harmless, match="role gives no way"):
+        look(function.cloud, LIMIT, function.name)
 
 
 def test_a_function_that_stands_still_is_left_alone(function: Function) -> None:

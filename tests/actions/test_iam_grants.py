@@ -86,27 +86,53 @@ def test_the_version_before_it_becomes_the_default_again(account: Account) -> No
     account.take_back_and_undo("set_default_policy_version", params)
 
 
-@pytest.mark.parametrize("text", [READ, ADMIN])
-def test_a_version_is_left_alone_that_is_harmless_or_not_the_default(
-    account: Account, text: str
-) -> None:
-    version_id = _version(account, text, default=text == READ)
+def test_a_version_that_was_prepared_and_never_in_force_is_not_chosen(account: Account) -> None:
+    _version(account, document("s3:*"), default=False)
+    version_id = _version(account, ADMIN)
+    subject, seen = Subject(SubjectKind.POLICY, account.policy_arn), {"version_id": version_id}
+    with pytest.raises(CannotRestore, match="nobody knows which version"):
+        account.look("set_default_policy_version", subject, **seen)
+    params = account.look("set_default_policy_version", subject, **seen, previous="v1")
+    assert params is not None
+    assert params["previous_version_id"] == "v1"
+    account.take_back_and_undo("set_default_policy_version", params)
+
+
+def test_a_version_is_left_alone_that_is_not_the_default(account: Account) -> None:
+    version_id = _version(account, ADMIN, default=False)
     subject = Subject(SubjectKind.POLICY, account.policy_arn)
     assert account.look("set_default_policy_version", subject, version_id=version_id) is None
 
 
-def test_a_version_that_grants_admin_rights_too_is_never_put_back(account: Account) -> None:
-    _version(account, ADMIN)
-    version_id = _version(account, document("iam:*"))
+def test_a_version_is_left_alone_that_is_harmless(account: Account) -> None:
+    version_id = _version(account, READ)
     subject = Subject(SubjectKind.POLICY, account.policy_arn)
-    with pytest.raises(CannotRestore, match="v2"):
+    with pytest.raises(Harmless, match="no way to administrator"):
         account.look("set_default_policy_version", subject, version_id=version_id)
+
+
+@pytest.mark.parametrize(
+    ("previous", "why"),
+    [
+        ("v2", r"before it \(v2\) grants admin"),
+        ("v3", "the default before the event too"),
+        ("v9", r"before it \(v9\) is deleted"),
+    ],
+)
+def test_a_version_before_it_that_is_no_better_is_never_put_back(
+    account: Account, previous: str, why: str
+) -> None:
+    _version(account, ADMIN)
+    seen = {"version_id": _version(account, document("iam:*")), "previous": previous}
+    subject = Subject(SubjectKind.POLICY, account.policy_arn)
+    with pytest.raises(CannotRestore, match=why):
+        account.look("set_default_policy_version", subject, **seen)
 
 
 def test_a_policy_with_one_version_has_nothing_to_go_back_to(account: Account) -> None:
     policy = account.iam.create_policy(PolicyName=f"{account.name}-admin", PolicyDocument=ADMIN)
     subject = Subject(SubjectKind.POLICY, policy["Policy"]["Arn"])
-    with pytest.raises(CannotRestore, match="no other version"):
+    with pytest.raises(CannotRestore, match="nobody knows which version"):
         account.look("set_default_policy_version", subject, version_id="v1")
 
 
@@ -230,6 +256,24 @@ def test_a_boundary_that_may_not_be_put_back_is_said_to_be_so(
     subject = Subject(SubjectKind.ROLE, account.name)
     with pytest.raises(CannotRestore, match=why):
         account.look("restore_role_permissions_boundary", subject, previous=previous)
+
+
+def test_a_boundary_that_was_tightened_or_lets_the_same_through_stays(account: Account) -> None:
+    more = account.iam.create_policy(
+        PolicyName=f"{account.name}-s3", PolicyDocument=document("s3:*")
+    )
+    before, subject = more["Policy"]["Arn"], Subject(SubjectKind.ROLE, account.name)
+    account.set_boundary(SubjectKind.ROLE, account.policy_arn)
+    with pytest.raises(CannotRestore, match="no worse rights"):
+        account.look("restore_role_permissions_boundary", subject, previous=before)
+
+
+def test_a_boundary_whose_policy_is_deleted_cannot_come_back(account: Account) -> None:
+    subject = Subject(SubjectKind.ROLE, account.name)
+    with pytest.raises(CannotRestore, match="is deleted"):
+        account.look(
+            "restore_role_permissions_boundary", subject, previous=f"{account.policy_arn}-gone"
+        )
 
 
 def test_a_boundary_that_is_there_again_is_left_alone(account: Account) -> None:

@@ -12,7 +12,7 @@ import pytest
 from countermand.actions import ALL
 from countermand.actions.delete_account_assignment import DeleteAccountAssignment
 from countermand.actions.detach_permission_set_policy import DetachPermissionSetPolicy
-from countermand.core.errors import Denied, Permanent, Transient
+from countermand.core.errors import CannotRestore, Denied, Harmless, Permanent, Transient
 from steps import ADMIN_ARN, MOTO_ACCOUNT, MotoClients, Script, look, take_back_and_undo
 
 INSTANCE = "arn:aws:sso:::instance/ssoins-1111222233334444"
@@ -91,7 +91,18 @@ def test_an_assignment_of_administrators_is_deleted_and_created_again(
 
 def test_an_assignment_of_a_harmless_set_is_left_alone(center: Center) -> None:
     center.attach(READ_ONLY)
-    assert look(center.cloud, DeleteAccountAssignment(), center.set, **center.evidence()) is None
+    with pytest.raises(Harmless, match="permission set gives no way"):
+        look(center.cloud, DeleteAccountAssignment(), center.set, **center.evidence())
+
+
+def test_a_set_with_policies_that_only_the_account_shows_is_left_to_people(center: Center) -> None:
+    center.attach(READ_ONLY)
+    policy = {"Name": "team-admin", "Path": "/"}
+    center.client.attach_customer_managed_policy_reference_to_permission_set(
+        **center.which, CustomerManagedPolicyReference=policy
+    )
+    with pytest.raises(CannotRestore, match="only the account shows, such as team-admin"):
+        look(center.cloud, DeleteAccountAssignment(), center.set, **center.evidence())
 
 
 def test_an_assignment_that_was_deleted_since_is_left_alone(center: Center) -> None:
@@ -273,14 +284,15 @@ def test_the_identity_store_is_read_when_the_event_does_not_say_it(joined: Joine
 def test_a_member_of_a_harmless_group_stays(joined: Joined) -> None:
     joined.attach(READ_ONLY)
     joined.assign()
-    assert joined.look(member_id=joined.user) is None
+    with pytest.raises(Harmless, match="group gives no way"):
+        joined.look(member_id=joined.user)
 
 
 def test_a_group_without_an_assignment_in_this_account_is_left_alone(joined: Joined) -> None:
     joined.attach(ADMIN_ARN)
-    assert joined.look(member_id=joined.user) is None
     joined.assign("999999999999")
-    assert joined.look(member_id=joined.user) is None
+    with pytest.raises(Harmless, match="group gives no way"):
+        joined.look(member_id=joined.user)
 
 
 def test_a_group_of_another_identity_store_is_left_alone(joined: Joined) -> None:

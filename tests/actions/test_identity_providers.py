@@ -7,6 +7,7 @@ import pytest
 
 from countermand.actions import ALL
 from countermand.core.errors import CannotRestore, Gone
+from fakes import NOW
 from steps import MotoClients, Script, look, take_back_and_undo
 
 METADATA = f'<EntityDescriptor entityID="https://idp.example.com">{"x" * 1000}</EntityDescriptor>'
@@ -38,7 +39,7 @@ def test_a_saml_provider_is_deleted_and_comes_back_as_it_was(
 def test_tags_of_a_saml_provider_come_back() -> None:
     script, arn = Script("iam"), "arn:aws:iam::123456789012:saml-provider/corp"
     tags = [{"Key": "owner", "Value": "it"}]
-    answer = {"SAMLMetadataDocument": METADATA, "Tags": tags}
+    answer = {"SAMLMetadataDocument": METADATA, "Tags": tags, "CreateDate": NOW}
     script.expect("get_saml_provider", {"SAMLProviderArn": arn}, answer)
     request = {"Name": "corp", "SAMLMetadataDocument": METADATA, "Tags": tags}
     script.expect("create_saml_provider", request, {})

@@ -5,9 +5,10 @@ from typing import Any
 
 import pytest
 
+from accounts import document
 from countermand.actions import ALL
-from countermand.core.errors import CannotRestore
-from steps import MotoClients, Script, look, make_admin, take_back_and_undo
+from countermand.core.errors import CannotRestore, Gone, Harmless
+from steps import MOTO_ACCOUNT, MotoClients, Script, look, make_admin, take_back_and_undo
 
 ACTION = "remove_role_from_instance_profile"
 DISASSOCIATE = "disassociate_instance_profile"
@@ -38,7 +39,25 @@ def test_an_administrator_is_taken_out_of_the_profile_and_put_back(
 
 
 def test_a_harmless_role_stays_in_the_profile(clients: MotoClients, name: str) -> None:
-    assert look(clients.cloud(), ACTION, name, role_name=name) is None
+    with pytest.raises(Harmless, match="role gives no way"):
+        look(clients.cloud(), ACTION, name, role_name=name)
+
+
+def test_the_name_of_a_role_is_the_same_in_any_case(clients: MotoClients, name: str) -> None:
+    make_admin(clients, name)
+    params = look(clients.cloud(), ACTION, name, role_name=name.upper())
+    assert params == {
+        "instance_profile_name": name,
+        "role_name": name,
+        "role_arns": f"arn:aws:iam::{MOTO_ACCOUNT}:role/{name}",
+    }
+
+
+def test_what_a_customers_policy_gives_counts_too(clients: MotoClients, name: str) -> None:
+    iam, text = clients.get("iam"), document("*")
+    arn = iam.create_policy(PolicyName=name, PolicyDocument=text)["Policy"]["Arn"]
+    iam.attach_role_policy(RoleName=name, PolicyArn=arn)
+    assert look(clients.cloud(), ACTION, name, role_name=name) is not None
 
 
 def test_a_role_that_left_the_profile_since_is_left_alone(clients: MotoClients, name: str) -> None:
@@ -52,7 +71,8 @@ def test_a_role_that_left_the_profile_since_is_left_alone(clients: MotoClients, 
 
 
 def test_a_profile_that_is_gone_has_no_role(clients: MotoClients) -> None:
-    assert look(clients.cloud(), ACTION, "no-such-profile", role_name="any") is None
+    with pytest.raises(Gone):
+        look(clients.cloud(), ACTION, "no-such-profile", role_name="any")
 
 
 @pytest.fixture
@@ -87,13 +107,15 @@ def test_the_association_alone_leads_to_the_instance(
     arn = f"arn:aws:iam::123456789012:instance-profile/{name}"
     found = association(clients, instance)
     params = look(clients.cloud(), DISASSOCIATE, found, new_profile_arn=arn)
-    assert params == {"instance_id": instance, "profile_arn": arn}
+    role_arn = f"arn:aws:iam::{MOTO_ACCOUNT}:role/{name}"
+    assert params == {"instance_id": instance, "profile_arn": arn, "role_arns": role_arn}
 
 
 def test_a_harmless_profile_stays_on_the_instance(
     clients: MotoClients, name: str, instance: str
 ) -> None:
-    assert look(clients.cloud(), DISASSOCIATE, instance, profile_name=name) is None
+    with pytest.raises(Harmless, match="role gives no way"):
+        look(clients.cloud(), DISASSOCIATE, instance, profile_name=name)
 
 
 def test_a_profile_that_left_the_instance_since_is_left_alone(

@@ -109,6 +109,11 @@ def test_a_role_that_only_looks_like_ours_is_not_ours() -> None:
 
 CONDITIONAL = Judgement(Claim.CONDITIONAL_ADMIN, "allows every action under a condition")
 UNREADABLE = Judgement(Claim.UNREADABLE, "cannot be read")
+AWS_ROLE = f"arn:aws:iam::{ACCOUNT}:role/aws-service-role/x.amazonaws.com/x"
+CREATING = {"name": "CreateAccessKey"}
+LONG_BEFORE, LONG_AFTER = (
+    {"created": (NOW + timedelta(minutes=minutes)).isoformat()} for minutes in (-6, 6)
+)
 YOUNG = {"time": NOW - timedelta(seconds=14)}
 
 
@@ -139,6 +144,18 @@ YOUNG = {"time": NOW - timedelta(seconds=14)}
             Verdict.SKIP,
             True,
         ),
+        (
+            "never_touch",
+            {},
+            {"params": {"role_arns": f"arn:x {OWN_ROLE}"}},
+            Verdict.ALERT_ONLY,
+            True,
+        ),
+        ("never_touch", {}, {"params": {"role_arns": AWS_ROLE}}, Verdict.ALERT_ONLY, True),
+        ("not_of_event", CREATING, {"params": LONG_BEFORE}, Verdict.ALERT_ONLY, True),
+        ("not_of_event", CREATING, {"params": LONG_AFTER}, Verdict.ALERT_ONLY, True),
+        ("approved", CREATING, {"params": {"created": NOW.isoformat()}}, Verdict.REMEDIATE, True),
+        ("approved", {}, {"params": LONG_BEFORE}, Verdict.REMEDIATE, True),
         ("undone", {}, {"undo": Undo(MALLORY, NOW)}, Verdict.ALERT_ONLY, True),
         ("age", {"time": NOW - timedelta(hours=25)}, {}, Verdict.ALERT_ONLY, True),
         ("age", {"time": NOW + timedelta(minutes=6)}, {}, Verdict.ALERT_ONLY, True),

@@ -35,6 +35,7 @@ ROLE = "iam-test-role"
 BOUNDARY = f"arn:aws:iam::{ACCOUNT}:policy/limits"
 RULES = load_rules(ALL, BUILT_IN)
 PROVIDER = f"arn:aws:iam::{ACCOUNT}:saml-provider/iam-test-idp"
+POLICY_ARN = f"arn:aws:iam::{ACCOUNT}:policy/iam-test-policy"
 TRAIL = f"arn:aws:cloudtrail:us-east-1:{ACCOUNT}:trail/iam-test-trail"
 CALLS = [
     (source, name)
@@ -312,9 +313,11 @@ def test_every_call_that_changes_an_aspect_is_noted(
         "userName": "iam-test-user",
         "groupName": "iam-test-group",
         "name": TRAIL,
+        "policyArn": POLICY_ARN,
         **provider,
     }
-    body = {"responseElements": provider, "recipientAccountId": ACCOUNT}
+    answer = {**provider, "policy": {"arn": POLICY_ARN}}
+    body = {"responseElements": answer, "recipientAccountId": ACCOUNT}
     changed = event(name, source=source, request=request, body=body)
     clock.advance(30)
     history.note(changed)
@@ -619,5 +622,6 @@ def test_what_cannot_be_listed_hides_nothing_else_and_is_tried_again_soon(
 def test_with_an_empty_scope_no_resource_is_read(
     iam: FakeIam, ledger: SqliteLedger, clock: FrozenClock
 ) -> None:
-    History(iam, ledger, clock, Policy(ACCOUNT, "us-east-1"), lambda: RULES).refresh()
+    policy = Policy(ACCOUNT, "us-east-1", policy_scope="")
+    History(iam, ledger, clock, policy, lambda: RULES).refresh()
     assert {name for name, _ in iam.calls} == {"iam:GetAccountAuthorizationDetails"}

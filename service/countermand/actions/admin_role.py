@@ -1,27 +1,26 @@
-"""Whether a role is an administrator: for actions on what carries a role, such as a function."""
+"""Whether roles make administrators: for actions on what carries them, such as a function."""
 
-from countermand.core.checks import ADMIN_POLICY_ARNS
+from collections.abc import Iterable
+
 from countermand.core.errors import Gone
-from countermand.core.policydoc import Holder, judge_policies
+from countermand.core.model import SubjectKind
+from countermand.core.policydoc import Holder
+from countermand.policies import demand_risk, held_reads, judge_held
 from countermand.ports import Cloud
 
-READS = ("iam:GetRolePolicy", "iam:ListAttachedRolePolicies", "iam:ListRolePolicies")
+READS = held_reads(SubjectKind.ROLE)
 
 
-def grants_admin(cloud: Cloud, role_arn: str) -> bool:
-    """By an administrator policy of AWS's, or its inline policies; takes a name too."""
-    role = role_arn.rpartition("/")[2]
-    try:
-        attached = cloud.items("iam:ListAttachedRolePolicies", "AttachedPolicies", RoleName=role)
-        if any(policy["PolicyArn"] in ADMIN_POLICY_ARNS for policy in attached):
-            return True
-        names = cloud.items("iam:ListRolePolicies", "PolicyNames", RoleName=role)
-        inline = {name: _document(cloud, role, name) for name in names}
-    except Gone:
-        return False
-    holder = Holder.of(role_arn) if role_arn.startswith("arn:") else Holder("")
-    return judge_policies(inline, holder).claim.is_risk
-
-
-def _document(cloud: Cloud, role: str, name: str) -> object:
-    return cloud.call("iam:GetRolePolicy", RoleName=role, PolicyName=name)["PolicyDocument"]
+def demand_admin(cloud: Cloud, role_arns: Iterable[str]) -> dict[str, str]:
+    """The roles as a parameter of the step, if one is a way to administrator rights now; else
+    raises `Harmless` or `CannotRestore`.
+    """
+    there = []
+    for arn in role_arns:
+        try:
+            name = arn.rpartition("/")[2]
+            there.append(judge_held(cloud, SubjectKind.ROLE, name, Holder.of(arn)))
+        except Gone:
+            continue
+    demand_risk("role", there)
+    return {"role_arns": " ".join(role_arns)}

@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import Any
 
 from countermand.core.errors import Gone
 from countermand.core.model import Finding, Principal
@@ -26,6 +27,8 @@ class DeactivateCredential:
     """Where iam:List... puts them: `AccessKeyMetadata`."""
     evidence: str
     """Name of its id in rules and parameters: `access_key_id`."""
+    dated: str
+    """Where iam:List... says when it was made."""
 
     @property
     def needs(self) -> tuple[str, ...]:
@@ -52,7 +55,8 @@ class DeactivateCredential:
             "user_name": principal.name,
             self.evidence: finding.evidence[self.evidence],
         }
-        return params if self.present(cloud, params) else None
+        found = self._active(cloud, params)
+        return None if found is None else {**params, "created": found[self.dated].isoformat()}
 
     def apply(self, cloud: Cloud, params: Mapping[str, str]) -> bool:
         try:
@@ -62,14 +66,10 @@ class DeactivateCredential:
         return True
 
     def present(self, cloud: Cloud, params: Mapping[str, str]) -> bool:
-        wanted = (params[self.evidence], "Active")
         try:
-            found = cloud.items(
-                f"iam:List{self.entity}s", self.listed, UserName=params["user_name"]
-            )
+            return self._active(cloud, params) is not None
         except Gone:
             return False
-        return any((each[self._id], each["Status"]) == wanted for each in found)
 
     def undo(self, cloud: Cloud, params: Mapping[str, str]) -> None:
         self._set(cloud, params, "Active")
@@ -77,6 +77,12 @@ class DeactivateCredential:
     @property
     def _id(self) -> str:
         return f"{self.entity.removeprefix('Signing')}Id"
+
+    def _active(self, cloud: Cloud, params: Mapping[str, str]) -> Any:  # noqa: ANN401  as boto3
+        """None when there is no such one, or it is inactive."""
+        wanted = (params[self.evidence], "Active")
+        found = cloud.items(f"iam:List{self.entity}s", self.listed, UserName=params["user_name"])
+        return next((each for each in found if (each[self._id], each["Status"]) == wanted), None)
 
     def _set(self, cloud: Cloud, params: Mapping[str, str], status: str) -> None:
         request = {"UserName": params["user_name"], self._id: params[self.evidence]}
@@ -92,6 +98,7 @@ DEACTIVATE_ACCESS_KEY = DeactivateCredential(
     entity="AccessKey",
     listed="AccessKeyMetadata",
     evidence="access_key_id",
+    dated="CreateDate",
 )
 DEACTIVATE_SERVICE_SPECIFIC_CREDENTIAL = DeactivateCredential(
     name="deactivate_service_specific_credential",
@@ -102,6 +109,7 @@ DEACTIVATE_SERVICE_SPECIFIC_CREDENTIAL = DeactivateCredential(
     entity="ServiceSpecificCredential",
     listed="ServiceSpecificCredentials",
     evidence="credential_id",
+    dated="CreateDate",
 )
 DEACTIVATE_SIGNING_CERTIFICATE = DeactivateCredential(
     name="deactivate_signing_certificate",
@@ -112,6 +120,7 @@ DEACTIVATE_SIGNING_CERTIFICATE = DeactivateCredential(
     entity="SigningCertificate",
     listed="Certificates",
     evidence="certificate_id",
+    dated="UploadDate",
 )
 DEACTIVATE_SSH_PUBLIC_KEY = DeactivateCredential(
     name="deactivate_ssh_public_key",
@@ -122,4 +131,5 @@ DEACTIVATE_SSH_PUBLIC_KEY = DeactivateCredential(
     entity="SSHPublicKey",
     listed="SSHPublicKeys",
     evidence="ssh_public_key_id",
+    dated="UploadDate",
 )

@@ -5,9 +5,10 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from countermand.actions import permission_set
+from countermand.actions.permission_set import READS, judge_permission_set
 from countermand.core.errors import Gone, Permanent
 from countermand.core.model import Finding, Principal
+from countermand.policies import demand_risk
 from countermand.ports import Cloud
 
 _POLLS = 15
@@ -25,12 +26,12 @@ class DeleteAccountAssignment:
     sleep: Callable[[float], None] = time.sleep
     name = "delete_account_assignment"
     description = (
-        "Delete the assignment if the permission set grants administrator rights now; sessions "
-        "that are open last. Undo creates it again."
+        "Delete the assignment if the permission set grants administrator rights now, under no "
+        "condition; sessions that are open last. Undo creates it again."
     )
     needs = ("instance_arn", "target_id", "principal_type", "principal_id")
     read_permissions = (
-        *permission_set.READS,
+        *READS,
         "sso:DescribeAccountAssignmentDeletionStatus",
         "sso:ListAccountAssignments",
     )
@@ -49,10 +50,12 @@ class DeleteAccountAssignment:
             "permission_set_arn": finding.subject.name,
             **{name: finding.evidence[name] for name in self.needs},
         }
-        if not self.present(cloud, params) or not permission_set.grants_admin(
-            cloud, params["instance_arn"], params["permission_set_arn"], params["target_id"]
-        ):
+        if not self.present(cloud, params):
             return None
+        judgement = judge_permission_set(
+            cloud, params["instance_arn"], params["permission_set_arn"], params["target_id"]
+        )
+        demand_risk("permission set", [judgement])
         return params
 
     def apply(self, cloud: Cloud, params: Mapping[str, str]) -> bool:

@@ -4,9 +4,11 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from countermand.actions import permission_set
+from countermand.actions.permission_set import READS, judge_permission_set
 from countermand.core.errors import Gone
 from countermand.core.model import Finding, Principal
+from countermand.core.policydoc import Judgement
+from countermand.policies import demand_risk
 from countermand.ports import Cloud
 
 
@@ -21,11 +23,12 @@ class DeleteGroupMembership:
     name = "delete_group_membership"
     description = (
         "Take the user out of the group if a permission set that the group has in this account "
-        "grants administrator rights now; sessions that are open last. Undo adds the user again."
+        "grants administrator rights now, under no condition; sessions that are open last. Undo "
+        "adds the user again."
     )
     needs = ("account_id", "member_id")
     read_permissions = (
-        *permission_set.READS,
+        *READS,
         "identitystore:GetGroupMembershipId",
         "sso:ListAccountAssignmentsForPrincipal",
         "sso:ListInstances",
@@ -48,8 +51,8 @@ class DeleteGroupMembership:
             }
             if named not in (None, params["identity_store_id"]) or not self.present(cloud, params):
                 continue
-            if _grants_admin(cloud, instance["InstanceArn"], group, account):
-                return params
+            demand_risk("group", _judged(cloud, instance["InstanceArn"], group, account))
+            return params
         return None
 
     def apply(self, cloud: Cloud, params: Mapping[str, str]) -> bool:
@@ -87,7 +90,7 @@ def _request(params: Mapping[str, str]) -> dict[str, Any]:
     }
 
 
-def _grants_admin(cloud: Cloud, instance_arn: str, group_id: str, account_id: str) -> bool:
+def _judged(cloud: Cloud, instance_arn: str, group_id: str, account_id: str) -> list[Judgement]:
     assignments = cloud.items(
         "sso:ListAccountAssignmentsForPrincipal",
         "AccountAssignments",
@@ -96,7 +99,7 @@ def _grants_admin(cloud: Cloud, instance_arn: str, group_id: str, account_id: st
         PrincipalId=group_id,
         Filter={"AccountId": account_id},
     )
-    return any(
-        permission_set.grants_admin(cloud, instance_arn, assignment["PermissionSetArn"], account_id)
+    return [
+        judge_permission_set(cloud, instance_arn, assignment["PermissionSetArn"], account_id)
         for assignment in assignments
-    )
+    ]

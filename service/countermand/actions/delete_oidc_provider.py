@@ -38,7 +38,8 @@ class DeleteOidcProvider:
         # IAM takes the URL with its scheme and gives it back without.
         request = {"Url": f"https://{provider['Url'].removeprefix('https://')}"}
         request |= {key: provider[key] for key in _KEPT if provider.get(key)}
-        return {"provider_arn": arn, "request": json.dumps(request)}
+        created = provider["CreateDate"].isoformat()
+        return {"provider_arn": arn, "request": json.dumps(request), "created": created}
 
     def apply(self, cloud: Cloud, params: Mapping[str, str]) -> bool:
         # To delete what is not there is no error to IAM.

@@ -43,6 +43,7 @@ class DeleteSamlProvider:
             "provider_arn": arn,
             "metadata_document": document,
             "tags": json.dumps(provider.get("Tags", [])),
+            "created": provider["CreateDate"].isoformat(),
         }
 
     def apply(self, cloud: Cloud, params: Mapping[str, str]) -> bool:

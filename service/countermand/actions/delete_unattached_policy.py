@@ -54,6 +54,7 @@ class DeleteUnattachedPolicy:
             "path": policy["Path"],
             "description": policy.get("Description", ""),
             "policy_document": json.dumps(document),
+            "created": policy["CreateDate"].isoformat(),
         }
 
     def apply(self, cloud: Cloud, params: Mapping[str, str]) -> bool:

@@ -19,8 +19,8 @@ class DisableProfile:
 
     name = "disable_profile"
     description = (
-        "Disable the profile if one of its roles grants administrator rights now; sessions that "
-        "are open last. Undo enables it."
+        "Disable the profile if one of its roles grants administrator rights now, under no "
+        "condition; sessions that are open last. Undo enables it."
     )
     needs = ()
     read_permissions = (*admin_role.READS, "rolesanywhere:GetProfile")
@@ -36,9 +36,8 @@ class DisableProfile:
         profile = _profile(cloud, profile_id)
         if not profile["enabled"]:
             return None
-        if not any(admin_role.grants_admin(cloud, arn) for arn in profile["roleArns"]):
-            return None
-        return {"profile_id": profile_id}
+        roles = admin_role.demand_admin(cloud, profile["roleArns"])
+        return {"profile_id": profile_id, "created": profile["createdAt"].isoformat(), **roles}
 
     def apply(self, cloud: Cloud, params: Mapping[str, str]) -> bool:
         try:

@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import Any
 
 from countermand.core.errors import Gone
 from countermand.core.model import Finding, Principal
@@ -30,8 +31,11 @@ class DisableTrustAnchor:
     ) -> Mapping[str, str] | None:
         if finding.subject is None:
             return None
-        params = {"trust_anchor_id": finding.subject.name.rpartition("/")[2]}
-        return params if self.present(cloud, params) else None
+        anchor_id = finding.subject.name.rpartition("/")[2]
+        anchor = _anchor(cloud, anchor_id)
+        if not anchor["enabled"]:
+            return None
+        return {"trust_anchor_id": anchor_id, "created": anchor["createdAt"].isoformat()}
 
     def apply(self, cloud: Cloud, params: Mapping[str, str]) -> bool:
         try:
@@ -42,12 +46,14 @@ class DisableTrustAnchor:
 
     def present(self, cloud: Cloud, params: Mapping[str, str]) -> bool:
         """Whether the trust anchor is enabled."""
-        anchor_id = params["trust_anchor_id"]
         try:
-            answer = cloud.call("rolesanywhere:GetTrustAnchor", trustAnchorId=anchor_id)
+            return bool(_anchor(cloud, params["trust_anchor_id"])["enabled"])
         except Gone:
             return False
-        return bool(answer["trustAnchor"]["enabled"])
 
     def undo(self, cloud: Cloud, params: Mapping[str, str]) -> None:
         cloud.call("rolesanywhere:EnableTrustAnchor", trustAnchorId=params["trust_anchor_id"])
+
+
+def _anchor(cloud: Cloud, anchor_id: str) -> Any:  # noqa: ANN401  as boto3
+    return cloud.call("rolesanywhere:GetTrustAnchor", trustAnchorId=anchor_id)["trustAnchor"]

@@ -24,9 +24,9 @@ class DisassociateInstanceProfile:
 
     name = "disassociate_instance_profile"
     description = (
-        "Take the instance profile from the instance if its role grants administrator rights now; "
-        "credentials that the instance has last. Undo associates it again, which needs "
-        "iam:PassRole for the role."
+        "Take the instance profile from the instance if its role grants administrator rights now, "
+        "under no condition; credentials that the instance has last. Undo associates it again, "
+        "which needs iam:PassRole for the role."
     )
     needs = ()
     read_permissions = (
@@ -48,8 +48,9 @@ class DisassociateInstanceProfile:
         for found in _associations(cloud, finding.subject.name):
             arn = found["IamInstanceProfile"]["Arn"]
             # Another one that is there now came by a call of its own.
-            if _name(arn) in named and _grants_admin(cloud, arn):
-                return {"instance_id": found["InstanceId"], "profile_arn": arn}
+            if _name(arn) in named:
+                roles = admin_role.demand_admin(cloud, _role_arns(cloud, arn))
+                return {"instance_id": found["InstanceId"], "profile_arn": arn, **roles}
         return None
 
     def apply(self, cloud: Cloud, params: Mapping[str, str]) -> bool:
@@ -98,13 +99,9 @@ def _associations(cloud: Cloud, name: str) -> list[Any]:
     return [association for association in found if association["State"] in _THERE]
 
 
-def _grants_admin(cloud: Cloud, profile_arn: str) -> bool:
-    try:
-        answer = cloud.call("iam:GetInstanceProfile", InstanceProfileName=_name(profile_arn))
-    except Gone:
-        return False
-    roles = answer["InstanceProfile"]["Roles"]
-    return any(admin_role.grants_admin(cloud, role["Arn"]) for role in roles)
+def _role_arns(cloud: Cloud, profile_arn: str) -> list[str]:
+    answer = cloud.call("iam:GetInstanceProfile", InstanceProfileName=_name(profile_arn))
+    return [role["Arn"] for role in answer["InstanceProfile"]["Roles"]]
 
 
 def _name(profile: str) -> str:

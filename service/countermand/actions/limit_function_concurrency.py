@@ -18,8 +18,9 @@ class LimitFunctionConcurrency:
 
     name = "limit_function_concurrency"
     description = (
-        "Reserve no concurrency for the function if its role grants administrator rights now, so "
-        "that it does not run; undo sets the limit that was there, or removes it."
+        "Reserve no concurrency for the function if its role grants administrator rights now, "
+        "under no condition, so that it does not run; undo sets the limit that was there, or "
+        "removes it."
     )
     needs = ()
     read_permissions = (
@@ -40,9 +41,10 @@ class LimitFunctionConcurrency:
         # The limit is the function's, not a version's.
         name = ":".join(function["FunctionArn"].split(":")[:7])
         limit = _limit(cloud, name)
-        if limit == "0" or not admin_role.grants_admin(cloud, function["Role"]):
+        if limit == "0":
             return None
-        return {"function_arn": name, "previous_limit": limit}
+        roles = admin_role.demand_admin(cloud, [function["Role"]])
+        return {"function_arn": name, "previous_limit": limit, **roles}
 
     def apply(self, cloud: Cloud, params: Mapping[str, str]) -> bool:
         try:

@@ -1,6 +1,6 @@
 """Remove a role with administrator rights from an instance profile."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from countermand.actions import admin_role
@@ -18,8 +18,8 @@ class RemoveRoleFromInstanceProfile:
 
     name = "remove_role_from_instance_profile"
     description = (
-        "Remove the role from the instance profile if it grants administrator rights now; undo "
-        "adds it again, which needs iam:PassRole for it."
+        "Remove the role from the instance profile if it grants administrator rights now, under no "
+        "condition; undo adds it again, which needs iam:PassRole for it."
     )
     needs = ("role_name",)
     read_permissions = (*admin_role.READS, "iam:GetInstanceProfile")
@@ -31,15 +31,13 @@ class RemoveRoleFromInstanceProfile:
     ) -> Mapping[str, str] | None:
         if finding.subject is None:
             return None
-        params = {
-            "instance_profile_name": finding.subject.name,
-            "role_name": finding.evidence["role_name"],
-        }
-        if not self.present(cloud, params) or not admin_role.grants_admin(
-            cloud, params["role_name"]
-        ):
+        name, asked = finding.subject.name, finding.evidence["role_name"].lower()
+        # CloudTrail shows a name as the caller wrote it, and IAM takes it in any case.
+        role = next((r for r in _roles(cloud, name) if r["RoleName"].lower() == asked), None)
+        if role is None:
             return None
-        return params
+        params = {"instance_profile_name": name, "role_name": role["RoleName"]}
+        return params | admin_role.demand_admin(cloud, [role["Arn"]])
 
     def apply(self, cloud: Cloud, params: Mapping[str, str]) -> bool:
         try:
@@ -49,16 +47,20 @@ class RemoveRoleFromInstanceProfile:
         return True
 
     def present(self, cloud: Cloud, params: Mapping[str, str]) -> bool:
-        name = params["instance_profile_name"]
         try:
-            answer = cloud.call("iam:GetInstanceProfile", InstanceProfileName=name)
+            roles = _roles(cloud, params["instance_profile_name"])
         except Gone:
             return False
-        roles = answer["InstanceProfile"]["Roles"]
         return any(role["RoleName"] == params["role_name"] for role in roles)
 
     def undo(self, cloud: Cloud, params: Mapping[str, str]) -> None:
         cloud.call("iam:AddRoleToInstanceProfile", **_request(params))
+
+
+def _roles(cloud: Cloud, profile: str) -> Sequence[Mapping[str, str]]:
+    answer = cloud.call("iam:GetInstanceProfile", InstanceProfileName=profile)
+    roles: Sequence[Mapping[str, str]] = answer["InstanceProfile"]["Roles"]
+    return roles
 
 
 def _request(params: Mapping[str, str]) -> dict[str, str]:

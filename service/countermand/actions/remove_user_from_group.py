@@ -1,12 +1,12 @@
 """Remove a user from a group that grants administrator rights."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
-from countermand.core.errors import CannotRestore, Gone, Harmless
-from countermand.core.model import Finding, Principal
-from countermand.core.policydoc import Holder, Judgement, judge_policies
-from countermand.policies import PERMISSIONS, ManagedPolicies
+from countermand.core.errors import Gone
+from countermand.core.model import Finding, Principal, SubjectKind
+from countermand.core.policydoc import Holder
+from countermand.policies import demand_risk, held_reads, judge_held
 from countermand.ports import Cloud
 
 
@@ -24,13 +24,7 @@ class RemoveUserFromGroup:
         "undo adds the user again."
     )
     needs = ("group_name",)
-    read_permissions = (
-        "iam:GetGroupPolicy",
-        "iam:ListAttachedGroupPolicies",
-        "iam:ListGroupPolicies",
-        "iam:ListGroupsForUser",
-        *PERMISSIONS,
-    )
+    read_permissions = (*held_reads(SubjectKind.GROUP), "iam:ListGroupsForUser")
     permissions = ("iam:RemoveUserFromGroup",)
     undo_permissions = ("iam:AddUserToGroup",)
 
@@ -46,12 +40,8 @@ class RemoveUserFromGroup:
             return None
         group_arn = f"{principal.arn.partition(':user/')[0]}:group/{group}"
         holder = Holder(principal.arn.split(":")[4], principal.arn, group_arns=(group_arn,))
-        judgement = _judged(cloud, group, holder)
-        if judgement.claim.is_certain:
-            return {"user_name": principal.name, "group_name": group}
-        if judgement.claim.is_risk:
-            raise CannotRestore(f"what the group gives is not certain: {judgement.why}")
-        raise Harmless("The group gives no way to administrator rights")
+        demand_risk("group", [judge_held(cloud, SubjectKind.GROUP, group, holder)])
+        return {"user_name": principal.name, "group_name": group}
 
     def apply(self, cloud: Cloud, params: Mapping[str, str]) -> bool:
         try:
@@ -77,17 +67,3 @@ def _groups(cloud: Cloud, user: str) -> list[str]:
 
 def _request(params: Mapping[str, str]) -> dict[str, str]:
     return {"UserName": params["user_name"], "GroupName": params["group_name"]}
-
-
-def _judged(cloud: Cloud, group: str, holder: Holder) -> Judgement:
-    """Its attached and inline policies together: a Deny in one takes away from another."""
-    attached = cloud.items("iam:ListAttachedGroupPolicies", "AttachedPolicies", GroupName=group)
-    arns = [policy["PolicyArn"] for policy in attached]
-    names = cloud.items("iam:ListGroupPolicies", "PolicyNames", GroupName=group)
-    managed = ManagedPolicies(cloud)
-    documents = {arn: managed.document(arn) for arn in arns} | {
-        name: cloud.call("iam:GetGroupPolicy", GroupName=group, PolicyName=name)["PolicyDocument"]
-        for name in names
-    }
-    own = tuple(arn for arn in arns if ":iam::aws:" not in arn)
-    return judge_policies(documents, replace(holder, policy_arns=own))

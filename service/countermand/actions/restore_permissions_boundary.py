@@ -4,9 +4,12 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 from countermand.core.errors import CannotRestore, Gone
+from countermand.core.escalations import Claim
 from countermand.core.model import Finding, Principal, SubjectKind
+from countermand.core.policydoc import Holder, judge_policies
 from countermand.core.rule import PREVIOUS
 from countermand.live import boundary_of
+from countermand.policies import PERMISSIONS, ManagedPolicies
 from countermand.ports import Cloud
 
 
@@ -29,12 +32,13 @@ class RestorePermissionsBoundary:
     def description(self) -> str:
         return (
             f"Put back the permissions boundary that the {self.kind} had before, if that is a "
-            "policy of the account's own or AWSDenyAll; undo sets the new one again, or none."
+            "policy of the account's own or AWSDenyAll, and the new one lets worse rights through; "
+            "undo sets the new one again, or none."
         )
 
     @property
     def read_permissions(self) -> tuple[str, ...]:
-        return (f"iam:Get{self._entity}",)
+        return (f"iam:Get{self._entity}", *PERMISSIONS)
 
     @property
     def permissions(self) -> tuple[str, ...]:
@@ -60,13 +64,12 @@ class RestorePermissionsBoundary:
         _, _, _, _, owner, policy = previous.split(":", 5)
         if owner == "aws" and policy != "policy/AWSDenyAll":
             raise CannotRestore(f"its boundary was AWS's {policy}, which may not be put back")
+        if (why := _no_loosening(cloud, previous, boundary, principal)) is not None:
+            raise CannotRestore(why)
         return {f"{self.kind}_name": principal.name, "boundary_arn": boundary, PREVIOUS: previous}
 
     def apply(self, cloud: Cloud, params: Mapping[str, str]) -> bool:
-        try:
-            self._put(cloud, params, params[PREVIOUS])
-        except Gone:
-            return False
+        self._put(cloud, params, params[PREVIOUS])
         return True
 
     def present(self, cloud: Cloud, params: Mapping[str, str]) -> bool:
@@ -98,3 +101,26 @@ class RestorePermissionsBoundary:
             "PermissionsBoundary": arn,
         }
         cloud.call(f"iam:Put{self._entity}PermissionsBoundary", **request)
+
+
+def _no_loosening(cloud: Cloud, before: str, after: str, principal: Principal) -> str | None:
+    """Why the one before is not to come back: it does only if the new one lets worse through, as
+    to take rights away is no attack, and of two that let the same through nobody can tell which
+    allows more.
+    """
+    try:
+        old, new = (_lets_through(cloud, arn, principal) for arn in (before, after))
+    except Gone as error:
+        return f"the policy of its boundary, before or now, is deleted ({error})"
+    if new < old:
+        return None
+    return "the new boundary lets no worse rights through than the one before: compare the two"
+
+
+def _lets_through(cloud: Cloud, boundary: str, principal: Principal) -> int:
+    """Place among the claims, of which the worst is 0; without a boundary, worse than that."""
+    if not boundary:
+        return -1
+    document = ManagedPolicies(cloud).document(boundary)
+    claim = judge_policies({"": document}, Holder.of(principal.arn)).claim
+    return list(Claim).index(claim)

@@ -4,24 +4,26 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from countermand.core.errors import CannotRestore
+from countermand.core.errors import CannotRestore, Harmless
 from countermand.core.model import Finding, Principal
 from countermand.core.policydoc import Holder, judge_policies
+from countermand.core.rule import PREVIOUS
 from countermand.ports import Cloud
 
 
 @dataclass(frozen=True, slots=True)
 class SetDefaultPolicyVersion:
-    """iam:SetDefaultPolicyVersion to the newest other version; undone by the same call.
+    """iam:SetDefaultPolicyVersion to the version that was the default; undone by the same call.
 
     The version that is taken back stays, as evidence. The call could grant: so a version that
-    itself gives administrator rights is never chosen.
+    itself gives administrator rights is never chosen, nor one of which nobody knows that it was in
+    force: who makes a version can have written the one before it too.
     https://docs.aws.amazon.com/IAM/latest/APIReference/API_SetDefaultPolicyVersion.html
     """
 
     name = "set_default_policy_version"
     description = (
-        "Make the newest other version of the policy its default, unless that grants administrator "
+        "Make the version the default again that was it before, unless that grants administrator "
         "rights too; undo makes the version of the event the default again."
     )
     needs = ("version_id",)
@@ -36,12 +38,18 @@ class SetDefaultPolicyVersion:
             return None
         arn, version_id = finding.subject.name, finding.evidence["version_id"]
         versions = _versions(cloud, arn)
-        if _default(versions) != version_id or not _grants_admin(cloud, arn, version_id):
+        if _default(versions) != version_id:
             return None
-        others = [version for version in versions if version["VersionId"] != version_id]
-        if not others:
-            raise CannotRestore("the policy has no other version")
-        previous = max(others, key=lambda version: version["CreateDate"])["VersionId"]
+        if not _grants_admin(cloud, arn, version_id):
+            raise Harmless("The version gives no way to administrator rights")
+        others = {version["VersionId"] for version in versions} - {version_id}
+        previous = finding.evidence.get(PREVIOUS) or _first(version_id)
+        if previous is None:
+            raise CannotRestore("nobody knows which version was the default before")
+        if previous == version_id:
+            raise CannotRestore("it was the default before the event too")
+        if previous not in others:
+            raise CannotRestore(f"the version before it ({previous}) is deleted")
         if _grants_admin(cloud, arn, previous):
             raise CannotRestore(f"the version before it ({previous}) grants admin rights too")
         return {"policy_arn": arn, "version_id": version_id, "previous_version_id": previous}
@@ -65,6 +73,11 @@ def _versions(cloud: Cloud, arn: str) -> list[Any]:
 
 def _default(versions: list[Any]) -> str | None:
     return next((str(v["VersionId"]) for v in versions if v["IsDefaultVersion"]), None)
+
+
+def _first(version_id: str) -> str | None:
+    """`v1`, when it must have been the default: no other was there to be one."""
+    return "v1" if version_id == "v2" else None
 
 
 def _grants_admin(cloud: Cloud, arn: str, version_id: str) -> bool:

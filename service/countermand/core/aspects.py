@@ -8,7 +8,7 @@ from countermand.core.model import Aspect, Event, Path, SubjectKind, value_at
 
 _IAM, _CLOUDTRAIL = "iam.amazonaws.com", "cloudtrail.amazonaws.com"
 _USER, _ROLE, _GROUP = SubjectKind.USER, SubjectKind.ROLE, SubjectKind.GROUP
-_RESOURCE, _ACCOUNT = SubjectKind.RESOURCE, SubjectKind.ACCOUNT
+_POLICY, _RESOURCE, _ACCOUNT = SubjectKind.POLICY, SubjectKind.RESOURCE, SubjectKind.ACCOUNT
 
 
 def _asked(*names: str) -> tuple[Path, ...]:
@@ -22,6 +22,7 @@ def _answered(name: str) -> tuple[Path, ...]:
 _USER_NAME, _ROLE_NAME, _GROUP_NAME = _asked("userName"), _asked("roleName"), _asked("groupName")
 _NAME, _TRUST = (Aspect.NAME,), (Aspect.TRUST_POLICY,)
 _BOUNDARY, _INLINE = (Aspect.PERMISSIONS_BOUNDARY,), (Aspect.INLINE_POLICY,)
+_VERSION = (Aspect.DEFAULT_VERSION,)
 _SAML, _OIDC = (Aspect.SAML_METADATA,), (Aspect.OIDC_THUMBPRINTS,)
 _SAML_ARN, _OIDC_ARN = "sAMLProviderArn", "openIDConnectProviderArn"
 
@@ -49,6 +50,14 @@ _ROWS: tuple[
     ),
     (_IAM, _ROLE, _ROLE_NAME, _INLINE, ("DeleteRolePolicy", "PutRolePolicy")),
     (_IAM, _GROUP, _GROUP_NAME, _INLINE, ("DeleteGroupPolicy", "PutGroupPolicy")),
+    (_IAM, _POLICY, (("responseElements", "policy", "arn"),), _VERSION, ("CreatePolicy",)),
+    (
+        _IAM,
+        _POLICY,
+        _asked("policyArn"),
+        _VERSION,
+        ("CreatePolicyVersion", "DeletePolicy", "SetDefaultPolicyVersion"),
+    ),
     (_IAM, _RESOURCE, _answered(_SAML_ARN), _SAML, ("CreateSAMLProvider",)),
     (_IAM, _RESOURCE, _asked(_SAML_ARN), _SAML, ("DeleteSAMLProvider", "UpdateSAMLProvider")),
     (_IAM, _RESOURCE, _answered(_OIDC_ARN), _OIDC, ("CreateOpenIDConnectProvider",)),

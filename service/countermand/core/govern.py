@@ -15,14 +15,17 @@
                      and not from the future
     gone             principal absent                                      alert_only  yes
     recreated        principal younger than the event: another, same name  alert_only  yes
-    harmless         the policy that the rule asks about gives no way to   skip        no
-                     administrator rights
+    harmless         the policy that the rule asks about, or what the      skip        no
+                     target carries, gives no way to administrator rights
     governance: every objection is kept as a reason
     already_removed  the grant is no longer there                          skip        yes
     alert_rule       the rule has no remediation                           alert_only  yes
-    never_touch      AWS's own role, our own, or a break-glass principal   alert_only  yes
+    never_touch      AWS's own role, our own, or a break-glass principal,  alert_only  yes
+                     also when the target only carries it
     uncertain        what the policy gives depends on a condition          alert_only  yes
     irreversible     nobody knows what the change replaced                 alert_only  yes
+    not_of_event     the call creates, and what is there was created at    alert_only  yes
+                     another time
     scope            target, or the policy that the rule asks about, not   alert_only  yes
                      at path /, or name outside the service's pattern
                      or the rule's own
@@ -39,7 +42,7 @@ An error is never an approval: what could not be read or checked ends above the 
 import re
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from datetime import timedelta
+from datetime import datetime, timedelta
 from fnmatch import fnmatchcase, translate
 
 from countermand.core.model import (
@@ -58,6 +61,8 @@ from countermand.core.model import (
 
 APPROVED = Reason("approved", "Approved for remediation")
 _FUTURE_TOLERANCE = -timedelta(minutes=5)
+_SAME_CALL = timedelta(minutes=5)
+_CREATING = ("Create", "Upload")
 _AWS_PATHS = ("/aws-reserved/", "/aws-service-role/")
 _UNDO_COVERS = timedelta(hours=1)
 _ARN_TYPE = re.compile(r"^arn:(?:[^:]*:){4}[^:/]*[:/]")
@@ -141,13 +146,8 @@ def short_name(name: str) -> str:
 
 
 def is_in_scope(policy: Policy, kind: SubjectKind, name: str) -> bool:
-    """Whether what is not below a path may be taken back by its name or ARN."""
-    return policy.scopes[kind].match(_scoped_name(policy, kind, name)) is not None
-
-
-def _scoped_name(policy: Policy, kind: SubjectKind, name: str) -> str:
-    by_arn = policy.resource_scope.startswith("arn:")
-    return name if kind is not SubjectKind.RESOURCE or by_arn else short_name(name)
+    """Whether it may be taken back by its name or ARN. A principal's path is not known here."""
+    return _outside(policy, kind, *_path_and_name(policy, kind, name)) is None
 
 
 def screen(event: Event, finding: Finding, policy: Policy) -> Ruling | None:
@@ -293,17 +293,25 @@ def _alert_rule(case: _Case) -> Objection | None:
 
 def _never_touch(case: _Case) -> Objection | None:
     principal, policy = case.principal, case.policy
-    if principal is None:
-        return None
-    if principal.path.startswith(_AWS_PATHS):
-        text = f"Never touched: AWS's own {principal.kind}, at path {principal.path}"
-    elif principal.arn in policy.own_arns:
-        text = f"Never touched: Countermand's own {principal.kind}"
-    elif policy.untouchable is not None and policy.untouchable.match(principal.arn):
-        text = f"Never touched: a break-glass {principal.kind}"
-    else:
-        return None
-    return Objection(Verdict.ALERT_ONLY, text)
+    if principal is not None:
+        whose = _untouchable(principal.kind, principal.path, principal.arn, policy)
+        if whose is not None:
+            return Objection(Verdict.ALERT_ONLY, f"Never touched: {whose}")
+    for arn in case.facts.params.get("role_arns", "").split():
+        path = arn.partition(":role")[2]
+        if (whose := _untouchable(SubjectKind.ROLE, path, arn, policy)) is not None:
+            return Objection(Verdict.ALERT_ONLY, f"Never touched: it carries {whose}, {arn}")
+    return None
+
+
+def _untouchable(kind: SubjectKind, path: str, arn: str, policy: Policy) -> str | None:
+    if path.startswith(_AWS_PATHS):
+        return f"AWS's own {kind}, at path {path}"
+    if arn in policy.own_arns:
+        return f"Countermand's own {kind}"
+    if policy.untouchable is not None and policy.untouchable.match(arn):
+        return f"a break-glass {kind}"
+    return None
 
 
 def _uncertain(case: _Case) -> Objection | None:
@@ -319,8 +327,22 @@ def _irreversible(case: _Case) -> Objection | None:
     return Objection(Verdict.ALERT_ONLY, f"Cannot be taken back: {case.facts.irreversible}")
 
 
+def _not_of_event(case: _Case) -> Objection | None:
+    created = case.facts.params.get("created")
+    if created is None or not case.event.name.startswith(_CREATING):
+        return None
+    if abs(datetime.fromisoformat(created) - case.event.time) <= _SAME_CALL:
+        return None
+    text = f"What is there was created at {created}, not by the call of the event"
+    return Objection(Verdict.ALERT_ONLY, text)
+
+
 def _scope(case: _Case) -> Objection | None:
-    kind, (path, name) = case.subject.kind, _path_and_name(case)
+    kind = case.subject.kind
+    if case.principal is not None:
+        path, name = case.principal.path, case.principal.name
+    else:
+        path, name = _path_and_name(case.policy, kind, case.subject.name)
     wrong = _outside(case.policy, kind, path, name)
     own = case.finding.scope
     if wrong is None and own is not None and not fnmatchcase(name, own):
@@ -344,15 +366,14 @@ def _out_of_scope(kind: SubjectKind, why: str) -> Objection:
     return Objection(Verdict.ALERT_ONLY, f"{kind.capitalize()} is out of scope: {why}")
 
 
-def _path_and_name(case: _Case) -> tuple[str, str]:
-    """Of a principal as read live; of a policy from its ARN. A resource has no path, and unless
-    the scope is a glob on ARNs, what follows the type in its ARN is its name.
+def _path_and_name(policy: Policy, kind: SubjectKind, name: str) -> tuple[str, str]:
+    """Of a policy from its ARN. Nothing else has a path here, and unless the scope is a glob on
+    ARNs, what follows the type in the ARN of a resource is its name.
     """
-    if case.principal is not None:
-        return case.principal.path, case.principal.name
-    if case.subject.kind is SubjectKind.POLICY:
-        return _of_policy(case.subject.name)
-    return "/", _scoped_name(case.policy, case.subject.kind, case.subject.name)
+    if kind is SubjectKind.POLICY:
+        return _of_policy(name)
+    by_arn = policy.resource_scope.startswith("arn:")
+    return "/", name if kind is not SubjectKind.RESOURCE or by_arn else short_name(name)
 
 
 def _of_policy(arn: str) -> tuple[str, str]:
@@ -406,6 +427,7 @@ _GOVERNANCE = (
     _never_touch,
     _uncertain,
     _irreversible,
+    _not_of_event,
     _scope,
     _exception,
     _undone,

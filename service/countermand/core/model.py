@@ -103,6 +103,8 @@ class Aspect(StrEnum):
     """JSON list."""
     TRAIL = "trail"
     """Its settings, as JSON."""
+    DEFAULT_VERSION = "default_version"
+    """Id of the version of a customer-managed policy that is in force."""
     PASSWORD_POLICY = "password_policy"  # noqa: S105
     """Of the account, as JSON; empty for none."""
 

@@ -1,0 +1,244 @@
+"""The whole pipeline in enforce mode on moto's AWS: what it must leave alone, and what it says."""
+
+import json
+import uuid
+from collections.abc import Callable, Iterator, Mapping
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from accounts import ADMIN, READ, Account, document
+from countermand.act import Remediator
+from countermand.actions import ALL
+from countermand.aws.iam import IamIdentities
+from countermand.claims import Claims
+from countermand.cloudtrail import attach_event, envelope
+from countermand.core.errors import Transient
+from countermand.core.govern import Policy
+from countermand.core.model import Mode, Record
+from countermand.facts import FactReader
+from countermand.history import History
+from countermand.ledger import SqliteLedger
+from countermand.metrics import Metrics
+from countermand.notify import Announcer
+from countermand.pipeline import Pipeline
+from countermand.ports import Cloud, DecisionQuery
+from countermand.rulebook import BUILT_IN, load_rules
+from countermand.schedule import Schedule
+from fakes import FakeNotifier
+from stage import DEADLINE, LEASE
+from steps import MOTO_ACCOUNT
+
+RULES = load_rules(ALL, BUILT_IN)
+LIMITS = document("s3:*")
+
+
+class MovedClock:
+    """The time of moto, which dates what it makes, moved by what a test waits for."""
+
+    def __init__(self) -> None:
+        self._ahead = timedelta()
+
+    def now(self) -> datetime:
+        return datetime.now(UTC) + self._ahead
+
+    def monotonic(self) -> float:
+        return self.now().timestamp()
+
+    def sleep(self, seconds: float) -> None:
+        self._ahead += timedelta(seconds=seconds)
+
+
+class Meddling:
+    """A cloud in which somebody changes something right before the nth call of one kind."""
+
+    def __init__(self, cloud: Cloud) -> None:
+        self._cloud = cloud
+        self._due: dict[str, tuple[int, Callable[[], object]]] = {}
+
+    def before(self, operation: str, number: int, change: Callable[[], object]) -> None:
+        self._due[operation] = number, change
+
+    def _count(self, operation: str) -> None:
+        if operation in self._due:
+            number, change = self._due.pop(operation)
+            if number == 1:
+                change()
+            else:
+                self._due[operation] = number - 1, change
+
+    def call(self, operation: str, **request: Any) -> Any:
+        self._count(operation)
+        return self._cloud.call(operation, **request)
+
+    def items(self, operation: str, key: str, **request: Any) -> Any:
+        self._count(operation)
+        return self._cloud.items(operation, key, **request)
+
+    def each(self, operation: str, key: str, **request: Any) -> Any:
+        return self._cloud.each(operation, key, **request)
+
+
+class World(Account):
+    """An account with a worker that enforces."""
+
+    def __init__(self, endpoint: str, folder: Path) -> None:
+        super().__init__(endpoint)
+        self.clock, metrics, self.meddling = MovedClock(), Metrics(), Meddling(self.cloud)
+        self.ledger = SqliteLedger(folder / "l.sqlite3", self.clock, "worker-1", retention_days=30)
+        break_glass = (f"arn:aws:iam::{MOTO_ACCOUNT}:role/break-glass-*",)
+        policy = Policy(
+            MOTO_ACCOUNT, "us-east-1", Mode.ENFORCE, resource_scope="*", break_glass=break_glass
+        )
+        cloud, ledger, clock = self.meddling, self.ledger, self.clock
+        self.history = History(cloud, ledger, clock, policy, lambda: RULES)
+        self.pipeline = Pipeline(
+            rules=lambda: RULES,
+            policy=policy,
+            facts=FactReader(IamIdentities(self.iam), cloud, ALL, ledger, self.history, clock),
+            remediator=Remediator(ALL, cloud, clock, metrics),
+            announcer=Announcer([FakeNotifier()], "http://api", metrics),
+            ledger=ledger,
+            clock=clock,
+            metrics=metrics,
+            claims=Claims(ledger, clock, LEASE, DEADLINE),
+            history=self.history,
+            rechecks=Schedule(clock),
+        )
+
+    def snapshot(self) -> None:
+        self.history.refresh()
+        self.clock.sleep(2)
+
+    def handle(self, name: str, *, answer: object = None, **request: object) -> Record:
+        """The decision on an event."""
+        self.receive(name, answer=answer, **request)
+        (found,) = self.ledger.find(DecisionQuery(limit=1)).records
+        return found
+
+    def receive(self, name: str, *, answer: object = None, **request: object) -> None:
+        """An event of this very second, handled when IAM must show what it did."""
+        at = self.clock.now()
+        record = attach_event(MOTO_ACCOUNT, "x") | {
+            "eventName": name,
+            "requestParameters": request,
+            "responseElements": answer,
+            "eventTime": f"{at:%Y-%m-%dT%H:%M:%SZ}",
+            "eventID": str(uuid.uuid4()),
+        }
+        self.clock.sleep(20)
+        self.pipeline.handle(json.dumps(envelope(record)))
+
+    def version(self, text: str, *, default: bool = True) -> str:
+        answer = self.iam.create_policy_version(
+            PolicyArn=self.policy_arn, PolicyDocument=text, SetAsDefault=default
+        )
+        return str(answer["PolicyVersion"]["VersionId"])
+
+    def default_version(self) -> str:
+        return str(self.iam.get_policy(PolicyArn=self.policy_arn)["Policy"]["DefaultVersionId"])
+
+    def admin_version(self) -> Mapping[str, Any]:
+        """The arguments of `handle` for a version that gives all and is in force."""
+        answer = {"policyVersion": {"versionId": self.version(ADMIN)}}
+        return {"policyArn": self.policy_arn, "setAsDefault": True, "answer": answer}
+
+
+@pytest.fixture
+def world(dynamodb: Any, tmp_path: Path) -> Iterator[World]:
+    world = World(dynamodb.meta.endpoint_url, tmp_path)
+    yield world
+    world.ledger.close()
+
+
+def test_the_version_that_was_in_force_comes_back_not_one_that_was_prepared(world: World) -> None:
+    world.snapshot()
+    world.version(document("lambda:*"), default=False)
+    record = world.handle("CreatePolicyVersion", policyDocument=ADMIN, **world.admin_version())
+    assert (record.outcome, world.default_version()) == ("applied", "v1")
+
+
+def test_without_history_the_first_version_can_still_be_told(world: World) -> None:
+    record = world.handle("CreatePolicyVersion", policyDocument=ADMIN, **world.admin_version())
+    assert (record.outcome, world.default_version()) == ("applied", "v1")
+
+
+def test_without_history_no_version_is_guessed(world: World) -> None:
+    world.version(READ, default=False)
+    record = world.handle("CreatePolicyVersion", policyDocument=ADMIN, **world.admin_version())
+    assert "nobody knows which version" in record.decision.reason
+    assert world.default_version() == "v3"
+
+
+def test_a_version_that_was_let_stand_is_the_one_that_comes_back(world: World) -> None:
+    world.snapshot()
+    request = {"policyArn": world.policy_arn, "setAsDefault": True}
+    answer = {"policyVersion": {"versionId": world.version(LIMITS)}}
+    world.receive("CreatePolicyVersion", policyDocument=LIMITS, answer=answer, **request)
+    world.clock.sleep(2)
+    record = world.handle("CreatePolicyVersion", policyDocument=ADMIN, **world.admin_version())
+    assert (record.outcome, world.default_version()) == ("applied", "v2")
+
+
+def boundary(world: World, text: str) -> str:
+    name = f"{world.name}-{uuid.uuid4().hex[:6]}"
+    return str(world.iam.create_policy(PolicyName=name, PolicyDocument=text)["Policy"]["Arn"])
+
+
+def set_boundary(world: World, arn: str) -> Record:
+    world.iam.put_role_permissions_boundary(RoleName=world.name, PermissionsBoundary=arn)
+    return world.handle("PutRolePermissionsBoundary", roleName=world.name, permissionsBoundary=arn)
+
+
+def test_a_boundary_that_is_tightened_stays_and_is_told(world: World) -> None:
+    loose, strict = boundary(world, ADMIN), boundary(world, READ)
+    world.iam.put_role_permissions_boundary(RoleName=world.name, PermissionsBoundary=loose)
+    world.snapshot()
+    record = set_boundary(world, strict)
+    assert "no worse rights" in record.decision.reason
+    role = world.iam.get_role(RoleName=world.name)["Role"]
+    assert role["PermissionsBoundary"]["PermissionsBoundaryArn"] == strict
+
+
+def test_a_boundary_that_is_loosened_comes_back(world: World) -> None:
+    strict, loose = boundary(world, READ), boundary(world, ADMIN)
+    world.iam.put_role_permissions_boundary(RoleName=world.name, PermissionsBoundary=strict)
+    world.snapshot()
+    assert set_boundary(world, loose).outcome == "applied"
+    role = world.iam.get_role(RoleName=world.name)["Role"]
+    assert role["PermissionsBoundary"]["PermissionsBoundaryArn"] == strict
+
+
+def test_what_is_older_than_the_call_that_creates_it_was_not_created_by_it(world: World) -> None:
+    key = world.iam.create_access_key(UserName=world.name)["AccessKey"]["AccessKeyId"]
+    world.clock.sleep(600)
+    answer = {"accessKey": {"accessKeyId": key}}
+    record = world.handle("CreateAccessKey", userName=world.name, answer=answer)
+    assert "not by the call of the event" in record.decision.reason
+    (shown,) = world.iam.list_access_keys(UserName=world.name)["AccessKeyMetadata"]
+    assert shown["Status"] == "Active"
+
+
+def test_a_break_glass_role_stays_in_its_instance_profile(world: World) -> None:
+    name = f"break-glass-{world.name}"
+    world.iam.create_role(RoleName=name, AssumeRolePolicyDocument=READ)
+    world.iam.put_role_policy(RoleName=name, PolicyName="all", PolicyDocument=ADMIN)
+    world.iam.create_instance_profile(InstanceProfileName=name)
+    world.iam.add_role_to_instance_profile(InstanceProfileName=name, RoleName=name)
+    record = world.handle("AddRoleToInstanceProfile", instanceProfileName=name, roleName=name)
+    assert "it carries a break-glass role" in record.decision.reason
+    assert world.iam.get_instance_profile(InstanceProfileName=name)["InstanceProfile"]["Roles"]
+
+
+def test_a_group_that_a_human_mended_between_the_looks_keeps_its_user(world: World) -> None:
+    group = {"GroupName": world.name}
+    world.iam.put_group_policy(**group, PolicyName="p", PolicyDocument=ADMIN)
+    world.iam.add_user_to_group(**group, UserName=world.name)
+    mended = {**group, "PolicyName": "p", "PolicyDocument": READ}
+    mend = lambda: world.iam.put_group_policy(**mended)  # noqa: E731
+    world.meddling.before("iam:ListGroupsForUser", 2, mend)
+    with pytest.raises(Transient, match="judged anew"):
+        world.handle("AddUserToGroup", userName=world.name, groupName=world.name)
+    assert world.iam.list_groups_for_user(UserName=world.name)["Groups"]
