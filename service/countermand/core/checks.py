@@ -172,7 +172,7 @@ def done_to_another(event: Event, evidence: Evidence) -> Evidence | None:
         return None
     identity = detail.get("userIdentity") if type(detail) is dict else None
     own = identity.get("userName") if type(identity) is dict else None
-    return evidence if target != own else None
+    return evidence if not _is_same_name(target, own) else None
 
 
 def done_to_oneself(event: Event, evidence: Evidence) -> Evidence | None:
@@ -190,9 +190,14 @@ def done_to_oneself(event: Event, evidence: Evidence) -> Evidence | None:
         (request.get("userName"), identity if identity.get("type") == "IAMUser" else {}),
         (request.get("roleName"), issuer if issuer.get("type") == "Role" else {}),
     ):
-        if type(target) is str and target == caller.get("userName"):
+        if _is_same_name(target, caller.get("userName")):
             return evidence
     return None
+
+
+def _is_same_name(asked: object, own: object) -> bool:
+    """CloudTrail shows a name as the caller wrote it, and IAM takes it in any case."""
+    return type(asked) is str and type(own) is str and asked.lower() == own.lower()
 
 
 def _object(value: object, key: str) -> Mapping[str, Any]:
