@@ -81,14 +81,17 @@ class FactReader:
         )
 
     def _judged(self, event: Event, finding: Finding, principal: Principal | None) -> Judgement:
-        """What the managed policy gives that the finding names."""
+        """What the managed policy gives that the finding names, within the boundary."""
         arn = finding.evidence.get(finding.resolve or "")
         if arn is None:
             raise Permanent(f"the event does not say {finding.resolve}")
         holder_arn = principal.arn if principal is not None else ""
         holder = Holder(event.account_id, holder_arn, policy_arns=(arn,))
         name = arn.rpartition("/")[2]
-        return judge_policies({name: self._policies.document(arn)}, holder)
+        boundary = None
+        if principal is not None:
+            boundary = self._policies.boundary(principal.boundary_arn)
+        return judge_policies({name: self._policies.document(arn)}, holder, boundary)
 
     def _look(
         self, event: Event, finding: Finding, subject: Subject, principal: Principal | None

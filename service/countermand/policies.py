@@ -44,6 +44,15 @@ class ManagedPolicies:
             self._kept[key] = document
         return document
 
+    def boundary(self, arn: str) -> Any:  # noqa: ANN401  as above
+        """Of the policy that is a permissions boundary. None for no ARN, and for one that names no
+        policy any more: that holds nothing back which we could see.
+        """
+        try:
+            return self.document(arn) if arn else None
+        except Gone:
+            return None
+
 
 def held_reads(kind: SubjectKind) -> tuple[str, ...]:
     """The permissions that `judge_held` needs."""
@@ -56,9 +65,12 @@ def held_reads(kind: SubjectKind) -> tuple[str, ...]:
     )
 
 
-def judge_held(cloud: Cloud, kind: SubjectKind, name: str, holder: Holder) -> Judgement:
+def judge_held(
+    cloud: Cloud, kind: SubjectKind, name: str, holder: Holder, boundary_arn: str
+) -> Judgement:
     """What the attached and inline policies of a role or group give `holder` together: a Deny in
-    one takes away from another. Raises `Gone` when there is no such role or group.
+    one takes away from another, and so does the holder's boundary. Raises `Gone` when there is no
+    such role or group.
     """
     entity, who = kind.capitalize(), {f"{kind.capitalize()}Name": name}
     attached = cloud.items(f"iam:ListAttached{entity}Policies", "AttachedPolicies", **who)
@@ -73,7 +85,8 @@ def judge_held(cloud: Cloud, kind: SubjectKind, name: str, holder: Holder) -> Ju
     except Gone as error:
         raise Transient(f"the policies of the {kind} change while they are read") from error
     own = tuple(arn for arn in arns if ":iam::aws:" not in arn)
-    return judge_policies(documents, replace(holder, policy_arns=own))
+    holder = replace(holder, policy_arns=own)
+    return judge_policies(documents, holder, managed.boundary(boundary_arn))
 
 
 def demand_risk(what: str, judgements: Iterable[Judgement]) -> None:

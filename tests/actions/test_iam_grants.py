@@ -40,6 +40,16 @@ def test_an_inline_policy_becomes_what_it_was_and_comes_back(
     assert answer["PolicyDocument"] == json.loads(ADMIN)
 
 
+def test_an_inline_policy_that_a_boundary_holds_back_is_left_alone(account: Account) -> None:
+    account.put_inline(SubjectKind.ROLE, ADMIN)
+    account.set_boundary(SubjectKind.ROLE, account.policy_arn)
+    subject, seen = Subject(SubjectKind.ROLE, account.name), {"policy_name": "inline"}
+    with pytest.raises(Harmless, match="boundary of the role holds the policy back"):
+        account.look("restore_role_inline_policy", subject, **seen, previous="")
+    account.set_boundary(SubjectKind.ROLE, f"{account.policy_arn}-of-no-policy")
+    assert account.look("restore_role_inline_policy", subject, **seen, previous="") is not None
+
+
 @pytest.mark.parametrize("kind", KINDS)
 def test_an_inline_policy_that_was_made_harmless_since_is_left_alone(
     account: Account, kind: SubjectKind

@@ -53,6 +53,17 @@ def test_the_name_of_a_role_is_the_same_in_any_case(clients: MotoClients, name: 
     }
 
 
+def test_a_role_that_its_boundary_holds_back_stays_in_the_profile(
+    clients: MotoClients, name: str
+) -> None:
+    make_admin(clients, name)
+    iam = clients.get("iam")
+    limits = iam.create_policy(PolicyName=name, PolicyDocument=document("s3:*"))["Policy"]["Arn"]
+    iam.put_role_permissions_boundary(RoleName=name, PermissionsBoundary=limits)
+    with pytest.raises(Harmless, match="role gives no way"):
+        look(clients.cloud(), ACTION, name, role_name=name)
+
+
 def test_what_a_customers_policy_gives_counts_too(clients: MotoClients, name: str) -> None:
     iam, text = clients.get("iam"), document("*")
     arn = iam.create_policy(PolicyName=name, PolicyDocument=text)["Policy"]["Arn"]

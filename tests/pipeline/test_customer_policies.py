@@ -50,6 +50,17 @@ def test_a_harmless_policy_is_recorded_and_neither_told_nor_taken_back(enforcing
     assert enforcing.identities.writes == []
 
 
+def test_a_policy_that_a_boundary_holds_back_is_neither_told_nor_taken_back(
+    enforcing: Stage,
+) -> None:
+    limits = f"arn:aws:iam::{ACCOUNT}:policy/limits"
+    enforcing.identities.documents[limits] = [policy(Action="s3:*")]
+    enforcing.users(user(policy_arns=frozenset({ARN}), boundary_arn=limits))
+    enforcing.pipeline().handle(attached())
+    assert enforcing.record().decision.leading.reasons[0].guard == "harmless"
+    assert enforcing.identities.writes == []
+
+
 def test_a_policy_under_a_condition_is_told_and_left_to_a_human(enforcing: Stage) -> None:
     enforcing.identities.documents[ARN] = [policy(Condition={"Bool": {"a": "b"}})]
     enforcing.pipeline().handle(attached())

@@ -20,6 +20,7 @@ from fakes import ACCOUNT, ADMIN, NOW
 
 QUEUE_URL = f"https://sqs.us-east-1.amazonaws.com/{ACCOUNT}/countermand"
 TOPIC_ARN = f"arn:aws:sns:us-east-1:{ACCOUNT}:countermand-alerts"
+LIMITS = f"arn:aws:iam::{ACCOUNT}:policy/limits"
 READ_ONLY = "arn:aws:iam::aws:policy/ReadOnlyAccess"
 
 type Stubs = Callable[[str], Stubber]
@@ -220,6 +221,8 @@ class Iam:
         if kind is SubjectKind.GROUP:
             answer["Users"] = []
             wanted["MaxItems"] = 1
+        else:
+            entity["PermissionsBoundary"] = {"PermissionsBoundaryArn": LIMITS}
         self.stub.add_response(f"get_{kind}", answer, wanted)
 
     def tagged(self, kind: SubjectKind, *pages: dict[str, str]) -> None:
@@ -252,7 +255,7 @@ def test_a_principal_is_read_as_iam_describes_it(iam: Iam, kind: SubjectKind) ->
     iam.found(kind)
     iam.tagged(kind, {"SecurityApproved": "true", "Team": "a b"})
     iam.attached(kind, [ADMIN, READ_ONLY])
-    has_tags = kind is not SubjectKind.GROUP
+    can_have_more = kind is not SubjectKind.GROUP
     assert iam.identities.read(Subject(kind, "someone")) == Principal(
         kind=kind,
         name="Someone",
@@ -260,8 +263,9 @@ def test_a_principal_is_read_as_iam_describes_it(iam: Iam, kind: SubjectKind) ->
         unique_id="AIDAEXAMPLEEXAMPLE00",
         path="/team/",
         created=NOW,
-        tags={"SecurityApproved": "true", "Team": "a b"} if has_tags else {},
+        tags={"SecurityApproved": "true", "Team": "a b"} if can_have_more else {},
         policy_arns=frozenset({ADMIN, READ_ONLY}),
+        boundary_arn=LIMITS if can_have_more else "",
     )
 
 

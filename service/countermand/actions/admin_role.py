@@ -5,10 +5,11 @@ from collections.abc import Iterable
 from countermand.core.errors import Gone
 from countermand.core.model import SubjectKind
 from countermand.core.policydoc import Holder
+from countermand.live import boundary_of
 from countermand.policies import demand_risk, held_reads, judge_held
 from countermand.ports import Cloud
 
-READS = held_reads(SubjectKind.ROLE)
+READS = ("iam:GetRole", *held_reads(SubjectKind.ROLE))
 
 
 def demand_admin(cloud: Cloud, role_arns: Iterable[str]) -> dict[str, str]:
@@ -19,7 +20,8 @@ def demand_admin(cloud: Cloud, role_arns: Iterable[str]) -> dict[str, str]:
     for arn in role_arns:
         try:
             name = arn.rpartition("/")[2]
-            there.append(judge_held(cloud, SubjectKind.ROLE, name, Holder.of(arn)))
+            boundary = boundary_of(cloud.call("iam:GetRole", RoleName=name)["Role"])
+            there.append(judge_held(cloud, SubjectKind.ROLE, name, Holder.of(arn), boundary))
         except Gone:
             continue
     demand_risk("role", there)

@@ -40,7 +40,8 @@ class RemoveUserFromGroup:
             return None
         group_arn = f"{principal.arn.partition(':user/')[0]}:group/{group}"
         holder = Holder(principal.arn.split(":")[4], principal.arn, group_arns=(group_arn,))
-        demand_risk("group", [judge_held(cloud, SubjectKind.GROUP, group, holder)])
+        judgement = judge_held(cloud, SubjectKind.GROUP, group, holder, principal.boundary_arn)
+        demand_risk("group", [judgement])
         return {"user_name": principal.name, "group_name": group}
 
     def apply(self, cloud: Cloud, params: Mapping[str, str]) -> bool:

@@ -4,10 +4,11 @@ import json
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from countermand.core.errors import CannotRestore, Gone
+from countermand.core.errors import CannotRestore, Gone, Harmless
 from countermand.core.model import Finding, Principal, SubjectKind
 from countermand.core.policydoc import Holder, judge_policies
 from countermand.core.rule import PREVIOUS
+from countermand.policies import PERMISSIONS, ManagedPolicies
 from countermand.ports import Cloud
 
 
@@ -36,7 +37,7 @@ class RestoreInlinePolicy:
 
     @property
     def read_permissions(self) -> tuple[str, ...]:
-        return (f"iam:Get{self._entity}Policy",)
+        return (f"iam:Get{self._entity}Policy", *PERMISSIONS)
 
     @property
     def permissions(self) -> tuple[str, ...]:
@@ -60,6 +61,9 @@ class RestoreInlinePolicy:
         name, holder = params["policy_name"], Holder.of(principal.arn)
         if not judge_policies({name: document}, holder).claim.is_risk:
             return None
+        boundary = ManagedPolicies(cloud).boundary(principal.boundary_arn)
+        if not judge_policies({name: document}, holder, boundary).claim.is_risk:
+            raise Harmless(f"The permissions boundary of the {self.kind} holds the policy back")
         previous = params["previous_document"]
         if previous and judge_policies({name: previous}, holder).claim.is_risk:
             raise CannotRestore("the policy before it granted administrator rights too")

@@ -11,6 +11,7 @@ from botocore.exceptions import ClientError
 
 from countermand.aws.errors import error_code, translated
 from countermand.core.model import Principal, Subject, SubjectKind
+from countermand.live import boundary_of
 
 PERMISSIONS = {
     SubjectKind.USER: ("iam:GetUser", "iam:ListUserTags", "iam:ListAttachedUserPolicies"),
@@ -103,4 +104,5 @@ def _principal(
         created=entity["CreateDate"],
         tags={tag["Key"]: tag["Value"] for tag in tags},
         policy_arns=frozenset(policy["PolicyArn"] for policy in attached),
+        boundary_arn=boundary_of(entity),
     )

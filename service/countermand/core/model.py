@@ -225,6 +225,8 @@ class Principal:
     """Groups have none: IAM cannot tag them."""
     policy_arns: frozenset[str] = frozenset()
     """Managed policies attached directly."""
+    boundary_arn: str = ""
+    """Of the permissions boundary; groups never have one."""
 
 
 @value
