@@ -96,18 +96,28 @@ def _alternatives(
     if depth > _DEEPEST:
         raise PatternError(f"{where}: more than {_DEEPEST} levels")
     factors: list[list[_Tree]] = []
+    combinations = 1
     for key, value in pattern.items():
-        if key == "$or":
-            factors.append(_or(value, f"{where}.$or", depth))
-        elif in_or and key in _RESERVED:
-            raise PatternError(f"{where}.{key}: an operator, and no name of a field inside of $or")
-        elif isinstance(value, Mapping):
-            inner = _alternatives(value, _place(key, where), depth + 1, in_or=in_or)
-            factors.append([{key: tree} for tree in inner])
-        else:
-            factors.append([{key: _compile_leaf(value, _place(key, where))}])
-        _refuse_too_many(factors, where)
+        factors.append(_factor(key, value, where, depth, in_or=in_or))
+        combinations *= len(factors[-1])
+        if combinations > _MOST_ALTERNATIVES:
+            raise PatternError(f"{where}: $or makes more than {_MOST_ALTERNATIVES} combinations")
     return [_merged(choice, where) for choice in product(*factors)]
+
+
+def _factor(key: object, value: object, where: str, depth: int, *, in_or: bool) -> list[_Tree]:
+    """What one key says, as alternatives."""
+    if key == "$or":
+        return _or(value, f"{where}.$or", depth)
+    if not isinstance(key, str) or "." in key:
+        raise PatternError(f"{where}.{key}: the name of a field is a text without dots")
+    place = f"{where}.{key}"
+    if in_or and key in _RESERVED:
+        raise PatternError(f"{place}: an operator, and no name of a field inside of $or")
+    if isinstance(value, Mapping):
+        inner = _alternatives(value, place, depth + 1, in_or=in_or)
+        return [{key: tree} for tree in inner]
+    return [{key: _compile_leaf(value, place)}]
 
 
 def _or(value: object, where: str, depth: int) -> list[_Tree]:
@@ -118,20 +128,6 @@ def _or(value: object, where: str, depth: int) -> list[_Tree]:
         for index, alternative in enumerate(value)
         for tree in _alternatives(alternative, f"{where}[{index}]", depth + 1, in_or=True)
     ]
-
-
-def _place(key: object, where: str) -> str:
-    if not isinstance(key, str) or "." in key:
-        raise PatternError(f"{where}.{key}: the name of a field is a text without dots")
-    return f"{where}.{key}"
-
-
-def _refuse_too_many(factors: Sequence[Sequence[_Tree]], where: str) -> None:
-    number = 1
-    for factor in factors:
-        number *= len(factor)
-    if number > _MOST_ALTERNATIVES:
-        raise PatternError(f"{where}: $or makes more than {_MOST_ALTERNATIVES} combinations")
 
 
 def _merged(trees: Sequence[_Tree], where: str) -> _Tree:
