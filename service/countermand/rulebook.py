@@ -4,10 +4,12 @@ The YAML is read as data only (no tags, no duplicate keys), checked by the schem
 compiled, and its remediation looked up among the actions.
 """
 
+import re
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import replace
 from pathlib import Path
+from stat import S_ISREG
 from typing import Any
 
 import yaml
@@ -41,7 +43,7 @@ class Override(BaseModel):
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 
-    enabled: bool = True
+    enabled: bool = Field(default=True, strict=True)
     severity: Severity | None = None
     mode: Mode | None = Field(
         default=None, description="Replaces the rule's own limit; the service's mode still caps it."
@@ -81,7 +83,6 @@ class Rulebook:
         seen = self._look()
         if seen == self._seen and self._wrong is None and not asked:
             return
-        self._seen = seen
         try:
             self.rules = self._load()
         except ConfigError as error:
@@ -91,6 +92,7 @@ class Rulebook:
         else:
             self._wrong = None
             log.info("Rules read anew", rules=len(self.rules))
+        self._seen = seen
         self._show()
 
     def _load(self) -> RuleSet:
@@ -154,7 +156,11 @@ def _unknown_steps(found: Mapping[str, tuple[Path, Rule | Correlation]]) -> Iter
 
 def _files(folder: Path, errors: list[str]) -> list[Path]:
     files = sorted(folder.glob("*.yaml"))
-    size = sum(path.stat().st_size for path in files if path.is_file())
+    size = sum(_size(path) for path in files)
+    errors.extend(
+        f"{path}: not read as a rule: the name must end in .yaml"
+        for path in sorted(folder.glob("*.yml"))
+    )
     if not files:
         errors.append(f"{folder}: no rule files (*.yaml) in here")
     elif size > _LARGEST_FOLDER_BYTES:
@@ -163,13 +169,22 @@ def _files(folder: Path, errors: list[str]) -> list[Path]:
     return files
 
 
+def _size(path: Path) -> int:
+    try:
+        return path.stat().st_size
+    except OSError:
+        return 0  # reading it tells why
+
+
 def _overridden[R: (Rule | Correlation)](
     rules: dict[str, R], path: Path, errors: list[str]
 ) -> dict[str, R]:
     changed = dict(rules)
     try:
         node, document = _read(path)
-        wanted = TypeAdapter(dict[str, Override]).validate_python(document or {})
+        wanted = TypeAdapter(dict[str, Override]).validate_python(
+            {} if document is None else document
+        )
     except ConfigError as error:
         errors.append(str(error))
         return changed
@@ -207,8 +222,7 @@ def load_rule(path: Path, actions: Mapping[str, Action]) -> Rule | Correlation:
     except ValidationError as error:
         raise ConfigError("\n".join(_lines(path, node, error))) from error
     except PatternError as error:
-        where = str(error).partition(":")[0]
-        line = _line(node, tuple(where.split(".")))
+        line = _line(node, _parts(str(error).partition(":")[0]))
         raise ConfigError(f"{path}:{line}: {error}") from error
     if rule.id != path.stem:
         line = _line(node, ("id",))
@@ -222,7 +236,10 @@ def load_rule(path: Path, actions: Mapping[str, Action]) -> Rule | Correlation:
 
 def _read(path: Path) -> tuple[yaml.Node | None, Any]:
     try:
-        if path.stat().st_size > _LARGEST_FILE_BYTES:
+        stat = path.stat()
+        if not S_ISREG(stat.st_mode):  # a pipe would be waited for
+            raise ConfigError(f"{path}: not readable as YAML: no plain file")
+        if stat.st_size > _LARGEST_FILE_BYTES:
             raise ConfigError(f"{path}: more than {_LARGEST_FILE_BYTES} bytes")
         node = yaml.compose(path.read_text(encoding="utf-8"), Loader=_SafeLoader)
         return node, _SafeLoader("").construct_document(node) if node else None
@@ -259,6 +276,12 @@ def _lines(path: Path, node: yaml.Node | None, error: ValidationError) -> Iterat
         yield f"{path}:{line}: {where}: {problem['msg']}"
 
 
+def _parts(place: str) -> tuple[int | str, ...]:
+    """`when.$or[1].detail` as the keys and numbers that lead there."""
+    parts = re.findall(r"[^.\[\]]+", place)
+    return tuple(int(part) if part.isdecimal() else part for part in parts)
+
+
 def _line(node: yaml.Node | None, location: tuple[int | str, ...]) -> int:
     line = 1
     for part in location:
@@ -267,7 +290,7 @@ def _line(node: yaml.Node | None, location: tuple[int | str, ...]) -> int:
             if not found:
                 break
             line, node = found[0][0].start_mark.line + 1, found[0][1]
-        elif isinstance(node, yaml.SequenceNode) and isinstance(part, int):
+        elif isinstance(node, yaml.SequenceNode) and part in range(len(node.value)):
             node = node.value[part]
             line = node.start_mark.line + 1
     return line

@@ -3,7 +3,7 @@
 Each disagreement is listed here with what AWS documents. The pages are
 https://docs.aws.amazon.com/eventbridge/latest/userguide/eb-create-pattern-operators.html,
 https://docs.aws.amazon.com/eventbridge/latest/userguide/eb-event-patterns-arrays.html and the
-README of https://github.com/aws/event-ruler, which EventBridge runs.
+README and code of https://github.com/aws/event-ruler, which EventBridge runs.
 """
 
 import json
@@ -52,7 +52,10 @@ WILDCARD = "a wildcard stands for zero or more characters; a backslash takes its
 ELEMENT = "what a pattern says about the objects in a list must hold for one of them"
 LEAVES = "exists is about leaves, and an empty list has none"
 LISTS = "the elements of a list, of whatever depth, are the values of its field"
-ADDRESS = "cidr is about addresses, which are texts"
+ADDRESS = "cidr is about addresses, which are texts: of four numbers or of digits and colons"
+HOST = "of the address in a cidr only the leading bits count"
+DECIMALS = "numeric is exact to six decimals; a number with more is none (ComparableNumber.java)"
+LETTERS = "case is ignored for each character by itself (EqualsIgnoreCaseParser.java)"
 DISAGREEMENTS = {
     "LocalStack": {
         "true is not 1": JSON_TYPES,
@@ -71,6 +74,13 @@ DISAGREEMENTS = {
         "the object has it": ELEMENT,
         "one object for what $or says too": ELEMENT,
         "a number in place of an address": ADDRESS,
+        "an address with a zone": ADDRESS,
+        "an address in both notations": ADDRESS,
+        "a host with its network": HOST,
+        "a number with seven decimals": DECIMALS,
+        "a sigma at the end": LETTERS,
+        "a sigma no longer at the end": LETTERS,
+        "a sigma alone": LETTERS,
     },
     "moto": {
         "true is not 1": JSON_TYPES,
@@ -88,6 +98,13 @@ DISAGREEMENTS = {
         "objects in a list in a list": LISTS,
         "one object with what $or says too": LISTS,
         "a number in place of an address": ADDRESS,
+        "an address with a zone": ADDRESS,
+        "an address in both notations": ADDRESS,
+        "a host with its network": HOST,
+        "a number with seven decimals": DECIMALS,
+        "a sigma at the end": LETTERS,
+        "a sigma no longer at the end": LETTERS,
+        "a sigma alone": LETTERS,
     },
 }
 

@@ -1,12 +1,16 @@
 """Bad rule files stop start-up and say where they are bad; later they leave what was in force."""
 
+import json
 import os
 from pathlib import Path
 
 import pytest
+import yaml
+from jsonschema import Draft202012Validator
 from structlog.testing import capture_logs
 
 from countermand.actions import ALL
+from countermand.catalogue import rule_schema
 from countermand.core.errors import ConfigError
 from countermand.core.model import Mode, Severity
 from countermand.core.rule import Rule
@@ -77,6 +81,8 @@ def test_other_files_in_the_folder_are_no_rules(tmp_path: Path) -> None:
         ("{user: detail.requestParameters.userName}", "{}", 12, "subject"),
         ("remediate: detach_user_policy", "mode: brave", 14, "mode"),
         ("remediate: detach_user_policy", "remediate: [detach_user_policy]", 14, "remediate"),
+        ("remediate: detach_user_policy", "reads: 1", 14, "reads"),
+        ("remediate: detach_user_policy", "reads: 'yes'", 14, "reads"),
         ("title: Something happened\n", "", 1, "title"),
     ],
 )
@@ -141,6 +147,18 @@ def test_a_key_that_stands_twice_deep_inside_is_refused_too(tmp_path: Path) -> N
             "id: another_name",
             1,
             "id: is 'another_name', must be the name",
+        ),
+        (
+            "  detail:\n",
+            "  $or:\n  - detail: {a: [x]}\n  - detail:\n      b: [{wildcard: '**'}]\n  detail:\n",
+            12,
+            "when.$or[1].detail.b.wildcard: two wildcards in a row",
+        ),
+        (
+            "eventName: [AttachUserPolicy]",
+            "a: [x]\n    a[9]: x",
+            11,
+            "when.detail.a[9]: needs a list",
         ),
     ],
 )
@@ -225,6 +243,95 @@ def test_a_folder_in_the_place_of_a_file_is_refused(tmp_path: Path) -> None:
     (tmp_path / "folder.yaml").mkdir()
     with pytest.raises(ConfigError, match="not readable"):
         load_rules(ALL, tmp_path)
+
+
+@pytest.mark.timeout(10)
+def test_a_pipe_in_the_place_of_a_file_is_refused_and_does_not_hang(tmp_path: Path) -> None:
+    os.mkfifo(tmp_path / "pipe.yaml")
+    with pytest.raises(ConfigError, match=r"pipe.yaml: not readable as YAML: no plain file"):
+        load_rules(ALL, tmp_path)
+
+
+def test_a_file_that_went_away_meanwhile_is_refused(tmp_path: Path) -> None:
+    written(tmp_path, GOOD)
+    (tmp_path / "gone.yaml").symlink_to("nowhere")
+    (tmp_path / "round.yaml").symlink_to("round.yaml")
+    with pytest.raises(ConfigError) as error:
+        load_rules(ALL, tmp_path)
+    assert "gone.yaml: not readable" in str(error.value)
+    assert "round.yaml: not readable" in str(error.value)
+
+
+def test_files_that_may_not_be_looked_at_are_refused(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path = written(tmp_path, GOOD)
+    look = Path.stat
+
+    def closed(self: Path, *, follow_symlinks: bool = True) -> os.stat_result:
+        if self == path:
+            raise PermissionError(13, "Permission denied", str(self))
+        return look(self, follow_symlinks=follow_symlinks)
+
+    monkeypatch.setattr(Path, "stat", closed)
+    with pytest.raises(ConfigError, match="Permission denied"):
+        load_rules(ALL, tmp_path)
+
+
+def test_a_rule_file_whose_name_ends_otherwise_is_not_passed_over_in_silence(
+    tmp_path: Path,
+) -> None:
+    written(tmp_path, GOOD)
+    other = written(tmp_path, GOOD, "other_happened.yml")
+    with pytest.raises(ConfigError, match=r"must end in \.yaml") as error:
+        load_rules(ALL, tmp_path)
+    assert str(error.value).startswith(f"{other}: ")
+
+
+@pytest.mark.parametrize("text", ["[]", "false", "0", "''", "7", "[something_happened]"])
+def test_overrides_that_are_no_mapping_are_refused(tmp_path: Path, text: str) -> None:
+    written(tmp_path, GOOD)
+    overrides = written(tmp_path, text, "overrides")
+    with pytest.raises(ConfigError, match="valid dictionary") as error:
+        load_rules(ALL, tmp_path, overrides=overrides)
+    assert str(error.value).startswith(f"{overrides}:1: the file: ")
+
+
+@pytest.mark.parametrize("text", ["", "# nothing yet", "null", "{}"])
+def test_overrides_may_be_empty(tmp_path: Path, text: str) -> None:
+    written(tmp_path, GOOD)
+    assert len(load_rules(ALL, tmp_path, overrides=written(tmp_path, text, "overrides"))) == 1
+
+
+def test_a_switch_is_true_or_false_and_nothing_like_it(tmp_path: Path) -> None:
+    written(tmp_path, GOOD)
+    overrides = written(tmp_path, "something_happened:\n  enabled: 'off'\n", "overrides")
+    with pytest.raises(ConfigError, match=r":2: something_happened\.enabled: .*boolean"):
+        load_rules(ALL, tmp_path, overrides=overrides)
+
+
+@pytest.mark.parametrize(
+    ("old", "new"),
+    [
+        ("severity: high", "severity: dreadful"),
+        ("title: Something happened", "title: 7"),
+        ("{user: detail.requestParameters.userName}", "{user: []}"),
+        ("{user: detail.requestParameters.userName}", "{user: userName}"),
+        ("{user: detail.requestParameters.userName}", f"{{user: [{', '.join(['detail.a'] * 6)}]}}"),
+        ("remediate: detach_user_policy", "reads: 1"),
+        ("remediate: detach_user_policy", "unknown: 1"),
+        ("remediate: detach_user_policy", "mode: brave"),
+    ],
+)
+def test_what_the_loader_refuses_an_editor_marks_by_the_published_schema(
+    tmp_path: Path, old: str, new: str
+) -> None:
+    schema = Draft202012Validator(json.loads(rule_schema()))
+    assert schema.is_valid(yaml.safe_load(GOOD))
+    assert schema.is_valid(yaml.safe_load(STORY))
+    text = GOOD.replace(old, new)
+    refusal(written(tmp_path, text))
+    assert not schema.is_valid(yaml.safe_load(text))
 
 
 def test_every_mistake_of_every_file_is_reported_at_once(tmp_path: Path) -> None:
@@ -346,6 +453,23 @@ def test_mending_the_file_ends_the_alarm(tmp_path: Path) -> None:
     assert not stale(metrics)
 
 
+def test_what_could_not_be_read_for_a_bug_is_tried_again(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    rulebook, _ = mounted(tmp_path)
+    written(tmp_path, GOOD.replace("severity: high", "severity: medium"))
+
+    def broken(*_: object, **__: object) -> None:
+        raise MemoryError
+
+    with monkeypatch.context() as once:
+        once.setattr("countermand.rulebook.load_rules", broken)
+        with pytest.raises(MemoryError):
+            rulebook.refresh()
+    rulebook.refresh()
+    assert [rule.severity for rule in rulebook.rules.rules] == [Severity.MEDIUM]
+
+
 def test_unchanged_files_are_read_anew_only_when_asked(tmp_path: Path) -> None:
     rulebook, _ = mounted(tmp_path)
     before = rulebook.rules
@@ -395,6 +519,8 @@ def test_a_rule_about_several_events_stands_beside_the_others(tmp_path: Path) ->
         ("  steps:", "  denied_calls: 5\n  steps:", 8, "correlate"),
         ("correlate:", "when: {}\ncorrelate:", 8, "when"),
         ("  steps:", "  denied_calls: 1\n  steps:", 11, "correlate.denied_calls"),
+        ("within_minutes: 10", "within_minutes: '10'", 10, "correlate.within_minutes"),
+        ("within_minutes: 10", "within_minutes: yes", 10, "correlate.within_minutes"),
     ],
 )
 def test_what_is_wrong_in_it_is_named_with_file_and_line(

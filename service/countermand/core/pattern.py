@@ -5,7 +5,7 @@ r"""The EventBridge event pattern language: one text routes an event in AWS and 
     {"equals-ignore-case": "a"}  {"wildcard": "a*"} of a text; `\*` and `\\` stand for themselves
     {"anything-but": X}                             a value, a list of values, or one of the four
                                                     above with one text or a list of texts
-    {"numeric": [">", 0, "<=", 5]}                  of a number, within 5e9 either way
+    {"numeric": [">", 0, "<=", 5]}                  of a number: 5e9 either way, six decimals
     {"cidr": "10.0.0.0/8"}                          of an address, version 4 or 6
     {"exists": true}                                whether there is a value at all
     {"$or": [{...}, {...}]}                         in the place of a field, at any depth
@@ -14,6 +14,8 @@ r"""The EventBridge event pattern language: one text routes an event in AWS and 
 - A list in the event matches when one of its elements does. Among objects in a list, one and the
   same element must match everything that the pattern says below it.
 - Only values exist: to `exists`, an object and an empty list are as a field that is not there.
+  Each object in a list is asked for itself. AWS goes through the fields by name, and asks all the
+  objects of a list at once whether a field is absent that comes before the others there.
 - `1` and `1.0` are not the same, except to `numeric` and `anything-but`.
 
 A pattern is compiled once, into nested closures that are then only called. What AWS refuses is
@@ -24,10 +26,12 @@ https://docs.aws.amazon.com/eventbridge/latest/userguide/eb-create-pattern-opera
 https://github.com/aws/event-ruler (what EventBridge runs, by its makers)
 """
 
+import re
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from ipaddress import ip_address, ip_network
 from itertools import product
-from typing import Any
+from math import isfinite
+from typing import Any, TypeGuard
 
 type Matcher = Callable[[Any], bool]
 """Of a part of an event: of whatever is there, or of `_MISSING`."""
@@ -37,6 +41,7 @@ type Test = Callable[[Any], bool]
 _MISSING = object()
 _NOTHING: Mapping[str, Any] = {}
 _LARGEST_NUMBER = 5e9
+_MOST_DECIMALS = 6
 _MOST_ALTERNATIVES = 1000
 _DEEPEST = 50
 _COMPARISONS: Mapping[str, Callable[[float, float], bool]] = {
@@ -78,7 +83,9 @@ type _Tree = dict[str, "_Tree | Matcher"]
 """An object of a pattern without `$or`, its leaves compiled."""
 
 
-def _alternatives(pattern: object, where: str, depth: int = 0) -> list[_Tree]:
+def _alternatives(
+    pattern: object, where: str, depth: int = 0, *, in_or: bool = False
+) -> list[_Tree]:
     """The objects without `$or` that together mean the pattern.
 
     They are spread over the whole pattern, not asked where they stand: what one says about the
@@ -89,44 +96,38 @@ def _alternatives(pattern: object, where: str, depth: int = 0) -> list[_Tree]:
     if depth > _DEEPEST:
         raise PatternError(f"{where}: more than {_DEEPEST} levels")
     factors: list[list[_Tree]] = []
+    combinations = 1
     for key, value in pattern.items():
-        if key == "$or":
-            factors.append(_or(value, f"{where}.$or", depth))
-        else:
-            factors.append(_field(key, value, where, depth))
-        _refuse_too_many(factors, where)
+        factors.append(_factor(key, value, where, depth, in_or=in_or))
+        combinations *= len(factors[-1])
+        if combinations > _MOST_ALTERNATIVES:
+            raise PatternError(f"{where}: $or makes more than {_MOST_ALTERNATIVES} combinations")
     return [_merged(choice, where) for choice in product(*factors)]
+
+
+def _factor(key: object, value: object, where: str, depth: int, *, in_or: bool) -> list[_Tree]:
+    """What one key says, as alternatives."""
+    if key == "$or":
+        return _or(value, f"{where}.$or", depth)
+    if not isinstance(key, str) or "." in key:
+        raise PatternError(f"{where}.{key}: the name of a field is a text without dots")
+    place = f"{where}.{key}"
+    if in_or and key in _RESERVED:
+        raise PatternError(f"{place}: an operator, and no name of a field inside of $or")
+    if isinstance(value, Mapping):
+        inner = _alternatives(value, place, depth + 1, in_or=in_or)
+        return [{key: tree} for tree in inner]
+    return [{key: _compile_leaf(value, place)}]
 
 
 def _or(value: object, where: str, depth: int) -> list[_Tree]:
     if not isinstance(value, list) or len(value) < 2:  # noqa: PLR2004
         raise PatternError(f"{where}: needs a list of at least two patterns")
-    for index, alternative in enumerate(value):
-        reserved = _RESERVED.intersection(alternative if isinstance(alternative, Mapping) else ())
-        if reserved:
-            name = min(reserved)
-            raise PatternError(f"{where}[{index}].{name}: an operator, and no name of a field here")
     return [
         tree
         for index, alternative in enumerate(value)
-        for tree in _alternatives(alternative, f"{where}[{index}]", depth + 1)
+        for tree in _alternatives(alternative, f"{where}[{index}]", depth + 1, in_or=True)
     ]
-
-
-def _field(key: object, value: object, where: str, depth: int) -> list[_Tree]:
-    if not isinstance(key, str) or "." in key:
-        raise PatternError(f"{where}.{key}: the name of a field is a text without dots")
-    if isinstance(value, Mapping):
-        return [{key: tree} for tree in _alternatives(value, f"{where}.{key}", depth + 1)]
-    return [{key: _compile_leaf(value, f"{where}.{key}")}]
-
-
-def _refuse_too_many(factors: Sequence[Sequence[_Tree]], where: str) -> None:
-    number = 1
-    for factor in factors:
-        number *= len(factor)
-    if number > _MOST_ALTERNATIVES:
-        raise PatternError(f"{where}: $or makes more than {_MOST_ALTERNATIVES} combinations")
 
 
 def _merged(trees: Sequence[_Tree], where: str) -> _Tree:
@@ -184,10 +185,8 @@ def _compile_leaf(values: object, where: str) -> Matcher:
         if isinstance(value, Mapping):
             name, argument = _operator(value, where)
             arguments.setdefault(name, []).append(argument)
-        elif value is None or isinstance(value, bool | int | float):
-            others.add((type(value), value))  # in JSON true is not 1, in Python it is
-        elif not isinstance(value, str):
-            raise PatternError(f"{where}: a {type(value).__name__} inside the list of values")
+        elif type(value) is not str:
+            others.add((type(value), _plain(value, where)))  # in JSON true is not 1, here it is
     exists = _exists(arguments.pop("exists", []), f"{where}.exists")
     if not others and not arguments and not exists:
         return _among_texts(texts)
@@ -195,6 +194,14 @@ def _compile_leaf(values: object, where: str) -> Matcher:
     if True in exists:
         tests.append(lambda _: True)
     return _lifted(_test_of(texts, frozenset(others), tests), absent=False in exists)
+
+
+def _plain(value: object, where: str) -> object:
+    if value is not None and not isinstance(value, bool | int | float):
+        raise PatternError(f"{where}: a {type(value).__name__} inside the list of values")
+    if isinstance(value, float) and not isfinite(value):
+        raise PatternError(f"{where}: {value} is no number of JSON")
+    return value
 
 
 def _operator(item: Mapping[str, Any], where: str) -> tuple[str, Any]:
@@ -280,7 +287,7 @@ def _prefix(arguments: list[Any], where: str) -> Test:
     if not lower:
         return lambda value: type(value) is str and value.startswith(exact)
     return lambda value: (
-        type(value) is str and (value.startswith(exact) or value.lower().startswith(lower))
+        type(value) is str and (value.startswith(exact) or _lower(value).startswith(lower))
     )
 
 
@@ -289,7 +296,7 @@ def _suffix(arguments: list[Any], where: str) -> Test:
     if not lower:
         return lambda value: type(value) is str and value.endswith(exact)
     return lambda value: (
-        type(value) is str and (value.endswith(exact) or value.lower().endswith(lower))
+        type(value) is str and (value.endswith(exact) or _lower(value).endswith(lower))
     )
 
 
@@ -301,15 +308,23 @@ def _affixes(arguments: list[Any], where: str) -> tuple[tuple[str, ...], tuple[s
             if set(argument) != {"equals-ignore-case"}:
                 raise PatternError(f"{where}: needs a text, or an object with equals-ignore-case")
             text = _text(argument["equals-ignore-case"], f"{where}.equals-ignore-case")
-            lower.append(text.lower())
+            lower.append(_lower(text))
         else:
             exact.append(_text(argument, where))
     return tuple(exact), tuple(lower)
 
 
 def _equals_ignore_case(arguments: list[Any], where: str) -> Test:
-    wanted = frozenset(_text(argument, where).lower() for argument in arguments)
-    return lambda value: type(value) is str and value.lower() in wanted
+    wanted = frozenset(_lower(_text(argument, where)) for argument in arguments)
+    return lambda value: type(value) is str and _lower(value) in wanted
+
+
+_SIGMA = "\N{GREEK CAPITAL LETTER SIGMA}"
+
+
+def _lower(text: str) -> str:
+    """Each character for itself: Python makes another letter of a sigma that ends a word."""
+    return text.replace(_SIGMA, _SIGMA.lower()).lower()
 
 
 def _wildcard(arguments: list[Any], where: str) -> Test:
@@ -364,8 +379,7 @@ def _segments(text: str, where: str) -> Iterator[str]:
 def _numeric(arguments: list[Any], where: str) -> Test:
     ranges = tuple(_range(argument, where) for argument in arguments)
     return lambda value: (
-        type(value) in {int, float}
-        and -_LARGEST_NUMBER <= value <= _LARGEST_NUMBER
+        _is_comparable(value)
         and any(all(holds(value, bound) for holds, bound in one) for one in ranges)
     )
 
@@ -388,17 +402,25 @@ def _range(
     )
 
 
-def _number(value: object, where: str) -> float:
-    if type(value) not in {int, float} or not -_LARGEST_NUMBER <= value <= _LARGEST_NUMBER:  # type: ignore[operator]
-        raise PatternError(f"{where}: needs numbers from -5e9 to 5e9")
-    return value  # type: ignore[return-value]
+def _number(value: Any, where: str) -> float:  # noqa: ANN401
+    if not _is_comparable(value):
+        raise PatternError(f"{where}: needs numbers from -5e9 to 5e9, of at most six decimals")
+    return value
+
+
+def _is_comparable(value: Any) -> TypeGuard[float]:  # noqa: ANN401
+    return (
+        type(value) in {int, float}
+        and -_LARGEST_NUMBER <= value <= _LARGEST_NUMBER
+        and round(value, _MOST_DECIMALS) == value
+    )
 
 
 def _cidr(arguments: list[Any], where: str) -> Test:
     networks = tuple(_network(_text(argument, where), where) for argument in arguments)
 
     def test(value: Any) -> bool:  # noqa: ANN401
-        if type(value) is not str or len(value) > _LONGEST_ADDRESS:
+        if type(value) is not str or _ADDRESS.fullmatch(value) is None:
             return False
         try:
             address = ip_address(value)
@@ -409,14 +431,15 @@ def _cidr(arguments: list[Any], where: str) -> Test:
     return test
 
 
-_LONGEST_ADDRESS = 45
-"""Characters of an address of version 6 that ends in one of version 4."""
+_ADDRESS = re.compile(r"[0-9.]{7,15}|[0-9A-Fa-f:]{2,39}")
+"""One notation or the other, without a zone: Python reads more than event-ruler does."""
 
 
 def _network(text: str, where: str) -> Any:  # noqa: ANN401  either version
-    bits = text.partition("/")[2]
+    address, _, bits = text.partition("/")
+    plain = _ADDRESS.fullmatch(address) and bits.isascii() and bits.isdigit()
     try:
-        network = ip_network(text, strict=False) if bits.isascii() and bits.isdigit() else None
+        network = ip_network(text, strict=False) if plain else None
     except ValueError:
         network = None
     if network is None:
@@ -440,15 +463,20 @@ def _forbidden(argument: object, where: str) -> Test:
             raise PatternError(f"{where}: needs a value, a list of values, {' or '.join(_NEGATED)}")
         ((name, inner),) = argument.items()
         texts = inner if isinstance(inner, list) else [inner]
-        if not texts or not all(isinstance(text, str) and text for text in texts):
-            raise PatternError(f"{where}.{name}: needs a text that is not empty, or a list of such")
+        if not texts or not all(isinstance(text, str) for text in texts):
+            raise PatternError(f"{where}.{name}: needs a text, or a list of texts")
+        if "" in texts and name in {"prefix", "suffix"}:
+            raise PatternError(f"{where}.{name}: needs a text that is not empty")
         return _NEGATED[name](texts, f"{where}.{name}")
     values = argument if isinstance(argument, list) else [argument]
     kinds = {type(value) for value in values}
     if not kinds or not (kinds == {str} or kinds <= {int, float}):
         raise PatternError(f"{where}: needs texts or numbers, not both, and nothing else")
-    wanted, compared = frozenset(values), {str} if kinds == {str} else {int, float}
-    return lambda value: type(value) in compared and value in wanted
+    if kinds == {str}:
+        wanted = frozenset(values)
+        return lambda value: type(value) is str and value in wanted
+    numbers = frozenset(_number(value, where) for value in values)
+    return lambda value: type(value) in {int, float} and value in numbers
 
 
 def _text(argument: object, where: str) -> str:
@@ -469,5 +497,13 @@ _OPERATORS: Mapping[str, Callable[[list[Any], str], Test]] = {
     "numeric": _numeric,
     "cidr": _cidr,
 }
-_RESERVED = frozenset({*_OPERATORS, "exists", "exactly", "regex", *_COMPARISONS})
-"""Names of fields that event-ruler refuses inside of `$or`."""
+_RESERVED = frozenset(
+    {
+        *_OPERATORS,
+        *_COMPARISONS,
+        *("exists", "exactly", "regex", "html", "not-wildcard", "not-equals-ignore-case"),
+        *("date-after", "date-on-or-after", "date-before", "date-on-or-before", "in-date-range"),
+        *("ip-address-in-range", "ip-address-not-in-range"),
+    }
+)
+"""Names of fields that event-ruler refuses inside of `$or`, at any depth."""

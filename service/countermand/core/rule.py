@@ -29,12 +29,12 @@ _ROUTED = (("source",), ("detail-type",), ("detail", "eventSource"), ("detail", 
 _PATH = r"^detail(\.[A-Za-z0-9]+)+$"
 
 _Path = Annotated[str, Field(pattern=_PATH, max_length=200)]
+_SomePaths = Annotated[tuple[_Path, ...], Field(min_length=1, max_length=5)]
 _Paths = Annotated[
-    tuple[_Path, ...],
-    Field(min_length=1, max_length=5),
+    _SomePaths,
     BeforeValidator(
         lambda value: (value,) if isinstance(value, str) else value,
-        json_schema_input_type=_Path | tuple[_Path, ...],
+        json_schema_input_type=_Path | _SomePaths,
     ),
 ]
 
@@ -92,6 +92,7 @@ class RuleFile(_File):
     )
     reads: bool = Field(
         default=False,
+        strict=True,
         description="CloudTrail marks these events as readOnly, which EventBridge brings only to a "
         "bus rule in the state ENABLED_WITH_ALL_CLOUDTRAIL_MANAGEMENT_EVENTS. This rule then has "
         "one of its own, with `when` as its pattern: keep it narrow.",
@@ -154,7 +155,7 @@ class Correlate(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True)
 
     by: By
-    within_minutes: int = Field(ge=1, le=1440)
+    within_minutes: int = Field(ge=1, le=1440, strict=True)
     steps: tuple[Annotated[tuple[str, ...], Field(min_length=1)], ...] = Field(
         default=(),
         max_length=10,
@@ -165,6 +166,7 @@ class Correlate(BaseModel):
         default=None,
         ge=2,
         le=100,
+        strict=True,
         description="So many calls that any rule matched were denied for lack of a permission.",
     )
 
