@@ -19,6 +19,7 @@ from countermand.core.errors import ConfigError
 from countermand.core.model import Mode, Severity
 from countermand.core.pattern import PatternError
 from countermand.core.rule import (
+    PREVIOUS,
     Correlation,
     CorrelationFile,
     Rule,
@@ -227,11 +228,22 @@ def load_rule(path: Path, actions: Mapping[str, Action]) -> Rule | Correlation:
     if rule.id != path.stem:
         line = _line(node, ("id",))
         raise ConfigError(f"{path}:{line}: id: is {rule.id!r}, must be the name of the file")
-    if rule.remediation is not None and rule.remediation not in actions:
-        line, known = _line(node, ("remediate",)), ", ".join(sorted(actions))
-        what = f"unknown {rule.remediation!r}; known: {known}"
-        raise ConfigError(f"{path}:{line}: remediate: {what}")
+    if (wrong := _wrong_remediation(rule, actions)) is not None:
+        raise ConfigError(f"{path}:{_line(node, ('remediate',))}: remediate: {wrong}")
     return rule
+
+
+def _wrong_remediation(rule: Rule | Correlation, actions: Mapping[str, Action]) -> str | None:
+    if rule.remediation is None:
+        return None
+    if rule.remediation not in actions:
+        return f"unknown {rule.remediation!r}; known: {', '.join(sorted(actions))}"
+    if isinstance(rule, Correlation) or rule.file.check is not None:
+        return None  # a check may give more evidence than the file names
+    given = {name for name, _ in rule.evidence} | ({PREVIOUS} if rule.restores else set())
+    if missing := [name for name in actions[rule.remediation].needs if name not in given]:
+        return f"{rule.remediation} needs the evidence {', '.join(missing)}"
+    return None
 
 
 def _read(path: Path) -> tuple[yaml.Node | None, Any]:

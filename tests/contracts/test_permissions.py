@@ -539,9 +539,9 @@ def test_settings_of_the_whole_account_are_written_only_where_the_account_is_in_
 
 def test_a_write_whose_resource_is_not_known_is_refused(tmp_path: Path) -> None:
     text = (BUILT_IN / "trail_stopped.yaml").read_text()
-    changed = text.replace("start_logging", "detach_user_policy").replace("trail_stopped", "some")
+    changed = text.replace("start_logging", "delete_login_profile").replace("trail_stopped", "some")
     (tmp_path / "some.yaml").write_text(changed)
-    with pytest.raises(ConfigError, match="no resource is known for iam:DetachUserPolicy"):
+    with pytest.raises(ConfigError, match="no resource is known for iam:DeleteLoginProfile"):
         enforce_policy(load_rules(ALL, tmp_path), ALL, PLACES)
 
 

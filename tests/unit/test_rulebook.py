@@ -143,6 +143,12 @@ def test_a_key_that_stands_twice_deep_inside_is_refused_too(tmp_path: Path) -> N
             "remediate: unknown 'delete_account'; known: de",
         ),
         (
+            "check: policy_grants_admin",
+            "evidence: {user_name: detail.requestParameters.userName}",
+            14,
+            "remediate: detach_user_policy needs the evidence policy_arn",
+        ),
+        (
             "id: something_happened",
             "id: another_name",
             1,
