@@ -19,7 +19,7 @@ from countermand.core.model import Event, Facts, Finding, Principal, Subject
 from countermand.core.policydoc import Holder, Judgement, judge_policies
 from countermand.core.rule import PREVIOUS
 from countermand.history import History
-from countermand.policies import ManagedPolicies
+from countermand.policies import managed_policies
 from countermand.ports import Action, Clock, Cloud, Identities, Ledger
 
 
@@ -37,7 +37,7 @@ class FactReader:
     ) -> None:
         self._identities = identities
         self._cloud = cloud
-        self._policies = ManagedPolicies(cloud)
+        self._policies = managed_policies(cloud)
         self._actions = actions
         self._ledger = ledger
         self._history = history

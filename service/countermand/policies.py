@@ -3,6 +3,7 @@
 import threading
 from collections.abc import Iterable
 from dataclasses import replace
+from functools import lru_cache
 from typing import Any
 
 from countermand.core.errors import CannotRestore, Gone, Harmless, Transient
@@ -54,6 +55,14 @@ class ManagedPolicies:
             return None
 
 
+@lru_cache(maxsize=4)
+def managed_policies(cloud: Cloud) -> ManagedPolicies:
+    """One for all that read through the same cloud: each deployment of a function asks again about
+    the policies of its role.
+    """
+    return ManagedPolicies(cloud)
+
+
 def held_reads(kind: SubjectKind) -> tuple[str, ...]:
     """The permissions that `judge_held` needs."""
     entity = kind.capitalize()
@@ -76,7 +85,7 @@ def judge_held(
     attached = cloud.items(f"iam:ListAttached{entity}Policies", "AttachedPolicies", **who)
     arns = [policy["PolicyArn"] for policy in attached]
     names = cloud.items(f"iam:List{entity}Policies", "PolicyNames", **who)
-    managed = ManagedPolicies(cloud)
+    managed = managed_policies(cloud)
     try:
         documents = {arn: managed.document(arn) for arn in arns} | {
             name: cloud.call(f"iam:Get{entity}Policy", PolicyName=name, **who)["PolicyDocument"]

@@ -96,6 +96,10 @@ class Cloud(Protocol):
         """The same, one page in memory at a time: for what may be a whole account."""
         ...
 
+    def __hash__(self) -> int:
+        """By identity: what was read through one is kept for it."""
+        ...
+
 
 class Topic(Protocol):
     """SNS."""

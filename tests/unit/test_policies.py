@@ -3,7 +3,7 @@
 import pytest
 
 from countermand.core.errors import Gone, Transient
-from countermand.policies import ManagedPolicies
+from countermand.policies import ManagedPolicies, managed_policies
 from fakes import ACCOUNT, FakeIdentities
 
 ARN = f"arn:aws:iam::{ACCOUNT}:policy/innocent"
@@ -39,6 +39,15 @@ def test_a_policy_that_was_made_again_under_its_arn_is_another_one(iam: FakeIden
     iam.documents[ARN] = [ADMIN]
     assert iam.documents[ARN] is not before
     assert policies.document(ARN) == ADMIN
+
+
+def test_all_that_read_through_one_cloud_share_what_was_read(iam: FakeIdentities) -> None:
+    assert managed_policies(iam).document(ARN) == READ
+    assert managed_policies(iam).document(ARN) == READ
+    assert len(iam.called("iam:GetPolicyVersion")) == 1
+    other = FakeIdentities()
+    other.documents[ARN] = [ADMIN]
+    assert managed_policies(other).document(ARN) == ADMIN
 
 
 def test_a_policy_that_is_gone_is_told_as_gone(iam: FakeIdentities) -> None:

@@ -2,7 +2,7 @@
 
 from countermand.core.escalations import Claim
 from countermand.core.policydoc import Holder, Judgement, judge_policies
-from countermand.policies import PERMISSIONS, ManagedPolicies
+from countermand.policies import PERMISSIONS, managed_policies
 from countermand.ports import Cloud
 
 READS = (
@@ -23,7 +23,7 @@ def judge_permission_set(
     attached = cloud.items(
         "sso:ListManagedPoliciesInPermissionSet", "AttachedManagedPolicies", **which
     )
-    managed = ManagedPolicies(cloud)
+    managed = managed_policies(cloud)
     documents = {policy["Arn"]: managed.document(policy["Arn"]) for policy in attached}
     if inline := cloud.call("sso:GetInlinePolicyForPermissionSet", **which).get("InlinePolicy"):
         documents["inline policy"] = inline

@@ -8,7 +8,7 @@ from countermand.core.errors import CannotRestore, Gone, Harmless
 from countermand.core.model import Finding, Principal, SubjectKind
 from countermand.core.policydoc import Holder, judge_policies
 from countermand.core.rule import PREVIOUS
-from countermand.policies import PERMISSIONS, ManagedPolicies
+from countermand.policies import PERMISSIONS, managed_policies
 from countermand.ports import Cloud
 
 
@@ -61,7 +61,7 @@ class RestoreInlinePolicy:
         name, holder = params["policy_name"], Holder.of(principal.arn)
         if not judge_policies({name: document}, holder).claim.is_risk:
             return None
-        boundary = ManagedPolicies(cloud).boundary(principal.boundary_arn)
+        boundary = managed_policies(cloud).boundary(principal.boundary_arn)
         if not judge_policies({name: document}, holder, boundary).claim.is_risk:
             raise Harmless(f"The permissions boundary of the {self.kind} holds the policy back")
         previous = params["previous_document"]

@@ -9,7 +9,7 @@ from countermand.core.model import Finding, Principal, SubjectKind
 from countermand.core.policydoc import Holder, judge_policies
 from countermand.core.rule import PREVIOUS
 from countermand.live import boundary_of
-from countermand.policies import PERMISSIONS, ManagedPolicies
+from countermand.policies import PERMISSIONS, managed_policies
 from countermand.ports import Cloud
 
 
@@ -121,6 +121,6 @@ def _lets_through(cloud: Cloud, boundary: str, principal: Principal) -> int:
     """Place among the claims, of which the worst is 0; without a boundary, worse than that."""
     if not boundary:
         return -1
-    document = ManagedPolicies(cloud).document(boundary)
+    document = managed_policies(cloud).document(boundary)
     claim = judge_policies({"": document}, Holder.of(principal.arn)).claim
     return list(Claim).index(claim)
