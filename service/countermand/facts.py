@@ -19,8 +19,11 @@ from countermand.core.model import Event, Facts, Finding, Principal, Subject
 from countermand.core.policydoc import Holder, Judgement, judge_policies
 from countermand.core.rule import PREVIOUS
 from countermand.history import History
+from countermand.logs import get_logger
 from countermand.policies import managed_policies
 from countermand.ports import Action, Clock, Cloud, Identities, Ledger
+
+log = get_logger(__name__)
 
 
 class FactReader:
@@ -53,6 +56,10 @@ class FactReader:
             raise
         except CountermandError as error:
             return Facts(now=self._clock.now(), unreadable=str(error))
+        except Exception as error:
+            # A bug, or an answer of AWS without a field that it always had, may not silence it.
+            log.exception("Bug: the live state could not be read", rule_id=finding.rule_id)
+            return Facts(now=self._clock.now(), unreadable=f"bug: {type(error).__name__}")
 
     def _read(self, event: Event, finding: Finding, subject: Subject) -> Facts:
         principal = self._identities.read(subject) if subject.kind.is_principal else None

@@ -79,7 +79,7 @@ def test_the_own_policy_that_its_holder_may_rewrite_is_an_escalation(enforcing: 
 
 
 @pytest.mark.parametrize("call", ["iam:GetPolicy", "iam:GetPolicyVersion"])
-@pytest.mark.parametrize("error", [Transient("throttled"), Denied("not allowed")])
+@pytest.mark.parametrize("error", [Transient("throttled"), Denied("not allowed"), KeyError("x")])
 def test_a_document_that_cannot_be_read_is_told_as_unverified_and_tried_again(
     enforcing: Stage, call: str, error: Exception
 ) -> None:
