@@ -110,7 +110,7 @@ def test_a_role_that_only_looks_like_ours_is_not_ours() -> None:
 CONDITIONAL = Judgement(Claim.CONDITIONAL_ADMIN, "allows every action under a condition")
 UNREADABLE = Judgement(Claim.UNREADABLE, "cannot be read")
 AWS_ROLE = f"arn:aws:iam::{ACCOUNT}:role/aws-service-role/x.amazonaws.com/x"
-CREATING = {"name": "CreateAccessKey"}
+CREATING, UPLOADING = {"name": "CreateAccessKey"}, {"name": "UploadSSHPublicKey"}
 LONG_BEFORE, LONG_AFTER = (
     {"created": (NOW + timedelta(minutes=minutes)).isoformat()} for minutes in (-6, 6)
 )
@@ -153,6 +153,7 @@ YOUNG = {"time": NOW - timedelta(seconds=14)}
         ),
         ("never_touch", {}, {"params": {"role_arns": AWS_ROLE}}, Verdict.ALERT_ONLY, True),
         ("not_of_event", CREATING, {"params": LONG_BEFORE}, Verdict.ALERT_ONLY, True),
+        ("not_of_event", UPLOADING, {"params": LONG_BEFORE}, Verdict.ALERT_ONLY, True),
         ("not_of_event", CREATING, {"params": LONG_AFTER}, Verdict.ALERT_ONLY, True),
         ("approved", CREATING, {"params": {"created": NOW.isoformat()}}, Verdict.REMEDIATE, True),
         ("approved", {}, {"params": LONG_BEFORE}, Verdict.REMEDIATE, True),
@@ -166,6 +167,40 @@ def test_a_guard_on_live_facts_decides(
 ) -> None:
     ruling = judge(replace(EVENT, **event), FINDING, POLICY, replace(FACTS, **facts))
     assert (ruling.reasons[0].guard, ruling.verdict, ruling.tell) == (guard, verdict, tell)
+
+
+BREAK_GLASS = f"arn:aws:iam::{ACCOUNT}:user/iam-test-rescue"
+
+
+@pytest.mark.parametrize(
+    ("principal", "whose"),
+    [
+        (role(path="/aws-reserved/sso.amazonaws.com/"), "AWS's own role, at path /aws-reserved/"),
+        (role(path="/aws-service-role/x.amazonaws.com/"), "AWS's own role, at path /aws-service"),
+        (role(arn=OWN_ROLE), "Countermand's own role"),
+        (user(arn=BREAK_GLASS), "a break-glass user"),
+        (user(arn=f"{BREAK_GLASS}-2"), None),
+        (role(arn=f"{OWN_ROLE}-2"), None),
+        (role(path="/"), None),
+    ],
+)
+def test_who_is_never_touched_is_told_and_nobody_else_is(
+    principal: Principal, whose: str | None
+) -> None:
+    policy = replace(POLICY, break_glass=(BREAK_GLASS,))
+    ruling = judge(EVENT, FINDING, policy, replace(FACTS, principal=principal))
+    if whose is None:
+        assert ruling.verdict is Verdict.REMEDIATE
+    else:
+        assert (ruling.reasons[0].guard, ruling.verdict) == ("never_touch", Verdict.ALERT_ONLY)
+        assert ruling.reasons[0].text.startswith(f"Never touched: {whose}")
+        assert ruling.tell
+
+
+def test_break_glass_takes_globs() -> None:
+    policy = replace(POLICY, break_glass=("arn:aws:iam::*:user/nobody", "*:user/iam-test-res*"))
+    ruling = judge(EVENT, FINDING, policy, replace(FACTS, principal=user(arn=BREAK_GLASS)))
+    assert ruling.reasons[0].text == "Never touched: a break-glass user"
 
 
 def test_what_cannot_be_read_is_never_approved_whatever_else_holds() -> None:
