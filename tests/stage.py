@@ -2,7 +2,6 @@
 
 import json
 from datetime import timedelta
-from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -25,6 +24,7 @@ from fakes import ACCOUNT, NOW, FakeIdentities, FakeNotifier, FrozenClock, user
 
 LEASE = timedelta(seconds=75)
 DEADLINE = timedelta(seconds=240)
+RULES = load_rules(ALL, BUILT_IN)
 
 
 class Stage:
@@ -53,7 +53,6 @@ class Stage:
     def pipeline(self, owner: str | None = None) -> Pipeline:
         """A worker's pipeline; another owner is another replica."""
         ledger = self.open_ledger(owner) if owner else self.ledger
-        rules = partial(load_rules, ALL, BUILT_IN)
         own_role = f"arn:aws:iam::{ACCOUNT}:role/countermand"
         policy = Policy(
             ACCOUNT,
@@ -62,9 +61,9 @@ class Stage:
             own_arns=frozenset({own_role}),
             own_calls=frozenset({"iam:DetachUserPolicy"}),
         )
-        history = History(self.identities, ledger, self.clock, policy, rules)
+        history = History(self.identities, ledger, self.clock, policy, lambda: RULES)
         return Pipeline(
-            rules=rules,
+            rules=lambda: RULES,
             policy=policy,
             facts=FactReader(self.identities, self.identities, ALL, ledger, history, self.clock),
             remediator=Remediator(ALL, self.identities, self.clock, self.metrics),
