@@ -17,7 +17,7 @@ from countermand.claims import Claims
 from countermand.cloudtrail import attach_event, envelope
 from countermand.core.errors import Transient
 from countermand.core.govern import Policy
-from countermand.core.model import Mode, Record
+from countermand.core.model import Mode, Record, SubjectKind
 from countermand.facts import FactReader
 from countermand.history import History
 from countermand.ledger import SqliteLedger
@@ -82,15 +82,15 @@ class Meddling:
 
 
 class World(Account):
-    """An account with a worker that enforces."""
+    """An account with a worker that enforces, or only rehearses."""
 
-    def __init__(self, endpoint: str, folder: Path) -> None:
+    def __init__(self, endpoint: str, folder: Path, mode: Mode = Mode.ENFORCE) -> None:
         super().__init__(endpoint)
         self.clock, metrics, self.meddling = MovedClock(), Metrics(), Meddling(self.cloud)
         self.ledger = SqliteLedger(folder / "l.sqlite3", self.clock, "worker-1", retention_days=30)
         break_glass = (f"arn:aws:iam::{MOTO_ACCOUNT}:role/break-glass-*",)
         policy = Policy(
-            MOTO_ACCOUNT, "us-east-1", Mode.ENFORCE, resource_scope="*", break_glass=break_glass
+            MOTO_ACCOUNT, "us-east-1", mode, resource_scope="*", break_glass=break_glass
         )
         cloud, ledger, clock = self.meddling, self.ledger, self.clock
         self.history = History(cloud, ledger, clock, policy, lambda: RULES)
@@ -242,3 +242,19 @@ def test_a_group_that_a_human_mended_between_the_looks_keeps_its_user(world: Wor
     with pytest.raises(Transient, match="judged anew"):
         world.handle("AddUserToGroup", userName=world.name, groupName=world.name)
     assert world.iam.list_groups_for_user(UserName=world.name)["Groups"]
+
+
+def test_what_a_dry_run_would_have_taken_back_is_not_what_the_next_change_replaced(
+    dynamodb: Any, tmp_path: Path
+) -> None:
+    world = World(dynamodb.meta.endpoint_url, tmp_path, Mode.DRY_RUN)
+    world.put_inline(SubjectKind.USER, READ)
+    world.snapshot()
+    for text in (ADMIN, document("iam:*")):
+        world.put_inline(SubjectKind.USER, text)
+        named = {"userName": world.name, "policyName": "inline"}
+        record = world.handle("PutUserPolicy", policyDocument=text, **named)
+        (outcome,) = record.outcomes
+        assert record.outcome == "rehearsed"
+        assert json.loads(outcome.step.call.params["previous_document"]) == json.loads(READ)
+    world.ledger.close()
