@@ -203,7 +203,7 @@ class Pipeline:
                     raise Transient("the claim of a conflicting event is in conflict itself")
                 log.warning(_TAMPERED)
                 forged = replace(event, id=f"{event.id}#{digest[:12]}")
-                return self._claimed(forged, findings, received_at, (*notes, _TAMPERED))
+                return self._claimed(forged, findings, received_at, (_TAMPERED,))
             case Claim() as claim:
                 with self.claims.held(claim), bound(decision_id=decision_id(event.id)):
                     return self._process(claim, event, findings, received_at, notes)
@@ -254,7 +254,7 @@ class Pipeline:
         | may have written, end unknown | already removed | the earlier, confirmed   | none    |
         | wrote                         | already removed | the earlier              | none    |
         | any other                     | any             | new, with what was       | its own |
-        |                               |                 | written, told and noted  |         |
+        |                               |                 | written and told         |         |
         """
         now = self.clock.now()
         self.metrics.receipt_to_decision.observe(_seconds(received_at, now))
@@ -265,10 +265,9 @@ class Pipeline:
             return replace(earlier, outcomes=tuple(map(self._known_end, earlier.outcomes))), ()
         record = replace(
             record,
-            outcomes=tuple(o for o in earlier.outcomes if o.final and o.inverse is not None),
+            outcomes=tuple(filter(_wrote, earlier.outcomes)),
             told=earlier.told,
-            notes=tuple(dict.fromkeys((*earlier.notes, *notes))),
-            timings=replace(record.timings, received_at=earlier.timings.received_at),
+            timings=replace(earlier.timings, decided_at=now),
         )
         return record, decision.steps
 
@@ -403,12 +402,16 @@ def _may_have_written(record: Record) -> bool:
     return any(outcome.inverse is not None for outcome in record.outcomes)
 
 
+def _wrote(outcome: Outcome) -> bool:
+    return outcome.final and outcome.inverse is not None
+
+
 def _with_outcome(record: Record, outcome: Outcome) -> Record:
-    """The record with the step's new outcome. What was written earlier stays: it can be undone."""
+    """The record with the step's new outcome. What was written earlier stays until the same was
+    written again: it can be undone.
+    """
     others = (
-        o
-        for o in record.outcomes
-        if o.step != outcome.step or (o.final and o.inverse is not None and not outcome.inverse)
+        o for o in record.outcomes if o.step != outcome.step or (_wrote(o) and not _wrote(outcome))
     )
     return replace(record, outcomes=(*others, outcome))
 

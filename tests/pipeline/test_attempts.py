@@ -1,0 +1,277 @@
+"""A message that needs several attempts: what each leaves stored, and what the next makes of it."""
+
+import json
+from collections.abc import Callable
+from dataclasses import replace
+from datetime import timedelta
+
+import pytest
+
+from countermand.core.errors import Denied, Transient
+from countermand.core.model import Mode, Record, StepStatus, Undo, Verdict
+from countermand.core.rule import RuleFile, RuleSet, compile_rule
+from countermand.facts import grant_key
+from countermand.pipeline import Recheck
+from countermand.ports import Claim, Conflict
+from fakes import ACCOUNT, ADMIN, NOW, user
+from stage import LEASE, RULES, Stage, attack
+
+POWER_USER = "arn:aws:iam::aws:policy/PowerUserAccess"
+DEAD = Transient("sns:Publish failed: InternalError")
+
+
+class Killed(BaseException):
+    """A worker that dies here: nothing after it happens."""
+
+
+@pytest.fixture
+def enforcing(stage: Stage) -> Stage:
+    stage.mode = Mode.ENFORCE
+    return stage
+
+
+def killed(stage: Stage, body: str, where: Callable[..., object], *, after: bool = False) -> None:
+    """The worker dies in a call of a port, before it has an effect or after."""
+    port, name = where.__self__, where.__name__  # type: ignore[attr-defined]
+
+    def die(*arguments: object, **named: object) -> None:
+        if after:
+            where(*arguments, **named)
+        raise Killed
+
+    setattr(port, name, die)
+    with pytest.raises(Killed):
+        stage.pipeline().handle(body)
+    setattr(port, name, where)
+    stage.clock.advance(LEASE.total_seconds() + 1)
+
+
+def written_and_not_told(stage: Stage) -> str:
+    """The body of an event whose remediation is done, and whose channel was dead."""
+    body = attack()
+    stage.notifier.fail["send"] = [DEAD]
+    with pytest.raises(Transient, match="sns"):
+        stage.pipeline().handle(body)
+    return body
+
+
+def statuses(record: Record) -> list[str]:
+    return [str(outcome.status) for outcome in record.outcomes]
+
+
+# --- what is stored
+
+
+def test_an_attempt_that_may_have_written_survives_a_wait(enforcing: Stage) -> None:
+    body = attack()
+    killed(enforcing, body, enforcing.identities.call, after=True)
+    enforcing.identities.fail["read"] = [Denied("iam:GetUser: AccessDenied")]
+    with pytest.raises(Transient, match="UNVERIFIED"):
+        enforcing.pipeline().handle(body)
+    assert statuses(enforcing.record()) == ["started"]
+    enforcing.pipeline().handle(body)
+    (outcome,) = enforcing.record().outcomes
+    assert outcome.status is StepStatus.APPLIED
+    assert outcome.inverse is not None
+    subjects = [alert.subject for alert in enforcing.notifier.alerts]
+    assert ["UNVERIFIED" in subject for subject in subjects] == [True, False]
+
+
+def test_a_silent_wait_is_stored_too(enforcing: Stage) -> None:
+    enforcing.users(user(policy_arns=frozenset()))
+    with pytest.raises(Transient, match="does not show"):
+        enforcing.pipeline().handle(attack(eventTime=f"{NOW:%Y-%m-%dT%H:%M:%SZ}"))
+    assert enforcing.record().decision.verdict is Verdict.WAIT
+
+
+def test_how_a_write_ended_is_stored_before_anybody_is_told(enforcing: Stage) -> None:
+    killed(enforcing, attack(), enforcing.notifier.send)
+    assert statuses(enforcing.record()) == ["applied"]
+
+
+def test_what_was_told_is_stored_before_the_event_is_done(enforcing: Stage) -> None:
+    body = attack()
+    killed(enforcing, body, enforcing.ledger.finish)
+    told_at = enforcing.record().timings.told_at
+    enforcing.pipeline().handle(body)
+    assert len(enforcing.notifier.alerts) == 1
+    assert enforcing.record().timings.told_at == told_at is not None
+
+
+# --- what the next attempt makes of it
+
+
+def test_a_known_end_is_not_called_a_guess(enforcing: Stage) -> None:
+    body = written_and_not_told(enforcing)
+    (before,) = enforcing.record().outcomes
+    enforcing.pipeline().handle(body)
+    assert enforcing.record().outcomes == (before,)
+
+
+def test_what_was_written_can_be_undone_whatever_is_decided_later(enforcing: Stage) -> None:
+    body = written_and_not_told(enforcing)
+    first = enforcing.record()
+    enforcing.users(user(tags={"SecurityApproved": "true"}))
+    enforcing.clock.advance(60)
+    enforcing.pipeline().handle(body)
+    record = enforcing.record()
+    assert record.decision.verdict is Verdict.SKIP
+    assert record.outcomes == first.outcomes
+    assert record.timings.received_at == first.timings.received_at
+    assert record.timings.decided_at == NOW + timedelta(seconds=60)
+
+
+def test_what_was_written_can_be_undone_when_the_next_write_is_refused(enforcing: Stage) -> None:
+    body = written_and_not_told(enforcing)
+    enforcing.users(user())
+    enforcing.identities.fail["iam:DetachUserPolicy"] = [Denied("AccessDenied")]
+    with pytest.raises(Transient):
+        enforcing.pipeline().handle(body)
+    record = enforcing.record()
+    assert statuses(record) == ["applied", "failed"]
+    assert record.outcomes[0].inverse is not None
+    assert record.outcome == "failed"
+
+
+def test_what_was_written_can_be_undone_after_enforcing_ended(enforcing: Stage) -> None:
+    body = written_and_not_told(enforcing)
+    enforcing.users(user())
+    enforcing.mode = Mode.DRY_RUN
+    enforcing.pipeline().handle(body)
+    assert statuses(enforcing.record()) == ["applied", "rehearsed"]
+
+
+def test_the_same_failure_is_told_once(enforcing: Stage) -> None:
+    body = attack()
+    enforcing.identities.fail["iam:DetachUserPolicy"] = [Denied("AccessDenied")] * 2
+    told_at = []
+    for _ in range(2):
+        with pytest.raises(Transient, match="detach_user_policy"):
+            enforcing.pipeline().handle(body)
+        told_at.append(enforcing.record().timings.told_at)
+        enforcing.clock.advance(60)
+    assert len(enforcing.notifier.alerts) == 1
+    assert told_at[0] == told_at[1] is not None
+
+
+def test_the_backoff_of_an_unreadable_state_is_the_workers(enforcing: Stage) -> None:
+    enforcing.identities.fail["read"] = [Denied("iam:GetUser: AccessDenied")]
+    with pytest.raises(Transient) as raised:
+        enforcing.pipeline().handle(attack())
+    assert raised.value.retry_in is None
+
+
+# --- several steps
+
+
+def two_rules() -> RuleSet:
+    """Two rules on one event, each with a grant of its own: `otherArn` and `policyArn`."""
+    template = next(rule for rule in RULES.rules if rule.id == "admin_policy_attached_to_user")
+    fields = template.file.model_dump(mode="json")
+    when = json.loads(json.dumps(fields["when"]))
+    when["detail"]["requestParameters"] = {"otherArn": [POWER_USER]}
+    evidence = {"policy_arn": "detail.requestParameters.otherArn"}
+    changed = {"id": "other", "when": when, "evidence": evidence, "check": None}
+    other = RuleFile.model_validate(fields | changed)
+    return RuleSet([compile_rule(other), template])
+
+
+def test_each_step_is_judged_again_by_its_own_grant_and_all_are_kept(enforcing: Stage) -> None:
+    enforcing.users(user(policy_arns=frozenset({ADMIN, POWER_USER})))
+    request = {"userName": "iam-test-user", "policyArn": ADMIN, "otherArn": POWER_USER}
+    pipeline = replace(enforcing.pipeline(), rules=two_rules)
+    pipeline.handle(attack(requestParameters=request))
+    assert statuses(enforcing.record()) == ["applied", "applied"]
+    assert not enforcing.identities.attached("iam-test-user", POWER_USER)
+    assert not enforcing.identities.attached("iam-test-user", ADMIN)
+
+
+# --- forged copies
+
+
+def test_a_forged_copy_is_told_even_while_iam_shows_nothing(enforcing: Stage) -> None:
+    now = f"{NOW:%Y-%m-%dT%H:%M:%SZ}"
+    enforcing.users(user(policy_arns=frozenset()))
+    with pytest.raises(Transient, match="does not show"):
+        enforcing.pipeline().handle(attack(eventID="one", eventTime=now))
+    assert enforcing.notifier.alerts == []
+    with pytest.raises(Transient, match="does not show"):
+        enforcing.pipeline().handle(attack(eventID="one", eventTime=now, userAgent="other"))
+    (alert,) = enforcing.notifier.alerts
+    assert "one of the two was forged" in alert.text
+
+
+def test_a_conflict_without_end_is_not_followed(enforcing: Stage) -> None:
+    def always(_key: str, _digest: str, _seconds: float) -> Claim | Conflict:
+        return Conflict()
+
+    enforcing.ledger.claim = always  # type: ignore[method-assign,assignment]
+    with pytest.raises(Transient, match="in conflict itself"):
+        enforcing.pipeline().handle(attack())
+    assert enforcing.identities.writes == []
+
+
+# --- looking again
+
+
+def test_an_undo_of_an_older_grant_does_not_approve_one_that_comes_back(enforcing: Stage) -> None:
+    enforcing.pipeline().handle(attack())
+    record = enforcing.record()
+    (ruling,) = record.decision.rulings
+    assert ruling.principal is not None
+    grant = grant_key(ACCOUNT, ruling.principal.unique_id, ruling.finding)
+    undo = Undo("arn:alice", record.decision.event.time - timedelta(hours=2))
+    enforcing.ledger.mark_undone(record.decision.id, undo, [grant])
+    enforcing.users(user())
+    enforcing.clock.advance(5)
+    look = enforcing.rechecks.next(0.001)
+    assert look is not None
+    enforcing.pipeline().recheck(look)
+    assert not enforcing.identities.attached("iam-test-user")
+
+
+def test_a_look_that_cannot_read_is_tried_for_five_minutes(enforcing: Stage) -> None:
+    enforcing.pipeline().handle(attack())
+    enforcing.clock.advance(5)
+    look = enforcing.rechecks.next(0.001)
+    enforcing.rechecks.abandon()
+    enforcing.identities.fail["read"] = [Transient("throttled")] * 20
+    began, tried = enforcing.clock.monotonic(), []
+    while look is not None:
+        tried.append(enforcing.clock.monotonic() - began)
+        enforcing.pipeline().recheck(look)
+        look = next_when_due(enforcing)
+    assert tried == [0, 5, 20, 80, 320]
+
+
+def next_when_due(stage: Stage) -> Recheck | None:
+    """Go on, second by second, to the next look that is planned."""
+    for _ in range(600):
+        look = stage.rechecks.next(0.0001)
+        if look is not None:
+            return look
+        stage.clock.advance(1)
+    return None
+
+
+# --- what is counted
+
+
+def counted(stage: Stage, name: str) -> float:
+    return stage.metrics.registry.get_sample_value(f"countermand_{name}") or 0.0
+
+
+def test_every_message_is_counted_and_its_times_are_observed(enforcing: Stage) -> None:
+    body = attack()
+    enforcing.pipeline().handle(body)
+    enforcing.pipeline().handle(body)
+    enforcing.pipeline().handle(body.replace("AttachUserPolicy", "ListUsers"))
+    enforcing.mode = Mode.DRY_RUN
+    enforcing.users(user())
+    enforcing.pipeline().handle(attack(eventID="another"))
+    assert counted(enforcing, "events_ignored_total") == 1
+    assert counted(enforcing, "events_duplicate_total") == 1
+    assert counted(enforcing, "event_to_receipt_seconds_count") == 4
+    assert counted(enforcing, "receipt_to_decision_seconds_count") == 2
+    assert counted(enforcing, "event_to_remediation_seconds_count") == 1
+    assert counted(enforcing, "event_to_remediation_seconds_sum") == 30
