@@ -71,6 +71,20 @@ def test_a_policy_under_a_condition_is_told_and_left_to_a_human(enforcing: Stage
     assert enforcing.identities.writes == []
 
 
+def test_what_a_user_may_do_to_itself_is_an_escalation_and_to_another_user_is_not(
+    enforcing: Stage,
+) -> None:
+    for name, guard in (("iam-test-user", "approved"), ("somebody-else", "harmless")):
+        aim = f"arn:aws:iam::{ACCOUNT}:user/{name}"
+        document = policy(Action="iam:PutUserPolicy", Resource=aim)
+        enforcing.identities.documents[ARN] = [document]
+        enforcing.users(user(policy_arns=frozenset({ARN})))
+        enforcing.pipeline().handle(attached(eventID=name))
+        decisions = (record.decision for record in enforcing.records())
+        guards = {each.event.event_id: each.leading.reasons[0].guard for each in decisions}
+        assert guards[name] == guard
+
+
 def test_the_own_policy_that_its_holder_may_rewrite_is_an_escalation(enforcing: Stage) -> None:
     document = policy(Action="iam:CreatePolicyVersion", Resource=ARN)
     enforcing.identities.documents[ARN] = [document]

@@ -211,6 +211,14 @@ def test_a_boundary_that_is_loosened_comes_back(world: World) -> None:
     assert role["PermissionsBoundary"]["PermissionsBoundaryArn"] == strict
 
 
+def test_what_a_change_replaced_before_anybody_looked_is_told_as_unknown(world: World) -> None:
+    loose = boundary(world, ADMIN)
+    world.iam.put_role_permissions_boundary(RoleName=world.name, PermissionsBoundary=loose)
+    record = set_boundary(world, loose)
+    assert "nobody knows the permissions boundary that it replaced" in record.decision.reason
+    assert record.outcome == "none"
+
+
 def test_what_is_older_than_the_call_that_creates_it_was_not_created_by_it(world: World) -> None:
     key = world.iam.create_access_key(UserName=world.name)["AccessKey"]["AccessKeyId"]
     world.clock.sleep(600)
