@@ -67,6 +67,7 @@ def test_nothing_against_it_means_approved_for_remediation() -> None:
 
 
 SESSION = Actor("AssumedRole", f"arn:aws:sts::{ACCOUNT}:assumed-role/countermand/i-1", "", OWN_ROLE)
+OWN_USER = Actor("IAMUser", OWN_ROLE, ACCOUNT, "")
 LOOK_ALIKE = replace(SESSION, issuer_arn=f"arn:aws:iam::{ACCOUNT}:role/x/countermand")
 
 
@@ -76,6 +77,7 @@ LOOK_ALIKE = replace(SESSION, issuer_arn=f"arn:aws:iam::{ACCOUNT}:role/x/counter
         ("failed_call", {"error_code": "AccessDenied"}, {}, Verdict.SKIP, False),
         ("own_change", {"actor": SESSION, "name": "DetachUserPolicy"}, {}, Verdict.SKIP, False),
         ("own_change", {"actor": SESSION}, {}, Verdict.SKIP, True),
+        ("own_change", {"actor": OWN_USER}, {}, Verdict.SKIP, True),
         ("origin", {"account_id": "999999999999"}, {}, Verdict.ALERT_ONLY, True),
         ("origin", {"record_account_id": "999999999999"}, {}, Verdict.ALERT_ONLY, True),
         ("origin", {"region": "eu-west-1"}, {}, Verdict.ALERT_ONLY, True),
@@ -114,6 +116,7 @@ CREATING, UPLOADING = {"name": "CreateAccessKey"}, {"name": "UploadSSHPublicKey"
 LONG_BEFORE, LONG_AFTER = (
     {"created": (NOW + timedelta(minutes=minutes)).isoformat()} for minutes in (-6, 6)
 )
+JUST_BEFORE = {"created": (NOW - timedelta(minutes=5, seconds=30)).isoformat()}
 YOUNG = {"time": NOW - timedelta(seconds=14)}
 
 
@@ -156,6 +159,7 @@ YOUNG = {"time": NOW - timedelta(seconds=14)}
         ("not_of_event", UPLOADING, {"params": LONG_BEFORE}, Verdict.ALERT_ONLY, True),
         ("not_of_event", CREATING, {"params": LONG_AFTER}, Verdict.ALERT_ONLY, True),
         ("approved", CREATING, {"params": {"created": NOW.isoformat()}}, Verdict.REMEDIATE, True),
+        ("approved", CREATING, {"params": JUST_BEFORE}, Verdict.REMEDIATE, True),
         ("approved", {}, {"params": LONG_BEFORE}, Verdict.REMEDIATE, True),
         ("undone", {}, {"undo": Undo(MALLORY, NOW)}, Verdict.ALERT_ONLY, True),
         ("age", {"time": NOW - timedelta(hours=25)}, {}, Verdict.ALERT_ONLY, True),
@@ -271,6 +275,16 @@ def test_the_policy_that_a_rule_asks_about_must_be_in_scope_too(name: str, reaso
     evidence = {"policy_arn": f"arn:aws:iam::{ACCOUNT}:policy/{name}"}
     finding = replace(FINDING, evidence=evidence, resolve="policy_arn")
     assert judge(EVENT, finding, POLICY, FACTS).reasons[0].text == reason
+
+
+def test_the_scope_of_the_target_is_named_before_those_of_rule_and_policy() -> None:
+    evidence = {"policy_arn": f"arn:aws:iam::{ACCOUNT}:policy/innocent"}
+    finding = replace(FINDING, evidence=evidence, resolve="policy_arn", scope="nobody")
+    facts = replace(FACTS, principal=user("alice"))
+    named = judge(EVENT, finding, POLICY, facts).reasons[0].text
+    assert named == "User is out of scope: its name does not match iam-test-*"
+    named = judge(EVENT, finding, POLICY, FACTS).reasons[0].text
+    assert named == "User is out of scope: its name does not match nobody, the scope of the rule"
 
 
 def test_a_rule_without_remediation_only_alerts() -> None:
