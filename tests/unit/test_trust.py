@@ -125,6 +125,8 @@ def test_a_deny_of_others_or_of_other_calls_closes_nothing() -> None:
     assert judged(allow("*"), deny({"AWS": VENDOR})).opening is Opening.OPEN
     assert judged(allow("*", Action="sts:*"), deny("*")).opening is not Opening.CLOSED
     assert judged(allow("*"), deny("*", Action="sts:TagSession")).opening is Opening.OPEN
+    by_saml = deny("*", Action="sts:AssumeRoleWithSAML")
+    assert judged(allow("*"), by_saml).opening is Opening.OPEN
 
 
 @pytest.mark.parametrize("kind", ["Federated", "Service", "CanonicalUser"])
