@@ -84,6 +84,9 @@ class FactReader:
             params=params or {},
             irreversible=irreversible,
             undo=self._ledger.undo_of(grant_key(event.account_id, target, finding)),
+            undo_by_caller=self._ledger.undo_of(
+                undoer_key(event.account_id, target, event.actor.arn)
+            ),
             judgement=judgement,
         )
 
@@ -138,3 +141,8 @@ def grant_key(account_id: str, target: str, finding: Finding) -> str:
     seen = ",".join(f"{name}={finding.evidence[name]}" for name in sorted(finding.evidence))
     grant = finding.evidence.get("policy_arn") or hashlib.sha256(seen.encode()).hexdigest()[:32]
     return f"{account_id}/{target}/{grant}"
+
+
+def undoer_key(account_id: str, target: str, by: str) -> str:
+    """Whose undo it was, on this target: what the undo calls need not look like what it undoes."""
+    return f"{account_id}/{target}/by/{hashlib.sha256(by.encode()).hexdigest()[:32]}"

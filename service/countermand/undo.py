@@ -7,7 +7,7 @@ take the very same grant back again.
 from countermand.act import Remediator
 from countermand.core.errors import Permanent
 from countermand.core.model import Principal, Record, Ruling, Subject, Undo
-from countermand.facts import grant_key
+from countermand.facts import grant_key, undoer_key
 from countermand.ports import Identities, Ledger
 
 
@@ -30,7 +30,7 @@ def undo(
     for call in calls:
         remediator.undo(call)
     # Last, so that an undo that failed can be run again; putting back twice changes nothing.
-    return ledger.mark_undone(decision_id, by, _grants(record))
+    return ledger.mark_undone(decision_id, by, _keys(record, by))
 
 
 def _remediated(record: Record) -> list[Principal]:
@@ -50,13 +50,12 @@ def _must_be_the_same(principal: Principal, identities: Identities) -> None:
         )
 
 
-def _grants(record: Record) -> list[str]:
+def _keys(record: Record, by: Undo) -> list[str]:
     account_id = record.decision.event.account_id
-    return [
-        grant_key(account_id, _target(ruling), ruling.finding)
-        for ruling in record.decision.rulings
-        if ruling.finding.subject is not None
-    ]
+    rulings = [r for r in record.decision.rulings if r.finding.subject is not None]
+    grants = [grant_key(account_id, _target(ruling), ruling.finding) for ruling in rulings]
+    targets = dict.fromkeys(map(_target, rulings))
+    return [*grants, *(undoer_key(account_id, target, by.by) for target in targets)]
 
 
 def _target(ruling: Ruling) -> str:

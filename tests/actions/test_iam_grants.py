@@ -90,7 +90,8 @@ def _version(account: Account, text: str, *, default: bool = True) -> str:
 def test_the_version_before_it_becomes_the_default_again(account: Account) -> None:
     version_id = _version(account, ADMIN)
     subject = Subject(SubjectKind.POLICY, account.policy_arn)
-    params = account.look("set_default_policy_version", subject, version_id=version_id)
+    seen = {"version_id": version_id, "set_as_default": "true"}
+    params = account.look("set_default_policy_version", subject, **seen)
     assert params is not None
     assert params["previous_version_id"] == "v1"
     account.take_back_and_undo("set_default_policy_version", params)

@@ -111,6 +111,48 @@ def test_what_a_change_replaced_is_put_back_and_the_new_value_by_undo(
     take_back_and_undo(cloud, action, params)
 
 
+@pytest.mark.parametrize(
+    ("before", "now", "weaker"),
+    [
+        ({"MinimumPasswordLength": 8}, {"MinimumPasswordLength": 12}, False),
+        ({"MinimumPasswordLength": 12}, {"MinimumPasswordLength": 8}, True),
+        ({"MinimumPasswordLength": 8}, {}, True),
+        (None, {"MinimumPasswordLength": 8}, False),
+        (None, {"MinimumPasswordLength": 7, "RequireSymbols": True}, True),
+        ({"RequireNumbers": True}, {"MinimumPasswordLength": 12}, True),
+        ({"MinimumPasswordLength": 7}, {"MinimumPasswordLength": 7, "RequireNumbers": True}, False),
+        ({"PasswordReusePrevention": 5}, {"PasswordReusePrevention": 4}, True),
+        ({}, {"PasswordReusePrevention": 4}, False),
+        ({"MaxPasswordAge": 90}, {"MaxPasswordAge": 91}, True),
+        ({"MaxPasswordAge": 90}, {}, True),
+        ({"MaxPasswordAge": 90}, {"MaxPasswordAge": 60}, False),
+        ({"MinimumPasswordLength": 20}, None, True),
+        ({"MinimumPasswordLength": 8}, None, False),
+    ],
+)
+def test_a_password_policy_is_put_back_only_in_place_of_a_weaker_one(
+    clients: MotoClients, before: dict[str, Any] | None, now: dict[str, Any] | None, weaker: bool
+) -> None:
+    iam, cloud, name = clients.get("iam"), clients.cloud(), "123456789012"
+
+    def put(policy: dict[str, Any] | None) -> str:
+        if policy is not None:
+            iam.update_account_password_policy(**policy)
+        else:
+            iam.delete_account_password_policy()
+        return READERS[Aspect.PASSWORD_POLICY].value(cloud, name)
+
+    put({"MinimumPasswordLength": 9})
+    previous = put(before)
+    put({"MinimumPasswordLength": 9})
+    put(now)
+    if weaker:
+        assert look(cloud, "restore_password_policy", name, previous=previous) is not None
+    else:
+        with pytest.raises(CannotRestore, match="asks for no less than the one before"):
+            look(cloud, "restore_password_policy", name, previous=previous)
+
+
 @pytest.mark.parametrize("reader", READERS.values(), ids=[str(a) for a in READERS])
 def test_what_is_listed_can_be_read(clients: MotoClients, name: str, reader: Any) -> None:
     for make in (a_saml_provider, an_oidc_provider, a_trail, a_password_policy):

@@ -17,7 +17,7 @@ from countermand.claims import Claims
 from countermand.cloudtrail import attach_event, envelope
 from countermand.core.errors import Transient
 from countermand.core.govern import Policy
-from countermand.core.model import Mode, Record, SubjectKind
+from countermand.core.model import Mode, Record, SubjectKind, Undo
 from countermand.facts import FactReader
 from countermand.history import History
 from countermand.ledger import SqliteLedger
@@ -27,6 +27,7 @@ from countermand.pipeline import Pipeline
 from countermand.ports import Cloud, DecisionQuery
 from countermand.rulebook import BUILT_IN, load_rules
 from countermand.schedule import Schedule
+from countermand.undo import undo
 from fakes import FakeNotifier
 from stage import DEADLINE, LEASE
 from steps import MOTO_ACCOUNT
@@ -172,6 +173,18 @@ def test_without_history_no_version_is_guessed(world: World) -> None:
     assert world.default_version() == "v3"
 
 
+def test_without_history_nothing_is_known_of_a_version_that_becomes_the_default_later(
+    world: World,
+) -> None:
+    world.version(ADMIN, default=False)
+    world.version(READ)
+    request = {"policyArn": world.policy_arn, "versionId": "v2"}
+    world.iam.set_default_policy_version(PolicyArn=world.policy_arn, VersionId="v2")
+    record = world.handle("SetDefaultPolicyVersion", **request)
+    assert "nobody knows which version" in record.decision.reason
+    assert world.default_version() == "v2"
+
+
 def test_a_version_that_was_let_stand_is_the_one_that_comes_back(world: World) -> None:
     world.snapshot()
     request = {"policyArn": world.policy_arn, "setAsDefault": True}
@@ -180,6 +193,26 @@ def test_a_version_that_was_let_stand_is_the_one_that_comes_back(world: World) -
     world.clock.sleep(2)
     record = world.handle("CreatePolicyVersion", policyDocument=ADMIN, **world.admin_version())
     assert (record.outcome, world.default_version()) == ("applied", "v2")
+
+
+def undo_as(world: World, record: Record, by: str) -> None:
+    remediator = world.pipeline.remediator
+    undone = Undo(by, world.clock.now())
+    undo(record.decision.id, world.ledger, IamIdentities(world.iam), remediator, undone)
+
+
+@pytest.mark.parametrize(("by_the_same", "version"), [(True, "v2"), (False, "v1")])
+def test_an_undo_holds_though_its_call_is_another_one_than_that_of_the_event(
+    world: World, by_the_same: bool, version: str
+) -> None:
+    world.snapshot()
+    record = world.handle("CreatePolicyVersion", policyDocument=ADMIN, **world.admin_version())
+    assert world.default_version() == "v1"
+    world.clock.sleep(60)
+    undo_as(world, record, record.decision.event.actor.arn if by_the_same else "arn:alice")
+    assert world.default_version() == "v2"
+    world.handle("SetDefaultPolicyVersion", policyArn=world.policy_arn, versionId="v2")
+    assert world.default_version() == version
 
 
 def boundary(world: World, text: str) -> str:

@@ -313,22 +313,28 @@ def test_a_rule_can_limit_the_mode_and_never_extend_it(
     assert (ruling.verdict is Verdict.REMEDIATE) == (effective is not Mode.OBSERVE)
 
 
+def undone(minutes: float, by: str = MALLORY) -> Undo:
+    """So long after the event."""
+    return Undo(by, EVENT.time + timedelta(minutes=minutes))
+
+
 @pytest.mark.parametrize(
-    ("undo", "event", "covered"),
+    ("undos", "covered"),
     [
-        (Undo("arn:bob", NOW), {}, True),
-        (Undo("arn:bob", NOW - timedelta(minutes=5)), {}, False),
-        (Undo(MALLORY, NOW - timedelta(minutes=5)), {}, True),
-        (Undo(MALLORY, NOW - timedelta(minutes=65)), {}, False),
+        ({"undo": undone(0, "arn:bob")}, True),
+        ({"undo": undone(-0.1, "arn:bob")}, False),
+        ({"undo": undone(-0.1)}, False),
+        ({"undo_by_caller": undone(0)}, True),
+        ({"undo_by_caller": undone(5)}, True),
+        ({"undo_by_caller": undone(5.1)}, False),
+        ({"undo_by_caller": undone(-60)}, True),
+        ({"undo_by_caller": undone(-60.1)}, False),
     ],
-    ids=["earlier event", "later event of another", "own later event", "own, an hour later"],
 )
-def test_an_undo_covers_what_came_before_it_and_its_own_event(
-    undo: Undo,
-    event: dict[str, Any],
-    covered: bool,
+def test_an_undo_covers_what_came_before_it_and_what_its_caller_did_with_it(
+    undos: dict[str, Any], covered: bool
 ) -> None:
-    ruling = judge(replace(EVENT, **event), FINDING, POLICY, replace(FACTS, undo=undo))
+    ruling = judge(EVENT, FINDING, POLICY, replace(FACTS, **undos))
     assert (ruling.reasons[0].guard == "undone") is covered
 
 

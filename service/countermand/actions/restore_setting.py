@@ -3,6 +3,7 @@
 import json
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from math import inf
 
 from countermand.core.errors import CannotRestore, Gone
 from countermand.core.model import Aspect, Finding, Principal
@@ -87,6 +88,30 @@ def _needs_a_role(previous: str, value: str) -> str | None:
     return None
 
 
+def _is_no_weaker(previous: str, value: str) -> str | None:
+    """A step up is taken back neither where it still is too low, nor where it is the first one."""
+    before, now = _strength(previous), _strength(value)
+    if any(now[name] < strength for name, strength in before.items()):
+        return None
+    return "the new policy asks for no less than the one before"
+
+
+def _strength(password_policy: str) -> dict[str, float]:
+    """Of each setting, as a number that is less where it asks for less.
+
+    Without a policy IAM asks for 8 characters, in one without a length for 6.
+    https://docs.aws.amazon.com/IAM/latest/UserGuide/id_credentials_passwords_account-policy.html
+    """
+    policy = json.loads(password_policy) if password_policy else {"MinimumPasswordLength": 8}
+    classes = ("Symbols", "Numbers", "UppercaseCharacters", "LowercaseCharacters")
+    return {
+        "length": policy.get("MinimumPasswordLength", 6),
+        "reuse": policy.get("PasswordReusePrevention", 0),
+        "age": -policy.get("MaxPasswordAge", inf),
+        **{name: policy.get(f"Require{name}", False) for name in classes},
+    }
+
+
 def _differing(wanted: str, instead_of: str) -> dict[str, object]:
     """The settings that are to be sent; an empty text takes one away."""
     new, old = json.loads(wanted), json.loads(instead_of)
@@ -154,11 +179,11 @@ RESTORE_TRAIL = RestoreSetting(
 RESTORE_PASSWORD_POLICY = RestoreSetting(
     name="restore_password_policy",
     description=(
-        "Put back the password policy that the account had before, or none if it had none; undo "
-        "puts the new one, or none."
+        "Put back the password policy that the account had before, or none if it had none, unless "
+        "the new one asks for no less; undo puts the new one, or none."
     ),
     aspect=Aspect.PASSWORD_POLICY,
     permissions=("iam:DeleteAccountPasswordPolicy", "iam:UpdateAccountPasswordPolicy"),
     put=_put_password_policy,
-    obstacle=lambda _previous, _value: None,
+    obstacle=_is_no_weaker,
 )

@@ -43,7 +43,7 @@ class SetDefaultPolicyVersion:
         if not _grants_admin(cloud, arn, version_id):
             raise Harmless("The version gives no way to administrator rights")
         others = {version["VersionId"] for version in versions} - {version_id}
-        previous = finding.evidence.get(PREVIOUS) or _first(version_id)
+        previous = finding.evidence.get(PREVIOUS) or _first(finding.evidence)
         if previous is None:
             raise CannotRestore("nobody knows which version was the default before")
         if previous == version_id:
@@ -75,9 +75,10 @@ def _default(versions: list[Any]) -> str | None:
     return next((str(v["VersionId"]) for v in versions if v["IsDefaultVersion"]), None)
 
 
-def _first(version_id: str) -> str | None:
-    """`v1`, when it must have been the default: no other was there to be one."""
-    return "v1" if version_id == "v2" else None
+def _first(evidence: Mapping[str, str]) -> str | None:
+    """`v1`, when it must have been the default: the event made `v2`, and no other was there."""
+    made = evidence.get("set_as_default") == "true"
+    return "v1" if made and evidence["version_id"] == "v2" else None
 
 
 def _grants_admin(cloud: Cloud, arn: str, version_id: str) -> bool:

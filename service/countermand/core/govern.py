@@ -31,7 +31,8 @@
                      or the rule's own
     exception        the principal has exactly the exception tag, unless   skip        yes
                      it is this tag that would be taken back
-    undone           a human took this very remediation back               alert_only  yes
+    undone           a human took this very remediation back, or the       alert_only  yes
+                     caller took one on this target back within the hour
     age              event older than the limit, or from the future        alert_only  yes
     mode             the mode, or the rule's own limit, is observe         alert_only  yes
     (none)                                                                 remediate   yes
@@ -393,14 +394,14 @@ def _exception(case: _Case) -> Objection | None:
 
 
 def _undone(case: _Case) -> Objection | None:
-    undo, event = case.facts.undo, case.event
-    if undo is None:
+    grant, own, time = case.facts.undo, case.facts.undo_by_caller, case.event.time
+    if grant is not None and time <= grant.at:
+        undo = grant
+    elif own is not None and -_SAME_CALL <= time - own.at <= _UNDO_COVERS:
+        undo = own
+    else:
         return None
-    before = event.time <= undo.at
-    by_the_same = event.actor.arn == undo.by and event.time - undo.at <= _UNDO_COVERS
-    if not (before or by_the_same):
-        return None
-    return Objection(Verdict.ALERT_ONLY, f"{undo.by} took this remediation back with undo")
+    return Objection(Verdict.ALERT_ONLY, f"{undo.by} took the remediation back with undo")
 
 
 def _age(case: _Case) -> Objection | None:

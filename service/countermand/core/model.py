@@ -262,7 +262,9 @@ class Facts:
     irreversible: str | None = None
     """Why the grant cannot be taken back, if so."""
     undo: Undo | None = None
-    """The latest undo of the same grant on the same principal, if any."""
+    """The latest undo of the same grant on the same target, if any."""
+    undo_by_caller: Undo | None = None
+    """The latest undo, of whatever, that the caller of the event made on the same target."""
     judgement: Judgement | None = None
     """What the managed policy gives that the finding asks about."""
     harmless: str | None = None
