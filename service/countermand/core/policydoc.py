@@ -13,6 +13,7 @@ only what covers all of them covers it) and on the holder's own user, role, grou
 | conditional | not certain | conditional    |
 | none        | any         | refused        |
 
+A policy variable is the holder's name or account, or else a condition: it may stand for anything.
 A permissions boundary is evaluated alike, and the weaker of the two answers counts.
 https://docs.aws.amazon.com/IAM/latest/UserGuide/reference_policies_evaluation-logic.html
 """
@@ -25,7 +26,6 @@ from typing import Any, NamedTuple
 
 from countermand.core.escalations import ANY, WAYS, Claim, Way
 from countermand.core.policysyntax import (
-    Policy,
     UnreadableError,
     folded,
     in_order,
@@ -42,6 +42,9 @@ _STEPS_OF_A_PATTERN = 20
 """What it costs to take a resource apart, before it is compared."""
 _TOO_LONG = "takes too long to judge: too many wildcards"
 _USER_VARIABLE = "${aws:username}"
+_VARIABLE = re.compile(r"\$\{\s*([^\s,}'*?$]+)\s*(?:,\s*'[^']*'\s*)?\}")
+"""With a default or not; the names are in any letters.
+https://docs.aws.amazon.com/IAM/latest/UserGuide/reference_policies_variables.html"""
 _CONDITIONAL = {
     Claim.ADMIN: Claim.CONDITIONAL_ADMIN,
     Claim.ESCALATION: Claim.CONDITIONAL_ESCALATION,
@@ -191,7 +194,7 @@ def _own_aims(holder: Holder) -> list[_Aim]:
     return [
         (
             (
-                _normal(arn, "", anywhere=False),
+                _normal(arn, anywhere=True),
                 _OWN_BITS_OF_RESOURCE.get(f"iam:{_kind(arn)}/NAME", 0),
             ),
         )
@@ -204,20 +207,30 @@ def _kind(arn: str) -> str:
     return arn.split(":", 5)[-1].partition("/")[0]
 
 
-def _normal(pattern: str, user: str, *, anywhere: bool) -> str:
-    """An ARN of any partition as one of `aws`; the region that a statement names is as good as any
-    other, because its holder may choose (`anywhere`).
+def _partition(holder: Holder) -> str:
+    """Of the holder's ARNs; `aws` when none is known."""
+    arns = (holder.arn, *holder.policy_arns, *holder.group_arns)
+    return next((arn.split(":")[1] for arn in arns if arn), "aws")
+
+
+def _open(resource: str) -> str:
+    """With anything in place of a variable whose value is not known. No name at all is one: for who
+    is no user, `${aws:username}` matches nothing.
     """
-    if user and _USER_VARIABLE in pattern:
-        pattern = pattern.replace(_USER_VARIABLE, user)
+    return _VARIABLE.sub(lambda found: found[0] if found[0] == _USER_VARIABLE else "*", resource)
+
+
+def _normal(pattern: str, partition: str = "", *, anywhere: bool) -> str:
+    """An ARN as one of `aws`: of any partition in what gives rights, and in what takes them away
+    only of the holder's. The region that a statement names is as good as any other, because its
+    holder may choose (`anywhere`).
+    """
     parts = pattern.split(":", 5)
     if len(parts) < 6 or parts[0] != "arn":  # noqa: PLR2004  the parts of an ARN
         return pattern
-    partition, region = parts[1], parts[3]
-    if not partition.startswith("aws-") and (not anywhere or region in _ANY_REGION):
-        return pattern
-    parts[1] = "aws" if partition.startswith("aws-") else partition
-    if anywhere and region not in _ANY_REGION:
+    if parts[1].startswith("aws-") and (anywhere or parts[1] == partition):
+        parts[1] = "aws"
+    if anywhere and parts[3] not in _ANY_REGION:
         parts[3] = "="
     return ":".join(parts)
 
@@ -263,6 +276,7 @@ class _Reader:
     def __init__(self, holder: Holder) -> None:
         self._own = _own_aims(holder)
         self._account_id = holder.account_id
+        self._partition = _partition(holder)
         self._places: _Aim = ()
         self._user = holder.arn.rpartition("/")[2] if ":user/" in holder.arn else ""
         self.steps_left = _MOST_STEPS
@@ -273,16 +287,52 @@ class _Reader:
         found = []
         for number, statement in enumerate(policy.statements, start=1):
             try:
-                bits = self._bits(statement, policy)
+                readings = self._readings(statement, policy.has_variables)
             except UnreadableError as error:
                 raise UnreadableError(f"statement {number}: {error}") from None
-            if any(bits):
+            for bits, unsure in readings:
                 sid = statement.get("Sid")
                 label = printable(sid, 40) if isinstance(sid, str) and sid else str(number)
                 allows = statement["Effect"] == "Allow"
-                conditional = bool(statement.get("Condition"))
+                conditional = unsure or bool(statement.get("Condition"))
                 found.append(_Grant(name, label, allows, conditional, bits))
         return found
+
+    def _readings(
+        self,
+        statement: Mapping[str, Any],
+        has_variables: bool,  # noqa: FBT001
+    ) -> Sequence[tuple[tuple[int, ...], bool]]:
+        """The requests that a statement is about, and whether that is unsure.
+
+        A variable whose value nobody knows may stand for anything or nothing, which makes two
+        readings: what is in both of them is sure.
+        """
+        patterns, inverted = one_of(statement, "Action")
+        actions = self._actions(patterns)
+        if inverted:
+            actions = _EVERY_BIT & ~actions
+        patterns, inverted = one_of(statement, "Resource")
+        if not actions:
+            return ()
+        anywhere = (statement["Effect"] == "Allow") != inverted
+        if not has_variables or "${" not in "".join(patterns):
+            bits = self._bits(actions, patterns, anywhere=anywhere, inverted=inverted)
+            return ((bits, False),) if any(bits) else ()
+        filled = [_VARIABLE.sub(self._value, pattern) for pattern in patterns]
+        least = [pattern for pattern in filled if _open(pattern) == pattern]
+        most = list(map(_open, filled))
+        readings = [(most if inverted else least, False), (least if inverted else most, True)]
+        return [
+            (self._bits(actions, read, anywhere=anywhere, inverted=inverted), unsure)
+            for read, unsure in readings
+        ]
+
+    def _value(self, variable: re.Match[str]) -> str:
+        name = variable[1].lower()
+        if name == "aws:username":
+            return self._user or _USER_VARIABLE
+        return self._account_id if name == "aws:principalaccount" else variable[0]
 
     def limits(self, boundary: object) -> tuple[list[_Grant], ...]:
         """The grants of the boundary, or nothing when there is none to hold anything back."""
@@ -293,27 +343,25 @@ class _Reader:
         except UnreadableError:
             return ()
 
-    def _bits(self, statement: Mapping[str, Any], policy: Policy) -> tuple[int, ...]:
-        patterns, inverted = one_of(statement, "Action")
-        actions = self._actions(patterns)
-        if inverted:
-            actions = _EVERY_BIT & ~actions
-        patterns, inverted = one_of(statement, "Resource")
-        if not actions:
-            return ()
+    def _bits(
+        self,
+        actions: int,
+        patterns: Sequence[str],
+        *,
+        anywhere: bool,
+        inverted: bool,
+    ) -> tuple[int, ...]:
         if "*" in patterns:
             actions = 0 if inverted else actions
             return (actions, *[actions & aim[0][1] for aim in self._own])
         self.steps_left -= _STEPS_OF_A_PATTERN * len(patterns)
         if self.steps_left < 0:
             raise UnreadableError(_TOO_LONG)
-        user = self._user if policy.has_variables else ""
-        anywhere = (statement["Effect"] == "Allow") != inverted
         if not anywhere:
             # What takes away must take every name away: neither `?` nor our stand-in for a name,
             # which whoever reads this could write, stands for all of them.
             patterns = [pattern for pattern in patterns if not _PICKS_NAMES.intersection(pattern)]
-        normal = {_normal(pattern, user, anywhere=anywhere) for pattern in patterns}
+        normal = {_normal(pattern, self._partition, anywhere=anywhere) for pattern in patterns}
         globs = list(map(_glob, normal))
         found = [self._on(aim, actions, globs, inverted=inverted) for aim in self._own]
         if anywhere and (len(normal) >= _MANY_LETTERS or "?" in "".join(normal)):
