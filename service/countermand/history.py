@@ -6,11 +6,13 @@
     and every some hours
     note in the ledger, after each event that       the value when the note was taken; None when it
     changed the value and was let stand             could not be read yet, or at all, or may never
-                                                    be put back
+                                                    be put back, or when the team was told of it
 
-The latest that was complete before the change counts. A note that was taken after the change says
-that something else changed the value too, before or since: then nobody knows. Otherwise who makes
-two changes within seconds would have the second one noted as the work of the first.
+The latest that was complete before the change counts; but what was not known is not known for a
+day, in which who was told can mend it, and his own change is not taken back for what he mended. A
+note that was taken after the change says that something else changed the value too, before or
+since: then nobody knows. Otherwise who makes two changes within seconds would have the second one
+noted as the work of the first.
 
 What is kept was read live, never taken from an event: a forged event can at most have the truth
 noted. A value that the rules themselves would object to is never noted, and so never put back.
@@ -18,7 +20,7 @@ noted. A value that the rules themselves would object to is never noted, and so 
 
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 
 from countermand import live
 from countermand.core.aspects import Change, changes
@@ -35,6 +37,11 @@ log = get_logger(__name__)
 
 _SNAPSHOT_SECONDS = 6 * 3600.0
 _RETRY_SECONDS = 300.0
+_TIME_TO_MEND = timedelta(days=1)
+_NEVER_COMPARED = frozenset(
+    {Aspect.NAME, Aspect.SAML_METADATA, Aspect.OIDC_THUMBPRINTS, Aspect.TRAIL}
+)
+"""Nobody asks whether the earlier value is better than the new one before it is put back."""
 _LONGEST = 100_000
 """Characters of a value that is kept. A decision holds two of them, and DynamoDB takes 400 KB."""
 
@@ -84,15 +91,15 @@ class History:
             raise _unknown(aspect)
         taken = self._snapshots.get(_part(aspect), ())
         snapshot = next((s for s in taken if s.ended <= event.time), None)
-        if snapshot is not None and (noted is None or noted.at < snapshot.began):
+        if snapshot is not None and (noted is None or _counts_until(noted) < snapshot.began):
             noted = _seen(snapshot, key, aspect, principal)
         if noted is None or noted.value is None:
             raise _unknown(aspect)
         return noted.value
 
-    def note(self, event: Event) -> None:
+    def note(self, event: Event, *, told: bool = False) -> None:
         """Note what this event left behind, for the time when something replaces it. Raises
-        `Transient` when that cannot be seen yet.
+        `Transient` when that cannot be seen yet. `told`: the team may not want it.
         """
         if (event.account_id, event.region) != (self._policy.account_id, self._policy.region):
             return
@@ -106,7 +113,8 @@ class History:
             if (left := self._left_behind(change)) is not None:
                 key, value = left
                 # Until it can be seen, nobody knows it; what was known before is no longer true.
-                self._ledger.note(key, Noted(None if wait else value, self._clock.now()))
+                doubted = wait or (told and change.aspect in _NEVER_COMPARED)
+                self._ledger.note(key, Noted(None if doubted else value, self._clock.now()))
             if wait:
                 raise Transient("IAM may not show yet what the call left behind", wait)
 
@@ -196,6 +204,10 @@ class History:
             case _:
                 risky = False
         return None if risky else _kept(value)
+
+
+def _counts_until(noted: Noted) -> datetime:
+    return noted.at if noted.value is not None else noted.at + _TIME_TO_MEND
 
 
 def _unknown(aspect: Aspect) -> CannotRestore:

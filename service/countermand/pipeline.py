@@ -364,10 +364,13 @@ class Pipeline:
             raise Transient(f"to be tried again: {', '.join([*failed, *unreached])}")
 
     def _note_what_stays(self, claim: Claim, record: Record) -> None:
-        if record.decision.verdict is Verdict.REMEDIATE:
+        decision = record.decision
+        if decision.verdict is Verdict.REMEDIATE:
             return
+        meant = decision.leading.reasons[0].guard == "undone"
+        told = decision.verdict is Verdict.ALERT_ONLY and not meant
         try:
-            self.history.note(record.decision.event)
+            self.history.note(decision.event, told=told)
         except Transient:
             self.ledger.release(claim)
             raise

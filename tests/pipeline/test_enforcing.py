@@ -215,6 +215,22 @@ def test_an_undo_holds_though_its_call_is_another_one_than_that_of_the_event(
     assert world.default_version() == version
 
 
+METADATA = '<EntityDescriptor entityID="%s">' + "x" * 1000 + "</EntityDescriptor>"
+
+
+def test_who_mends_what_nobody_could_take_back_is_not_overruled(world: World) -> None:
+    provider = world.iam.create_saml_provider(
+        SAMLMetadataDocument=METADATA % "evil", Name=world.name
+    )
+    arn = {"SAMLProviderArn": provider["SAMLProviderArn"]}
+    told = world.handle("UpdateSAMLProvider", sAMLProviderArn=arn["SAMLProviderArn"])
+    assert "nobody knows the saml metadata that it replaced" in told.decision.reason
+    world.clock.sleep(900)
+    world.iam.update_saml_provider(**arn, SAMLMetadataDocument=METADATA % "mended")
+    world.handle("UpdateSAMLProvider", sAMLProviderArn=arn["SAMLProviderArn"])
+    assert "mended" in world.iam.get_saml_provider(**arn)["SAMLMetadataDocument"]
+
+
 def boundary(world: World, text: str) -> str:
     name = f"{world.name}-{uuid.uuid4().hex[:6]}"
     return str(world.iam.create_policy(PolicyName=name, PolicyDocument=text)["Policy"]["Arn"])

@@ -579,6 +579,39 @@ def test_a_changed_resource_that_was_let_stand_is_what_the_next_change_replaces(
     assert of_provider(history, clock) == "<new/>"
 
 
+def test_what_the_team_was_told_of_is_not_put_back_over_its_repair_for_a_day(
+    history: History, iam: FakeIam, clock: FrozenClock
+) -> None:
+    history.refresh()
+    clock.advance(60)
+    iam.metadata = "<evil/>"
+    changed = event("UpdateSAMLProvider", clock.now(), request={"sAMLProviderArn": PROVIDER})
+    clock.advance(30)
+    history.note(changed, told=True)
+    clock.advance(3600)
+    history.refresh(asked=True)
+    clock.advance(1)
+    with pytest.raises(CannotRestore, match="nobody knows"):
+        of_provider(history, clock)
+    clock.advance(24 * 3600)
+    history.refresh(asked=True)
+    clock.advance(1)
+    assert of_provider(history, clock) == "<evil/>"
+
+
+def test_what_is_compared_before_it_is_put_back_is_noted_though_it_was_told(
+    history: History, iam: FakeIam, clock: FrozenClock
+) -> None:
+    history.refresh()
+    iam.boundary = "arn:new"
+    clock.advance(60)
+    changed = event("PutRolePermissionsBoundary", clock.now())
+    clock.advance(30)
+    history.note(changed, told=True)
+    clock.advance(1)
+    assert before(history, clock, Aspect.PERMISSIONS_BOUNDARY) == "arn:new"
+
+
 @pytest.mark.parametrize("policy", [None, {"MinimumPasswordLength": 14, "ExpirePasswords": False}])
 def test_the_password_policy_is_known_or_that_there_is_none(
     history: History, iam: FakeIam, clock: FrozenClock, policy: dict[str, Any] | None
