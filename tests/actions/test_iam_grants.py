@@ -170,6 +170,17 @@ def test_a_user_leaves_a_group_whose_own_policy_grants_admin_by_another_name(
     account.take_back_and_undo("remove_user_from_group", params)
 
 
+def test_a_user_leaves_a_group_that_may_rewrite_a_policy_of_its_own(account: Account) -> None:
+    """And not one that may rewrite a policy that it does not have."""
+    account.put_inline(SubjectKind.GROUP, document("iam:CreatePolicyVersion", account.policy_arn))
+    account.iam.add_user_to_group(GroupName=account.name, UserName=account.name)
+    subject = Subject(SubjectKind.USER, account.name)
+    with pytest.raises(Harmless, match="no way to administrator"):
+        account.look("remove_user_from_group", subject, group_name=account.name)
+    account.iam.attach_group_policy(GroupName=account.name, PolicyArn=account.policy_arn)
+    assert account.look("remove_user_from_group", subject, group_name=account.name) is not None
+
+
 def test_a_user_stays_in_a_group_whose_inline_policy_denies_what_another_allows(
     account: Account,
 ) -> None:
