@@ -66,7 +66,7 @@ dashboards: $(DEV) ## Write Grafana's dashboards anew, and the chart's copies
 	$(BIN)/python scripts/chart_files.py
 
 bench: $(DEV) ## Measure how fast a decision is made, and a policy judged
-	@$(BIN)/python tests/bench/decision.py
+	@$(BIN)/python tests/bench/decision.py $(EVENTS)
 	@$(BIN)/python tests/bench/policydoc.py
 
 IMAGE := countermand:local

@@ -1,8 +1,9 @@
 """What one decision costs, body to decision without I/O, on one core.
 
-Run by `make bench`. The machine is noisy: every figure is the best of many rounds, everything is
-measured in one run, and the ratios are what counts. moto's and LocalStack's own matchers do only
-the pattern match, on the same event and pattern, already parsed.
+Run by `make bench`, with `EVENTS=FILE` also over the labelled events of a file, as `countermand
+replay --report` takes them. The machine is noisy: every figure is the best of many rounds,
+everything is measured in one run, and the ratios are what counts. moto's and LocalStack's own
+matchers do only the pattern match, on the same event and pattern, already parsed.
 """
 
 import json
@@ -18,6 +19,7 @@ from countermand.actions import ALL
 from countermand.cloudtrail import ADMIN_POLICY, attach_event, envelope
 from countermand.core.decide import decide
 from countermand.core.detect import detect
+from countermand.core.errors import Malformed
 from countermand.core.govern import Policy, judge, screen
 from countermand.core.model import Decision, Facts, Principal, SubjectKind
 from countermand.core.parse import parse
@@ -84,6 +86,33 @@ def microseconds(function: Callable[[], object], rounds: int = 40, calls: int = 
     return min(timeit.repeat(function, number=calls, repeat=rounds)) / calls * 1e6
 
 
+def stream(file: Path, rules: RuleSet) -> str:
+    """The mean over published events, of which nearly all are of no interest."""
+    bodies = []
+    with file.open("rb") as lines:
+        for line in lines:
+            body = envelope(json.loads(line)["event"]) | {"account": ACCOUNT}
+            bodies.append(json.dumps(body, separators=(",", ":"), ensure_ascii=False))
+    decided = [body for body in bodies if is_event(body, rules)]
+    fired = sum(decision(body, rules) is not None for body in decided)
+
+    def all_of_them() -> None:
+        for body in decided:
+            decision(body, rules)
+
+    mean = min(timeit.repeat(all_of_them, number=1, repeat=40)) / len(decided) * 1e6
+    size = sum(map(len, decided)) // len(decided)
+    return f"{len(decided)} events of {size} characters on average, {fired} fire: {mean:5.2f} each"
+
+
+def is_event(body: str, rules: RuleSet) -> bool:
+    try:
+        decision(body, rules)
+    except Malformed:
+        return False
+    return True
+
+
 def other_matchers(event: dict[str, object], pattern: dict[str, object]) -> dict[str, float]:
     """The same match by the emulators' own code, in their own environments."""
     given = json.dumps([event, pattern])
@@ -146,6 +175,9 @@ def main() -> None:
         print(f"  with / without root_acted, {name}: {root_rule_ratio(body, built_in):.2f}")
     print(f"  parse alone: {microseconds(lambda: parse(fires)):5.2f}, ", end="")
     print(f"with spaces in the JSON: {microseconds(lambda: parse(spaced)):5.2f}")
+
+    if len(sys.argv) > 1:
+        print(f"  {stream(Path(sys.argv[1]), built_in)}")
 
     rule = built_in.candidates(parse(fires))[0]
     event = json.loads(fires)
