@@ -18,6 +18,7 @@ What is kept was read live, never taken from an event: a forged event can at mos
 noted. A value that the rules themselves would object to is never noted, and so never put back.
 """
 
+import re
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from datetime import datetime, timedelta
@@ -107,7 +108,7 @@ class History:
         for change in changes(event):
             if change.aspect not in wanted:
                 continue
-            if not is_in_scope(self._policy, change.kind, change.name):
+            if not self._may_be_in_scope(change):
                 continue
             wait = self._until_visible(event)
             if (left := self._left_behind(change)) is not None:
@@ -162,9 +163,23 @@ class History:
         values = {
             _key(aspect, name): _kept(reader.value(self._cloud, name))
             for name in names
-            if is_in_scope(self._policy, reader.kind, name)
+            if is_in_scope(self._policy, reader.kind, name) and not self._is_elsewhere(name)
         }
         return _Snapshot(began, self._clock.now(), values)
+
+    def _may_be_in_scope(self, change: Change) -> bool:
+        """An event may give the name of what the scope knows by its ARN, and a principal's name in
+        any case.
+        """
+        policy, kind, name = self._policy, change.kind, change.name
+        if kind.is_principal:
+            return re.match(policy.scopes[kind].pattern, name, re.IGNORECASE) is not None
+        by_arn = kind is SubjectKind.RESOURCE and policy.resource_scope.startswith("arn:")
+        return is_in_scope(policy, kind, name) or (by_arn and not name.startswith("arn:"))
+
+    def _is_elsewhere(self, name: str) -> bool:
+        """Whether it is the ARN of something in another region, from where no event is judged."""
+        return name.startswith("arn:") and name.split(":")[3] not in {"", self._policy.region}
 
     def _until_visible(self, event: Event) -> float:
         """Seconds until IAM must show what the call left behind; 0: it does."""

@@ -328,7 +328,7 @@ def test_the_name_is_the_same_in_any_case(
     history: History, iam: FakeIam, clock: FrozenClock
 ) -> None:
     iam.inline = READ
-    changed = event("PutRolePolicy", request={"roleName": ROLE.replace("role", "ROLE")})
+    changed = event("PutRolePolicy", request={"roleName": ROLE.upper()})
     clock.advance(30)
     history.note(changed)
     assert json.loads(before(history, clock, Aspect.INLINE_POLICY)) == READ
@@ -597,6 +597,28 @@ def test_what_the_team_was_told_of_is_not_put_back_over_its_repair_for_a_day(
     history.refresh(asked=True)
     clock.advance(1)
     assert of_provider(history, clock) == "<evil/>"
+
+
+@pytest.mark.parametrize("scope", ["iam-test-*", TRAIL])
+def test_a_trail_is_noted_however_the_event_names_it(
+    iam: FakeIam, ledger: SqliteLedger, clock: FrozenClock, scope: str
+) -> None:
+    policy = Policy(ACCOUNT, "us-east-1", resource_scope=scope)
+    history = History(iam, ledger, clock, policy, lambda: RULES)
+    source, request = "cloudtrail.amazonaws.com", {"name": "iam-test-trail"}
+    changed = event("UpdateTrail", clock.now(), source=source, request=request)
+    clock.advance(30)
+    history.note(changed)
+    assert iam.called("cloudtrail:GetTrail")
+
+
+def test_a_trail_of_another_region_is_not_taken_for_one_of_this_region(
+    iam: FakeIam, ledger: SqliteLedger, clock: FrozenClock
+) -> None:
+    policy = Policy(ACCOUNT, "eu-west-1", resource_scope="iam-test-*")
+    History(iam, ledger, clock, policy, lambda: RULES).refresh()
+    assert iam.called("cloudtrail:ListTrails")
+    assert not iam.called("cloudtrail:GetTrail")
 
 
 def test_what_is_compared_before_it_is_put_back_is_noted_though_it_was_told(

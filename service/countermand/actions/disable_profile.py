@@ -6,6 +6,7 @@ from typing import Any
 
 from countermand.actions import admin_role
 from countermand.core.errors import Gone
+from countermand.core.govern import short_name
 from countermand.core.model import Finding, Principal
 from countermand.ports import Cloud
 
@@ -32,7 +33,7 @@ class DisableProfile:
     ) -> Mapping[str, str] | None:
         if finding.subject is None:
             return None
-        profile_id = finding.subject.name.rpartition("/")[2]
+        profile_id = short_name(finding.subject.name)
         profile = _profile(cloud, profile_id)
         if not profile["enabled"]:
             return None

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from countermand.core.errors import Gone
+from countermand.core.govern import short_name
 from countermand.core.model import Finding, Principal
 from countermand.ports import Cloud
 
@@ -31,7 +32,7 @@ class DisableTrustAnchor:
     ) -> Mapping[str, str] | None:
         if finding.subject is None:
             return None
-        anchor_id = finding.subject.name.rpartition("/")[2]
+        anchor_id = short_name(finding.subject.name)
         anchor = _anchor(cloud, anchor_id)
         if not anchor["enabled"]:
             return None
