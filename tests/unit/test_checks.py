@@ -72,6 +72,7 @@ def test_one_does_something_to_oneself_under_ones_own_name(
         (ALICE, {}, False),
         (session("ci"), {"userName": "ci"}, True),
         ({"type": "Root"}, {"userName": "alice"}, True),
+        ({"type": "Root", "userName": "acme-prod"}, {"userName": "acme-prod"}, True),
         ({"type": "Root"}, {"userName": "AWS ROOT USER"}, False),
         ({"type": "Root"}, {}, False),
     ],

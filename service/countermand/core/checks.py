@@ -170,8 +170,9 @@ def done_to_another(event: Event, evidence: Evidence) -> Evidence | None:
     target = request.get("userName")
     if type(target) is not str or target == _ROOT_USER:
         return None
-    identity = detail.get("userIdentity") if type(detail) is dict else None
-    own = identity.get("userName") if type(identity) is dict else None
+    identity = _object(detail, "userIdentity")
+    # Root's `userName` is the alias of the account.
+    own = None if identity.get("type") == "Root" else identity.get("userName")
     return evidence if not _is_same_name(target, own) else None
 
 
