@@ -56,6 +56,11 @@ def ruling(
     return Ruling(finding, verdict, reasons, mode, tell, params=finding.evidence)
 
 
+def of_severity(severity: Severity, mode: Mode) -> Ruling:
+    alert = ruling(Verdict.ALERT_ONLY, mode=mode)
+    return replace(alert, finding=replace(alert.finding, severity=severity))
+
+
 @pytest.mark.parametrize("verdicts", list(permutations(STRONGEST_FIRST)))
 def test_the_strongest_verdict_leads_whatever_the_order(verdicts: tuple[Verdict, ...]) -> None:
     for count in range(1, len(verdicts) + 1):
@@ -68,7 +73,18 @@ def test_the_strongest_verdict_leads_whatever_the_order(verdicts: tuple[Verdict,
         assert decision.rulings == tuple(rulings)
 
 
-def test_of_equal_verdicts_the_first_leads() -> None:
+@pytest.mark.parametrize("severities", list(permutations(Severity)))
+def test_of_equal_verdicts_the_worst_leads_with_its_mode(severities: tuple[Severity, ...]) -> None:
+    rulings = [
+        of_severity(severity, Mode.ENFORCE if severity is Severity.CRITICAL else Mode.OBSERVE)
+        for severity in severities
+    ]
+    decision = decide(EVENT, rulings)
+    assert decision.leading.finding.severity is Severity.CRITICAL
+    assert decision.mode is Mode.ENFORCE
+
+
+def test_of_equals_the_first_leads() -> None:
     decision = decide(EVENT, [ruling(Verdict.SKIP, "one"), ruling(Verdict.SKIP, "two")])
     assert decision.leading.finding.rule_id == "one"
 

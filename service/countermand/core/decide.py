@@ -6,6 +6,9 @@ One message is one decision: the strongest verdict leads, in this order.
     remediate   at least one finding is approved
     alert_only  a human must look
     skip        nothing to do
+
+Of equal verdicts the worst severity leads, because alerts are filtered by it: what root did is no
+small thing only because a lesser rule saw it too. The first of those that are as bad leads.
 """
 
 from collections.abc import Sequence
@@ -22,8 +25,8 @@ def decide(event: Event, rulings: Sequence[Ruling]) -> Decision:
     return Decision(event, tuple(rulings), leading.verdict, steps, leading.mode)
 
 
-def _strength(ruling: Ruling) -> int:
-    return _STRONGEST_FIRST.index(ruling.verdict)
+def _strength(ruling: Ruling) -> tuple[int, int]:
+    return _STRONGEST_FIRST.index(ruling.verdict), ruling.finding.severity.rank
 
 
 def _steps(rulings: Sequence[Ruling]) -> tuple[Step, ...]:

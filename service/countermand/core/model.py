@@ -65,6 +65,14 @@ class Severity(StrEnum):
     MEDIUM = "medium"
     LOW = "low"
 
+    @property
+    def rank(self) -> int:
+        """0 for the worst."""
+        return _WORST_FIRST.index(self)
+
+
+_WORST_FIRST = tuple(Severity)
+
 
 class SubjectKind(StrEnum):
     """What a finding is about."""
@@ -347,8 +355,9 @@ class Decision:
 
     @property
     def leading(self) -> Ruling:
-        """The ruling that gave the decision its verdict."""
-        return next(r for r in self.rulings if r.verdict is self.verdict)
+        """The ruling that gave the decision its verdict; of several, the first of the worst."""
+        alike = (r for r in self.rulings if r.verdict is self.verdict)
+        return min(alike, key=lambda r: r.finding.severity.rank)
 
     @property
     def approved_for_remediation(self) -> bool:
