@@ -262,6 +262,40 @@ def test_the_mail_gives_the_other_reasons_too() -> None:
     assert "Also:     too old" in text
 
 
+def seen_by(title: str, verdict: Verdict, subject: Subject | None, severity: Severity) -> Ruling:
+    finding = replace(FINDING, title=title, subject=subject, severity=severity)
+    return Ruling(finding, verdict, APPROVED, Mode.DRY_RUN, tell=True)
+
+
+def test_the_mail_names_what_other_rules_saw_in_the_event_and_whom_it_is_about() -> None:
+    rulings = [
+        seen_by(
+            "IAM user created",
+            Verdict.ALERT_ONLY,
+            Subject(SubjectKind.USER, "bob\nWhom: x"),
+            Severity.LOW,
+        ),
+        seen_by("Nothing", Verdict.SKIP, None, Severity.CRITICAL),
+        seen_by(
+            "Root acted",
+            Verdict.ALERT_ONLY,
+            Subject(SubjectKind.ACCOUNT, ACCOUNT),
+            Severity.HIGH,
+        ),
+    ]
+    text = alert(Record(decide(EVENT, rulings), Timings(received_at=NOW)), API).text
+    assert f"  Whom:     account {ACCOUNT}\n" in text
+    assert "  Also:     IAM user created: user bob\\u000aWhom: x\n" in text
+    assert text.count("  Also:") == 1
+
+
+def test_what_many_other_rules_saw_does_not_flood_the_mail() -> None:
+    bob = Subject(SubjectKind.USER, "bob")
+    rulings = [seen_by(f"rule {n}", Verdict.ALERT_ONLY, bob, Severity.LOW) for n in range(300)]
+    text = alert(Record(decide(EVENT, rulings), Timings(received_at=NOW)), API).text
+    assert text.count("  Also:") == 5
+
+
 def test_a_target_that_was_not_read_is_named_as_the_event_names_it() -> None:
     assert "Whom:     user iam-test-user" in told().text
 

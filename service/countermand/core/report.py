@@ -7,11 +7,12 @@ link of a bare `www.` name. The machine part keeps them exactly, as JSON.
 
 from collections.abc import Mapping
 
-from countermand.core.model import Alert, Decision, Record, StepStatus, Verdict
+from countermand.core.model import Alert, Decision, Record, Ruling, StepStatus, Verdict
 
 _SUBJECT_LENGTH = 99  # SNS refuses 100 and more
 _LONGEST_VALUE = 256
 _LONGEST_RUNBOOK = 1024
+_MOST_OTHERS = 5
 
 
 def told_key(record: Record) -> str:
@@ -82,7 +83,8 @@ def _text(record: Record, api_url: str) -> str:
             ("What", f"{event.name}, severity {finding.severity}"),
             ("Rule", finding.rule_id),
             ("Who", event.actor.arn or event.actor.type or "unknown"),
-            ("Whom", _target(decision)),
+            ("Whom", _target(decision.leading)),
+            *(("Also", f"{r.finding.title}: {_target(r)}") for r in _others(decision)),
             *((_label(name), text) for name, text in sorted(finding.evidence.items())),
             ("When", f"{event.time:%Y-%m-%d %H:%M:%S} UTC"),
             ("Where", f"account {event.account_id}, region {event.region}"),
@@ -116,8 +118,15 @@ def _rows(*rows: tuple[str, str]) -> list[str]:
     return [f"  {label + ':':<9} {plain(value)}" for label, value in rows]
 
 
-def _target(decision: Decision) -> str:
-    principal, subject = decision.leading.principal, decision.leading.finding.subject
+def _others(decision: Decision) -> list[Ruling]:
+    """What other rules saw in the same event, but for what is nothing to do."""
+    leading = decision.leading
+    others = [r for r in decision.rulings if r is not leading and r.verdict is not Verdict.SKIP]
+    return others[:_MOST_OTHERS]
+
+
+def _target(ruling: Ruling) -> str:
+    principal, subject = ruling.principal, ruling.finding.subject
     if principal is not None:
         return f"{principal.kind} {principal.arn}"
     return f"{subject.kind} {subject.name}" if subject is not None else "hidden by the event"
