@@ -55,18 +55,34 @@ def rule_in(rule_id: str, folder: Path | None, environ: Mapping[str, str]) -> Ru
     return found
 
 
-def iam_policy(
-    mode: Mode, places: Sequence[str], environ: Mapping[str, str], *, only_writes: bool
+def chosen(rule_set: RuleSet, ids: Sequence[str]) -> RuleSet:
+    """Only the rules of these ids, several to a text with commas between them."""
+    wanted = {text.strip() for texts in ids for text in texts.split(",")}
+    if unknown := wanted - {rule.id for rule in rule_set.every}:
+        raise ConfigError(
+            f"--rules: no rule {min(unknown)!r} is enabled; `countermand rules list` shows all"
+        )
+    return RuleSet(
+        [rule for rule in rule_set.rules if rule.id in wanted],
+        [correlation for correlation in rule_set.correlations if correlation.id in wanted],
+    )
+
+
+def worker_document(
+    mode: Mode, rule_set: RuleSet, places: Sequence[str], *, only_writes: bool
 ) -> Mapping[str, Any]:
     """The worker's policy, with `NAME=VALUE` in the place of `${NAME}`."""
     named = dict(place.partition("=")[::2] for place in places)
     if wrong := [name for name, value in named.items() if name not in VARIABLES or not value]:
         known = ", ".join(VARIABLES)
         raise ConfigError(f"--place {wrong[0]}: must be NAME=VALUE; the names are {known}")
-    where, rule_set = Places(**named), rules_in(None, environ)
-    if only_writes:
-        return enforce_policy(rule_set, ACTIONS, where)
-    return worker_policy(mode, rule_set, ACTIONS, where)
+    where = Places(**named)
+    if not only_writes:
+        return worker_policy(mode, rule_set, ACTIONS, where)
+    document = enforce_policy(rule_set, ACTIONS, where)
+    if not document["Statement"]:
+        raise ConfigError("--only-writes: no enabled rule of these takes anything back")
+    return document
 
 
 def reaction(rule: Rule | Correlation) -> str:

@@ -58,6 +58,44 @@ def test_one_rule_is_shown_whole_with_what_its_action_needs() -> None:
     assert "iam:DetachUserPolicy" in text
 
 
+def actions_allowed(*arguments: str) -> set[str]:
+    code, text = run("iam-policy", "--mode", "enforce", *arguments)
+    assert code == 0, text
+    statements = json.loads(text)["Statement"]
+    allowed = [s["Action"] for s in statements if s["Effect"] == "Allow"]
+    return {action for actions in allowed for action in actions}
+
+
+def test_the_policy_of_some_rules_allows_what_these_need_and_no_more() -> None:
+    writes = actions_allowed("--only-writes", "--rules", ADMIN_TO_USER)
+    assert writes == {"iam:DetachUserPolicy"}
+    several = f"{ADMIN_TO_USER}, trail_stopped", "new_user_made_powerful"
+    writes = actions_allowed("--only-writes", "--rules", several[0], "--rules", several[1])
+    assert writes == {
+        "cloudtrail:StartLogging",
+        "iam:DetachUserPolicy",
+        "iam:PutUserPermissionsBoundary",
+    }
+    read = actions_allowed("--rules", ADMIN_TO_USER)
+    assert {"iam:ListAttachedUserPolicies", "sqs:ReceiveMessage"} < read
+    assert not {"iam:ListAttachedRolePolicies", "cloudtrail:StartLogging"} & read
+    assert read < actions_allowed()
+
+
+@pytest.mark.parametrize(
+    ("rules", "why"),
+    [
+        ("nobody", "no rule 'nobody' is enabled; `countermand rules list` shows all"),
+        (f"{ADMIN_TO_USER},", "no rule '' is enabled"),
+        ("root_signed_in", "no enabled rule of these takes anything back"),
+    ],
+)
+def test_a_policy_of_no_such_rules_is_refused(rules: str, why: str) -> None:
+    code, text = run("iam-policy", "--mode", "enforce", "--only-writes", "--rules", rules)
+    assert code == 2
+    assert why in " ".join(text.split())
+
+
 def test_an_unknown_rule_is_refused_with_where_to_look() -> None:
     code, text = run("rules", "show", "nobody")
     assert code == 2
