@@ -6,7 +6,6 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import yaml
 from pydantic import TypeAdapter
 
 from countermand.actions import ALL as ACTIONS
@@ -19,7 +18,7 @@ from countermand.core.parse import parse
 from countermand.core.pattern import exact_values
 from countermand.core.rule import Correlation, CorrelationFile, Rule, RuleFile, RuleSet
 from countermand.leastprivilege import VARIABLES, Places, enforce_policy, worker_policy
-from countermand.rulebook import BUILT_IN, load_rules
+from countermand.rulebook import BUILT_IN, load_rules, read_yaml
 from countermand.settings import Settings
 
 _KINDS = ("matches", "ignores")
@@ -126,14 +125,9 @@ def _cases_of(rule: Rule, folder: Path) -> Iterator[CaseResult]:
 
 
 def _cases_file(path: Path) -> Mapping[str, Any]:
-    try:
-        if path.stat().st_size > _LARGEST_CASES_BYTES:
-            raise ConfigError(f"{path}: more than {_LARGEST_CASES_BYTES} bytes")
-        document = yaml.safe_load(path.read_text(encoding="utf-8"))
-    except FileNotFoundError:
+    if not path.exists():
         return {}
-    except (OSError, ValueError, yaml.YAMLError, RecursionError) as error:
-        raise ConfigError(f"{path}: not readable as YAML: {error}") from error
+    _, document = read_yaml(path, _LARGEST_CASES_BYTES)
     if not isinstance(document, dict) or set(document) - set(_KINDS):
         raise ConfigError(f"{path}: must be an object with the lists `matches` and `ignores`")
     return document

@@ -32,7 +32,7 @@ def of_ones_own(folder: Path, rule_id: str = "our_rule", **changes: Any) -> Path
 
 def with_cases(folder: Path, rule_id: str, **cases: Any) -> None:
     (folder / "cases").mkdir(exist_ok=True)
-    (folder / "cases" / f"{rule_id}.yaml").write_text(yaml.safe_dump(cases))
+    (folder / "cases" / f"{rule_id}.yaml").write_text(json.dumps(cases))
 
 
 def run(*arguments: str) -> tuple[int, str]:
@@ -157,6 +157,24 @@ def test_cases_of_another_form_are_refused(tmp_path: Path) -> None:
     of_ones_own(tmp_path)
     with_cases(tmp_path, "our_rule", matched=[])
     with pytest.raises(ConfigError, match="matches"):
+        run_cases(tmp_path)
+
+
+@pytest.mark.parametrize(
+    ("text", "why"),
+    [
+        ("matches: [&a {x: 1}]\nignores: [*a]\n", "an alias is not allowed"),
+        ("matches: []\nmatches: []\n", "the key 'matches' stands twice"),
+        ("matches: [" + "x" * 1_000_000, "more than 1000000 bytes"),
+    ],
+)
+def test_cases_that_hide_or_multiply_something_are_refused(
+    tmp_path: Path, text: str, why: str
+) -> None:
+    of_ones_own(tmp_path)
+    with_cases(tmp_path, "our_rule")
+    (tmp_path / "cases/our_rule.yaml").write_text(text)
+    with pytest.raises(ConfigError, match=why):
         run_cases(tmp_path)
 
 
