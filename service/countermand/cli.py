@@ -262,11 +262,16 @@ def rules_show(
 
 @rules_app.command("lint")
 def rules_lint(folder: _FolderOption = None) -> None:
-    """Check rule files as the worker does at its start, and say every error of every file."""
+    """Check rule files as the worker does at its start, say every error of every file, and whether
+    EventBridge would take the patterns that bring their events.
+    """
     with _explained():
         from countermand.catalogue import rules_in  # noqa: PLC0415
+        from countermand.leastprivilege import routing_patterns  # noqa: PLC0415
 
-        typer.echo(f"{len(rules_in(folder, os.environ))} rules, no errors")
+        found = rules_in(folder, os.environ)
+        routing_patterns(found)
+        typer.echo(f"{len(found)} rules, no errors")
 
 
 @rules_app.command("test")

@@ -126,6 +126,14 @@ def test_every_action_is_listed_with_its_permissions() -> None:
         assert all(permission in text for permission in action.permissions)
 
 
+def test_lint_says_that_a_pattern_is_too_long_for_eventbridge(tmp_path: Path) -> None:
+    when = {"source": ["aws.sts"], "detail": {"eventName": ["x" * 2100]}}
+    of_ones_own(tmp_path, when=when, reads=True, check=None, remediate=None)
+    code, text = run("rules", "lint", str(tmp_path))
+    assert code == 2
+    assert "more than the 2048 of EventBridge" in " ".join(text.split())
+
+
 # --- cases of one's own
 
 
