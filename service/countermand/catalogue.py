@@ -6,7 +6,6 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import yaml
 from pydantic import TypeAdapter
 
 from countermand.actions import ALL as ACTIONS
@@ -19,7 +18,7 @@ from countermand.core.parse import parse
 from countermand.core.pattern import exact_values
 from countermand.core.rule import Correlation, CorrelationFile, Rule, RuleFile, RuleSet
 from countermand.leastprivilege import VARIABLES, Places, enforce_policy, worker_policy
-from countermand.rulebook import BUILT_IN, load_rules
+from countermand.rulebook import BUILT_IN, load_rules, read_yaml
 from countermand.settings import Settings
 
 _KINDS = ("matches", "ignores")
@@ -55,18 +54,34 @@ def rule_in(rule_id: str, folder: Path | None, environ: Mapping[str, str]) -> Ru
     return found
 
 
-def iam_policy(
-    mode: Mode, places: Sequence[str], environ: Mapping[str, str], *, only_writes: bool
+def chosen(rule_set: RuleSet, ids: Sequence[str]) -> RuleSet:
+    """Only the rules of these ids, several to a text with commas between them."""
+    wanted = {text.strip() for texts in ids for text in texts.split(",")}
+    if unknown := wanted - {rule.id for rule in rule_set.every}:
+        raise ConfigError(
+            f"--rules: no rule {min(unknown)!r} is enabled; `countermand rules list` shows all"
+        )
+    return RuleSet(
+        [rule for rule in rule_set.rules if rule.id in wanted],
+        [correlation for correlation in rule_set.correlations if correlation.id in wanted],
+    )
+
+
+def worker_document(
+    mode: Mode, rule_set: RuleSet, places: Sequence[str], *, only_writes: bool
 ) -> Mapping[str, Any]:
     """The worker's policy, with `NAME=VALUE` in the place of `${NAME}`."""
     named = dict(place.partition("=")[::2] for place in places)
     if wrong := [name for name, value in named.items() if name not in VARIABLES or not value]:
         known = ", ".join(VARIABLES)
         raise ConfigError(f"--place {wrong[0]}: must be NAME=VALUE; the names are {known}")
-    where, rule_set = Places(**named), rules_in(None, environ)
-    if only_writes:
-        return enforce_policy(rule_set, ACTIONS, where)
-    return worker_policy(mode, rule_set, ACTIONS, where)
+    where = Places(**named)
+    if not only_writes:
+        return worker_policy(mode, rule_set, ACTIONS, where)
+    document = enforce_policy(rule_set, ACTIONS, where)
+    if not document["Statement"]:
+        raise ConfigError("--only-writes: no enabled rule of these takes anything back")
+    return document
 
 
 def reaction(rule: Rule | Correlation) -> str:
@@ -110,14 +125,9 @@ def _cases_of(rule: Rule, folder: Path) -> Iterator[CaseResult]:
 
 
 def _cases_file(path: Path) -> Mapping[str, Any]:
-    try:
-        if path.stat().st_size > _LARGEST_CASES_BYTES:
-            raise ConfigError(f"{path}: more than {_LARGEST_CASES_BYTES} bytes")
-        document = yaml.safe_load(path.read_text(encoding="utf-8"))
-    except FileNotFoundError:
+    if not path.exists():
         return {}
-    except (OSError, ValueError, yaml.YAMLError, RecursionError) as error:
-        raise ConfigError(f"{path}: not readable as YAML: {error}") from error
+    _, document = read_yaml(path, _LARGEST_CASES_BYTES)
     if not isinstance(document, dict) or set(document) - set(_KINDS):
         raise ConfigError(f"{path}: must be an object with the lists `matches` and `ignores`")
     return document

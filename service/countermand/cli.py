@@ -262,11 +262,16 @@ def rules_show(
 
 @rules_app.command("lint")
 def rules_lint(folder: _FolderOption = None) -> None:
-    """Check rule files as the worker does at its start, and say every error of every file."""
+    """Check rule files as the worker does at its start, say every error of every file, and whether
+    EventBridge would take the patterns that bring their events.
+    """
     with _explained():
         from countermand.catalogue import rules_in  # noqa: PLC0415
+        from countermand.leastprivilege import routing_patterns  # noqa: PLC0415
 
-        typer.echo(f"{len(rules_in(folder, os.environ))} rules, no errors")
+        found = rules_in(folder, os.environ)
+        routing_patterns(found)
+        typer.echo(f"{len(found)} rules, no errors")
 
 
 @rules_app.command("test")
@@ -315,6 +320,10 @@ def iam_policy(
     only_writes: Annotated[
         bool, typer.Option("--only-writes", help="Only what enforce adds: a policy of its own.")
     ] = False,
+    rules: Annotated[
+        list[str] | None,
+        typer.Option(help="Only for the rules of these ids, separated by commas; else for all."),
+    ] = None,
     place: Annotated[
         list[str] | None,
         typer.Option(help="NAME=VALUE, such as account_id=111122223333; else ${NAME} stands."),
@@ -322,11 +331,13 @@ def iam_policy(
 ) -> None:
     """The least privilege of the worker's role for the enabled rules, as a policy document."""
     with _explained():
-        from countermand.catalogue import iam_policy as document  # noqa: PLC0415
+        from countermand.catalogue import chosen, rules_in, worker_document  # noqa: PLC0415
 
-        typer.echo(
-            json.dumps(document(mode, place or [], os.environ, only_writes=only_writes), indent=2)
-        )
+        rule_set = rules_in(None, os.environ)
+        if rules is not None:
+            rule_set = chosen(rule_set, rules)
+        document = worker_document(mode, rule_set, place or [], only_writes=only_writes)
+        typer.echo(json.dumps(document, indent=2))
 
 
 @actions_app.command("list")

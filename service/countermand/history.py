@@ -8,11 +8,12 @@
     changed the value and was let stand             could not be read yet, or at all, or may never
                                                     be put back, or when the team was told of it
 
-The latest that was complete before the change counts; but what was not known is not known for a
-day, in which who was told can mend it, and his own change is not taken back for what he mended. A
-note that was taken after the change says that something else changed the value too, before or
-since: then nobody knows. Otherwise who makes two changes within seconds would have the second one
-noted as the work of the first.
+The latest that was complete before the change counts. A note that was taken after the change says
+that something else changed the value too, before or since: then nobody knows. Otherwise who makes
+two changes within seconds would have the second one noted as the work of the first.
+
+What the team was told of is not known for a day, where nobody compares the values before one is put
+back: who mends it must not have his own change taken back for what he mended.
 
 What is kept was read live, never taken from an event: a forged event can at most have the truth
 noted. A value that the rules themselves would object to is never noted, and so never put back.
@@ -92,7 +93,9 @@ class History:
             raise _unknown(aspect)
         taken = self._snapshots.get(_part(aspect), ())
         snapshot = next((s for s in taken if s.ended <= event.time), None)
-        if snapshot is not None and (noted is None or _counts_until(noted) < snapshot.began):
+        if snapshot is not None and (
+            noted is None or _counts_until(noted, aspect) < snapshot.began
+        ):
             noted = _seen(snapshot, key, aspect, principal)
         if noted is None or noted.value is None:
             raise _unknown(aspect)
@@ -221,8 +224,9 @@ class History:
         return None if risky else _kept(value)
 
 
-def _counts_until(noted: Noted) -> datetime:
-    return noted.at if noted.value is not None else noted.at + _TIME_TO_MEND
+def _counts_until(noted: Noted, aspect: Aspect) -> datetime:
+    doubted = noted.value is None and aspect in _NEVER_COMPARED
+    return noted.at + _TIME_TO_MEND if doubted else noted.at
 
 
 def _unknown(aspect: Aspect) -> CannotRestore:

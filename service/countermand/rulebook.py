@@ -162,7 +162,9 @@ def _files(folder: Path, errors: list[str]) -> list[Path]:
         f"{path}: not read as a rule: the name must end in .yaml"
         for path in sorted(folder.glob("*.yml"))
     )
-    if not files:
+    if not folder.is_dir():
+        errors.append(f"{folder}: there is no such folder")
+    elif not files:
         errors.append(f"{folder}: no rule files (*.yaml) in here")
     elif size > _LARGEST_FOLDER_BYTES:
         errors.append(f"{folder}: {size} bytes of rules, more than {_LARGEST_FOLDER_BYTES}")
@@ -182,7 +184,7 @@ def _overridden[R: (Rule | Correlation)](
 ) -> dict[str, R]:
     changed = dict(rules)
     try:
-        node, document = _read(path)
+        node, document = read_yaml(path)
         wanted = TypeAdapter(dict[str, Override]).validate_python(
             {} if document is None else document
         )
@@ -213,7 +215,7 @@ def _changed[R: (Rule | Correlation)](rule: R, override: Override) -> R:
 
 def load_rule(path: Path, actions: Mapping[str, Action]) -> Rule | Correlation:
     """One rule file, checked and compiled."""
-    node, document = _read(path)
+    node, document = read_yaml(path)
     rule: Rule | Correlation
     try:
         if isinstance(document, dict) and "correlate" in document:
@@ -246,13 +248,14 @@ def _wrong_remediation(rule: Rule | Correlation, actions: Mapping[str, Action]) 
     return None
 
 
-def _read(path: Path) -> tuple[yaml.Node | None, Any]:
+def read_yaml(path: Path, largest_bytes: int = _LARGEST_FILE_BYTES) -> tuple[yaml.Node | None, Any]:
+    """The nodes, for the lines of errors, and what they say. Raises `ConfigError`."""
     try:
         stat = path.stat()
         if not S_ISREG(stat.st_mode):  # a pipe would be waited for
             raise ConfigError(f"{path}: not readable as YAML: no plain file")
-        if stat.st_size > _LARGEST_FILE_BYTES:
-            raise ConfigError(f"{path}: more than {_LARGEST_FILE_BYTES} bytes")
+        if stat.st_size > largest_bytes:
+            raise ConfigError(f"{path}: more than {largest_bytes} bytes")
         node = yaml.compose(path.read_text(encoding="utf-8"), Loader=_SafeLoader)
         return node, _SafeLoader("").construct_document(node) if node else None
     except (yaml.YAMLError, ValueError, OSError, RecursionError) as error:

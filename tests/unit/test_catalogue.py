@@ -32,7 +32,7 @@ def of_ones_own(folder: Path, rule_id: str = "our_rule", **changes: Any) -> Path
 
 def with_cases(folder: Path, rule_id: str, **cases: Any) -> None:
     (folder / "cases").mkdir(exist_ok=True)
-    (folder / "cases" / f"{rule_id}.yaml").write_text(yaml.safe_dump(cases))
+    (folder / "cases" / f"{rule_id}.yaml").write_text(json.dumps(cases))
 
 
 def run(*arguments: str) -> tuple[int, str]:
@@ -56,6 +56,44 @@ def test_one_rule_is_shown_whole_with_what_its_action_needs() -> None:
     assert code == 0
     assert "AttachUserPolicy" in text
     assert "iam:DetachUserPolicy" in text
+
+
+def actions_allowed(*arguments: str) -> set[str]:
+    code, text = run("iam-policy", "--mode", "enforce", *arguments)
+    assert code == 0, text
+    statements = json.loads(text)["Statement"]
+    allowed = [s["Action"] for s in statements if s["Effect"] == "Allow"]
+    return {action for actions in allowed for action in actions}
+
+
+def test_the_policy_of_some_rules_allows_what_these_need_and_no_more() -> None:
+    writes = actions_allowed("--only-writes", "--rules", ADMIN_TO_USER)
+    assert writes == {"iam:DetachUserPolicy"}
+    several = f"{ADMIN_TO_USER}, trail_stopped", "new_user_made_powerful"
+    writes = actions_allowed("--only-writes", "--rules", several[0], "--rules", several[1])
+    assert writes == {
+        "cloudtrail:StartLogging",
+        "iam:DetachUserPolicy",
+        "iam:PutUserPermissionsBoundary",
+    }
+    read = actions_allowed("--rules", ADMIN_TO_USER)
+    assert {"iam:ListAttachedUserPolicies", "sqs:ReceiveMessage"} < read
+    assert not {"iam:ListAttachedRolePolicies", "cloudtrail:StartLogging"} & read
+    assert read < actions_allowed()
+
+
+@pytest.mark.parametrize(
+    ("rules", "why"),
+    [
+        ("nobody", "no rule 'nobody' is enabled; `countermand rules list` shows all"),
+        (f"{ADMIN_TO_USER},", "no rule '' is enabled"),
+        ("root_signed_in", "no enabled rule of these takes anything back"),
+    ],
+)
+def test_a_policy_of_no_such_rules_is_refused(rules: str, why: str) -> None:
+    code, text = run("iam-policy", "--mode", "enforce", "--only-writes", "--rules", rules)
+    assert code == 2
+    assert why in " ".join(text.split())
 
 
 def test_an_unknown_rule_is_refused_with_where_to_look() -> None:
@@ -86,6 +124,14 @@ def test_every_action_is_listed_with_its_permissions() -> None:
     for action in ALL.values():
         assert action.name in text
         assert all(permission in text for permission in action.permissions)
+
+
+def test_lint_says_that_a_pattern_is_too_long_for_eventbridge(tmp_path: Path) -> None:
+    when = {"source": ["aws.sts"], "detail": {"eventName": ["x" * 2100]}}
+    of_ones_own(tmp_path, when=when, reads=True, check=None, remediate=None)
+    code, text = run("rules", "lint", str(tmp_path))
+    assert code == 2
+    assert "more than the 2048 of EventBridge" in " ".join(text.split())
 
 
 # --- cases of one's own
@@ -119,6 +165,24 @@ def test_cases_of_another_form_are_refused(tmp_path: Path) -> None:
     of_ones_own(tmp_path)
     with_cases(tmp_path, "our_rule", matched=[])
     with pytest.raises(ConfigError, match="matches"):
+        run_cases(tmp_path)
+
+
+@pytest.mark.parametrize(
+    ("text", "why"),
+    [
+        ("matches: [&a {x: 1}]\nignores: [*a]\n", "an alias is not allowed"),
+        ("matches: []\nmatches: []\n", "the key 'matches' stands twice"),
+        ("matches: [" + "x" * 1_000_000, "more than 1000000 bytes"),
+    ],
+)
+def test_cases_that_hide_or_multiply_something_are_refused(
+    tmp_path: Path, text: str, why: str
+) -> None:
+    of_ones_own(tmp_path)
+    with_cases(tmp_path, "our_rule")
+    (tmp_path / "cases/our_rule.yaml").write_text(text)
+    with pytest.raises(ConfigError, match=why):
         run_cases(tmp_path)
 
 

@@ -621,6 +621,20 @@ def test_a_trail_of_another_region_is_not_taken_for_one_of_this_region(
     assert not iam.called("cloudtrail:GetTrail")
 
 
+def test_a_snapshot_says_at_once_what_is_compared_before_it_is_put_back(
+    world: tuple[History, FakeIam, SqliteLedger], clock: FrozenClock
+) -> None:
+    history, iam, ledger = world
+    ledger.note("AROAROLE/trust_policy", Noted(None, clock.now()))
+    ledger.note("AROAROLE/permissions_boundary", Noted(None, clock.now()))
+    iam.boundary = BOUNDARY
+    clock.advance(60)
+    history.refresh()
+    clock.advance(1)
+    assert before(history, clock, Aspect.PERMISSIONS_BOUNDARY) == BOUNDARY
+    assert before(history, clock, Aspect.TRUST_POLICY)
+
+
 def test_what_is_compared_before_it_is_put_back_is_noted_though_it_was_told(
     history: History, iam: FakeIam, clock: FrozenClock
 ) -> None:

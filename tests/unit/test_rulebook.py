@@ -241,7 +241,7 @@ def test_an_empty_folder_is_refused(tmp_path: Path) -> None:
 
 
 def test_a_folder_that_is_not_there_is_refused(tmp_path: Path) -> None:
-    with pytest.raises(ConfigError, match="no rule files"):
+    with pytest.raises(ConfigError, match="there is no such folder"):
         load_rules(ALL, tmp_path / "missing")
 
 
