@@ -6,7 +6,7 @@ take the very same grant back again.
 
 from countermand.act import Remediator
 from countermand.core.errors import Permanent
-from countermand.core.model import Principal, Record, Ruling, Subject, Undo
+from countermand.core.model import Call, Principal, Record, Ruling, Subject, Undo
 from countermand.facts import grant_key, undoer_key
 from countermand.ports import Identities, Ledger
 
@@ -22,10 +22,11 @@ def undo(
         raise Permanent(f"no decision {decision_id}; `countermand decisions` lists them")
     if record.undo is not None:
         raise Permanent(f"{decision_id} was undone by {record.undo.by} at {record.undo.at:%c}")
-    calls = [o.inverse for o in record.outcomes if o.inverse is not None]
+    calls = _inverses(record)
     if not calls:
         raise Permanent(f"nothing to undo: the outcome of {decision_id} is {record.outcome!r}")
-    for principal in {p.unique_id: p for p in _remediated(record)}.values():
+    principals = [r.principal for r in _undone(record) if r.principal is not None]
+    for principal in {p.unique_id: p for p in principals}.values():
         _must_be_the_same(principal, identities)
     for call in calls:
         remediator.undo(call)
@@ -33,10 +34,19 @@ def undo(
     return ledger.mark_undone(decision_id, by, _keys(record, by))
 
 
-def _remediated(record: Record) -> list[Principal]:
+def _inverses(record: Record) -> list[Call]:
+    """Each once: a second try at a step may have written what the first one wrote already."""
+    calls: list[Call] = []
+    for outcome in record.outcomes:
+        if outcome.inverse is not None and outcome.inverse not in calls:
+            calls.append(outcome.inverse)
+    return calls
+
+
+def _undone(record: Record) -> list[Ruling]:
+    """The rulings whose steps are taken back."""
     rules = {o.step.rule_id for o in record.outcomes if o.inverse is not None}
-    rulings = [r for r in record.decision.rulings if r.finding.rule_id in rules]
-    return [ruling.principal for ruling in rulings if ruling.principal is not None]
+    return [r for r in record.decision.rulings if r.finding.rule_id in rules]
 
 
 def _must_be_the_same(principal: Principal, identities: Identities) -> None:
@@ -54,7 +64,7 @@ def _keys(record: Record, by: Undo) -> list[str]:
     account_id = record.decision.event.account_id
     rulings = [r for r in record.decision.rulings if r.finding.subject is not None]
     grants = [grant_key(account_id, _target(ruling), ruling.finding) for ruling in rulings]
-    targets = dict.fromkeys(map(_target, rulings))
+    targets = dict.fromkeys(map(_target, _undone(record)))
     return [*grants, *(undoer_key(account_id, target, by.by) for target in targets)]
 
 

@@ -7,9 +7,9 @@ from pathlib import Path
 
 import pytest
 
-from countermand.core.errors import Denied, Permanent
+from countermand.core.errors import Denied, Permanent, Transient
 from countermand.core.model import Mode, Record, Undo
-from countermand.facts import grant_key
+from countermand.facts import grant_key, undoer_key
 from countermand.ports import Claim
 from countermand.undo import undo
 from fakes import ACCOUNT, ADMIN, NOW, user
@@ -62,6 +62,17 @@ def test_undo_speaks_about_this_principal_and_this_policy_only(stage: Stage) -> 
     assert stage.ledger.undo_of(grant_key(ACCOUNT, ruling.principal.unique_id, other)) is None
 
 
+def test_only_the_targets_of_what_was_taken_back_are_open_to_the_caller(stage: Stage) -> None:
+    by_root = {"type": "Root", "arn": f"arn:aws:iam::{ACCOUNT}:root", "accountId": ACCOUNT}
+    stage.pipeline().handle(attack(userIdentity=by_root, readOnly=False))
+    record = stage.record()
+    assert {r.finding.rule_id for r in record.decision.rulings} > {"root_acted"}
+    undone(stage, record.decision.id)
+    assert stage.ledger.undo_of(undoer_key(ACCOUNT, user().unique_id, ALICE.by)) == ALICE
+    assert stage.ledger.undo_of(undoer_key(ACCOUNT, user().unique_id, "arn:bob")) is None
+    assert stage.ledger.undo_of(undoer_key(ACCOUNT, ACCOUNT, ALICE.by)) is None
+
+
 def test_a_grant_is_not_given_to_another_user_of_the_same_name(stage: Stage) -> None:
     record = taken_back(stage)
     stage.users(user(unique_id="AIDAANOTHER", policy_arns=frozenset()))
@@ -100,6 +111,22 @@ def test_what_was_never_done_cannot_be_undone(stage: Stage, mode: Mode) -> None:
     with pytest.raises(Permanent, match="nothing to undo"):
         undone(stage, stage.record().decision.id)
     assert stage.identities.writes == []
+
+
+def test_what_was_written_twice_is_put_back_once(stage: Stage) -> None:
+    body = attack()
+    stage.notifier.fail["send"] = [Transient("sns:Publish failed: InternalError")]
+    with pytest.raises(Transient, match="sns"):
+        stage.pipeline().handle(body)
+    stage.users(user())
+    stage.identities.fail["iam:DetachUserPolicy"] = [Transient("the answer was lost")]
+    with pytest.raises(Transient):
+        stage.pipeline().handle(body)
+    record = stage.record()
+    assert [str(o.status) for o in record.outcomes] == ["applied", "failed"]
+    assert all(o.inverse is not None for o in record.outcomes)
+    undone(stage, record.decision.id)
+    assert stage.identities.writes.count("iam:AttachUserPolicy") == 1
 
 
 def test_an_undo_that_iam_refuses_is_not_noted_and_can_be_tried_again(stage: Stage) -> None:
