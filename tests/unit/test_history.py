@@ -567,27 +567,29 @@ def test_an_event_may_name_a_trail_or_give_its_arn(history: History, clock: Froz
         assert settings == {"S3BucketName": "logs", "EnableLogFileValidation": True}
 
 
+def let_stand(
+    history: History, iam: FakeIam, clock: FrozenClock, metadata: str, *, told: bool = False
+) -> None:
+    """A change of the provider after a snapshot, noted once IAM must show it."""
+    history.refresh()
+    clock.advance(60)
+    iam.metadata = metadata
+    changed = event("UpdateSAMLProvider", clock.now(), request={"sAMLProviderArn": PROVIDER})
+    clock.advance(30)
+    history.note(changed, told=told)
+
+
 def test_a_changed_resource_that_was_let_stand_is_what_the_next_change_replaces(
     history: History, iam: FakeIam, clock: FrozenClock
 ) -> None:
-    history.refresh()
-    clock.advance(60)
-    iam.metadata = "<new/>"
-    changed = event("UpdateSAMLProvider", clock.now(), request={"sAMLProviderArn": PROVIDER})
-    clock.advance(30)
-    history.note(changed)
+    let_stand(history, iam, clock, "<new/>")
     assert of_provider(history, clock) == "<new/>"
 
 
 def test_what_the_team_was_told_of_is_not_put_back_over_its_repair_for_a_day(
     history: History, iam: FakeIam, clock: FrozenClock
 ) -> None:
-    history.refresh()
-    clock.advance(60)
-    iam.metadata = "<evil/>"
-    changed = event("UpdateSAMLProvider", clock.now(), request={"sAMLProviderArn": PROVIDER})
-    clock.advance(30)
-    history.note(changed, told=True)
+    let_stand(history, iam, clock, "<evil/>", told=True)
     clock.advance(3600)
     history.refresh(asked=True)
     clock.advance(1)

@@ -320,8 +320,8 @@ class _Reader:
             bits = self._bits(actions, patterns, anywhere=anywhere, inverted=inverted)
             return ((bits, False),) if any(bits) else ()
         filled = [_VARIABLE.sub(self._value, pattern) for pattern in patterns]
-        least = [pattern for pattern in filled if _open(pattern) == pattern]
         most = list(map(_open, filled))
+        least = [pattern for pattern, opened in zip(filled, most, strict=True) if pattern == opened]
         readings = [(most if inverted else least, False), (least if inverted else most, True)]
         return [
             (self._bits(actions, read, anywhere=anywhere, inverted=inverted), unsure)
