@@ -5,6 +5,7 @@ or Debian. So docker-compose.yml runs unmodified. Stand-ins carry a label, are b
 (from Docker's cache), and leave an engine that is not ours when the tests end.
 """
 
+import os
 import shutil
 import subprocess
 from collections.abc import Iterable
@@ -71,7 +72,7 @@ def _build_base(docker: Docker) -> None:
 
 def _root_filesystem() -> Path:
     """Debian 13 with its Python 3.13, kept for the next run."""
-    program = unpacked("mmdebstrap", ["mmdebstrap"]) / "usr/bin/mmdebstrap"
+    programs = unpacked("mmdebstrap", ["mmdebstrap"]) / "usr/bin"
     archive = TOOLS / "trixie.tar"
     if not archive.exists():
         fresh = archive.with_name("trixie-new.tar")
@@ -84,7 +85,10 @@ def _root_filesystem() -> Path:
             "--dpkgopt=path-exclude=/usr/share/man/*",
             *(f"--aptopt={option}" for option in _apt_checks()),
         ]
-        run([str(program), *options, "trixie", str(fresh), mirror()], TOOLS)
+        # mmdebstrap looks for its mmtarfilter on the PATH, not beside itself.
+        environment = os.environ | {"PATH": f"{programs}:{os.environ['PATH']}"}
+        command = [str(programs / "mmdebstrap"), *options, "trixie", str(fresh), mirror()]
+        run(command, TOOLS, environment)
         fresh.replace(archive)
     return archive
 
