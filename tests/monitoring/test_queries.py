@@ -134,7 +134,8 @@ def test_every_alert_can_be_asked(asked: Asked, alert: dict[str, Any]) -> None:
 
 
 @pytest.mark.parametrize(
-    "name", ["CountermandRemediationFailed", "CountermandPoison", "CountermandAlertsFail"]
+    "name",
+    ["CountermandRemediationFailed", "CountermandMalformedMessages", "CountermandAlertsFail"],
 )
 def test_an_alert_fires_exactly_when_something_is_wrong(asked: Asked, name: str) -> None:
     (alert,) = (alert for alert in ALERTS if alert["alert"] == name)
