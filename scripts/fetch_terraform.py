@@ -1,8 +1,7 @@
-"""Have Terraform and its AWS provider for the tests: `fetch_terraform.py`.
+"""Provide Terraform and its AWS provider to the tests: `fetch_terraform.py`.
 
-Prints two lines: the program, and the CLI configuration to use it with. A Terraform on the PATH and
-a provider in a local mirror are used as they are; what is missing is downloaded into
-.countermand/tools/ and checked.
+It prints two lines: the program, and the CLI configuration for it. It uses a Terraform on the PATH
+and a provider in a local mirror, downloads what is missing into .countermand/tools/, and checks it.
 """
 
 import hashlib
@@ -25,11 +24,11 @@ ROOT = Path(__file__).parents[1]
 TOOLS = ROOT / ".countermand" / "tools"
 VERSION = "1.11.4"
 SHA256 = "268000fca5c61021c6396893d9483007ba589ad9d0aaccbd7dfa8c78bf7dbe23"
-"""Of the program itself, for Linux on x86-64."""
+"""Hash of the program in the archive, for Linux on x86-64."""
 PROVIDER = "5.100.0"
 OLDEST = (1, 10)
 NOT_TO_BE_HAD = 3
-"""How it ends where these programs cannot be had; 1 means that something went wrong."""
+"""Exit code where these programs cannot run; 1 means that a download failed."""
 
 _ROOTS = ("/opt", "/usr/local/share", "/usr/share", "~/.terraform.d", "~/.local/share/terraform")
 _DEPTH = 3
@@ -37,7 +36,7 @@ _SOURCE = Path("registry.terraform.io/hashicorp/aws")
 
 
 def program() -> str:
-    """The Terraform on the PATH if it is new enough, else a downloaded one."""
+    """Return the Terraform on the PATH if it is new enough, otherwise a downloaded version."""
     found = shutil.which("terraform")
     if found is not None and _version(found) >= OLDEST:
         return found
@@ -48,8 +47,8 @@ def program() -> str:
 
 
 def configuration(terraform: str) -> Path:
-    """A CLI configuration that takes the provider from a folder, so that each init takes seconds
-    and nothing is downloaded twice.
+    """Write a CLI configuration that reads the provider from a folder, so that each init takes
+    seconds and downloads nothing.
     """
     mirror = next(_mirrors(), None) or _fetched(terraform)
     text = (
@@ -90,7 +89,7 @@ def _download(target: Path) -> None:
 
 
 def _mirrors() -> Iterator[Path]:
-    """Folders that hold the provider, unpacked or packed, in the usual places."""
+    """Yield the usual folders that hold the provider, unpacked or packed."""
     for root in (TOOLS, *(Path(name).expanduser() for name in _ROOTS)):
         for folder in _folders(root, _DEPTH):
             if list((folder / _SOURCE).glob(f"*{PROVIDER}*")):
@@ -110,7 +109,7 @@ def _folders(root: Path, depth: int) -> Iterator[Path]:
 
 
 def _fetched(terraform: str) -> Path:
-    """The provider from Terraform's registry, whose signature Terraform checks."""
+    """Download the provider from Terraform's registry; Terraform checks its signature."""
     mirror = TOOLS / "terraform-providers"
     with tempfile.TemporaryDirectory() as folder:
         wanted = {"aws": {"source": "hashicorp/aws", "version": PROVIDER}}
@@ -130,7 +129,7 @@ def _fetched(terraform: str) -> Path:
 
 
 def _unpack(packed: Path) -> None:
-    """To where Terraform links to it; of an archive each init would write 700 MB of its own."""
+    """Unpack to where Terraform can link to it: each init would unpack 700 MB from an archive."""
     _, version, system = packed.stem.split("_", 2)
     target = packed.parent / version / system
     aside = target.with_name(f"{system}.{os.getpid()}")
@@ -143,7 +142,7 @@ def _unpack(packed: Path) -> None:
 
 
 def _place(data: bytes, target: Path, mode: int) -> None:
-    """Written aside and renamed, so that an interrupted run leaves no half of a file."""
+    # Written to another file and renamed, so that an interrupted run leaves no partial file.
     aside = target.with_name(f"{target.name}.{os.getpid()}")
     aside.write_bytes(data)
     aside.chmod(mode)
