@@ -18,7 +18,7 @@ LEDGER = "sqlite:/var/lib/countermand/ledger.sqlite3"
     [
         pytest.param(
             {"settings": {"ledgerUrl": LEDGER}},
-            "2 replicas cannot share an SQLite file; use settings.ledgerUrl=dynamodb:TABLE",
+            "2 replicas cannot share an SQLite file. Set settings.ledgerUrl=dynamodb:TABLE",
             id="two workers, one SQLite file",
         ),
         pytest.param(
@@ -28,17 +28,17 @@ LEDGER = "sqlite:/var/lib/countermand/ledger.sqlite3"
         ),
         pytest.param(
             {"settings": {"ledgerUrl": "sqlite:ledger.sqlite3"}, "replicaCount": 1},
-            "for example sqlite:/var/lib/countermand/ledger.sqlite3",
+            "for example, sqlite:/var/lib/countermand/ledger.sqlite3",
             id="SQLite outside the volume",
         ),
         pytest.param(
             {"settings": {"ledgerUrl": "sqlite:/var/lib/countermand/../x"}, "replicaCount": 1},
-            "must lie on the volume",
+            "must be on the volume",
             id="SQLite outside the volume by dots",
         ),
         pytest.param(
             {"settings": {"ledgerUrl": None}},
-            "must lie on the volume",
+            "must be on the volume",
             id="the service's own default ledger",
         ),
         pytest.param(
@@ -46,7 +46,7 @@ LEDGER = "sqlite:/var/lib/countermand/ledger.sqlite3"
                 "settings": {"ruleOverrides": "/etc/own.yaml"},
                 "rules": {"overrides": {"some_rule": {"mode": "observe"}}},
             },
-            "a worker reads one file of overrides, and rules.overrides makes one",
+            "the worker reads one file of overrides, and rules.overrides creates one",
             id="two files of overrides",
         ),
         pytest.param(
@@ -61,12 +61,12 @@ LEDGER = "sqlite:/var/lib/countermand/ledger.sqlite3"
         ),
         pytest.param(
             {"apiToken": {"secretName": None}},
-            "apiToken.secretName is required: the API would show decisions to strangers",
+            "apiToken.secretName: required, because without a token anyone",
             id="no token",
         ),
         pytest.param(
             {"autoscaling": {"enabled": True, "minReplicas": 9}},
-            "autoscaling.minReplicas is 9, more than autoscaling.maxReplicas, 8",
+            "autoscaling.minReplicas: 9 exceeds autoscaling.maxReplicas, 8",
             id="scaling upside down",
         ),
         pytest.param(
