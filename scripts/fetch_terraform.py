@@ -27,11 +27,13 @@ SHA256 = "268000fca5c61021c6396893d9483007ba589ad9d0aaccbd7dfa8c78bf7dbe23"
 """Hash of the program in the archive, for Linux on x86-64."""
 PROVIDER = "5.100.0"
 OLDEST = (1, 10)
-NOT_TO_BE_HAD = 3
-"""Exit code where these programs cannot run; 1 means that a download failed."""
+CANNOT_RUN_HERE = 3
+"""Exit code where these programs cannot be had or run; 1 means that a download failed."""
 
 _ROOTS = ("/opt", "/usr/local/share", "/usr/share", "~/.terraform.d", "~/.local/share/terraform")
 _DEPTH = 3
+_RELEASES = "https://releases.hashicorp.com"
+_REGISTRY = "https://registry.terraform.io"
 _SOURCE = Path("registry.terraform.io/hashicorp/aws")
 
 
@@ -74,16 +76,17 @@ def _version(terraform: str) -> tuple[int, ...]:
 
 def _download(target: Path) -> None:
     if (sys.platform, platform.machine()) != ("linux", "x86_64"):
-        _give_up(f"install Terraform {VERSION}: it is fetched for Linux on x86-64 only")
+        _give_up(f"terraform {VERSION}: can be fetched for Linux on x86-64 only. Install it.")
     archive = f"terraform_{VERSION}_linux_amd64.zip"
-    url = f"https://releases.hashicorp.com/terraform/{VERSION}/{archive}"
+    url = f"{_RELEASES}/terraform/{VERSION}/{archive}"
+    _give_up_unless_reachable(_RELEASES, "no Terraform on the PATH")
     try:
-        with urllib.request.urlopen(url, timeout=60) as answer:
+        with urllib.request.urlopen(url, timeout=60) as answer:  # noqa: S310  an HTTPS URL of ours
             data = zipfile.ZipFile(io.BytesIO(answer.read())).read("terraform")
-    except urllib.error.URLError as error:
-        _give_up(f"no Terraform on the PATH, and {url}: {error.reason}")
+    except (OSError, zipfile.BadZipFile) as error:
+        sys.exit(f"{url}: cannot download Terraform: {error}")
     if hashlib.sha256(data).hexdigest() != SHA256:
-        sys.exit(f"{url}: the program in it is not the one that was checked")
+        sys.exit(f"{url}: the program has another SHA-256 hash than {SHA256}")
     target.parent.mkdir(parents=True, exist_ok=True)
     _place(data, target, 0o755)
 
@@ -110,6 +113,7 @@ def _folders(root: Path, depth: int) -> Iterator[Path]:
 
 def _fetched(terraform: str) -> Path:
     """Download the provider from Terraform's registry; Terraform checks its signature."""
+    _give_up_unless_reachable(_REGISTRY, f"no mirror with hashicorp/aws {PROVIDER}")
     mirror = TOOLS / "terraform-providers"
     with tempfile.TemporaryDirectory() as folder:
         wanted = {"aws": {"source": "hashicorp/aws", "version": PROVIDER}}
@@ -122,7 +126,7 @@ def _fetched(terraform: str) -> Path:
             command, cwd=folder, env=environment, capture_output=True, text=True, check=False
         )
     if done.returncode:
-        _give_up(f"provider hashicorp/aws {PROVIDER}: {done.stderr.strip()[-500:]}")
+        sys.exit(f"provider hashicorp/aws {PROVIDER}: cannot download it:\n{done.stderr}")
     for packed in (mirror / _SOURCE).glob("*.zip"):
         _unpack(packed)
     return mirror
@@ -149,9 +153,19 @@ def _place(data: bytes, target: Path, mode: int) -> None:
     aside.replace(target)
 
 
-def _give_up(why: str) -> NoReturn:
-    sys.stderr.write(f"{why}\n")
-    sys.exit(NOT_TO_BE_HAD)
+def _give_up_unless_reachable(url: str, need: str) -> None:
+    # A machine without a route to the host is no failed download.
+    try:
+        urllib.request.urlopen(url, timeout=30).close()  # noqa: S310  an HTTPS URL of ours
+    except urllib.error.HTTPError:
+        return  # It answered.
+    except OSError as error:
+        _give_up(f"{need}, and {url} cannot be reached: {error}")
+
+
+def _give_up(reason: str) -> NoReturn:
+    sys.stderr.write(f"{reason}\n")
+    sys.exit(CANNOT_RUN_HERE)
 
 
 if __name__ == "__main__":

@@ -1,13 +1,9 @@
-"""Real Terraform on emulators. Both environments are applied in the background as soon as a test
-wants them, because the provider spends most of that time waiting.
+"""Real Terraform on emulators.
+
+Both environments are applied in the background as soon as a test needs them, because the provider
+spends most of that time waiting.
 """
 
-import os
-import subprocess
-import sys
-import time
-import urllib.error
-import urllib.request
 from collections.abc import Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
 from pathlib import Path
@@ -15,7 +11,8 @@ from pathlib import Path
 import pytest
 
 from countermand.lab.localstack import LocalStack, LocalStackMissingError
-from support.running import free_port
+from support.moto import moto_server
+from support.skips import UnavailableError, skip_or_fail
 from support.terraforming import (
     BOOTSTRAP,
     DEV,
@@ -23,16 +20,13 @@ from support.terraforming import (
     LOCAL_STATE,
     PATH_STYLE,
     PATH_STYLE_HERE,
-    ROOT,
     Terraform,
     Tools,
     copied,
 )
+from support.tools import fetched
 
 HERE = Path(__file__).parent
-NOT_TO_BE_HAD = 3
-"""What scripts/fetch_terraform.py ends with where Terraform cannot be had."""
-START_SECONDS = 60
 
 
 @pytest.hookimpl(tryfirst=True)
@@ -46,18 +40,10 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
 
 @pytest.fixture(scope="session")
 def tools() -> Tools:
-    fetched = subprocess.run(
-        [sys.executable, str(ROOT / "scripts" / "fetch_terraform.py")],
-        capture_output=True,
-        text=True,
-        check=False,
-    )
-    if fetched.returncode:
-        why = f"Terraform cannot be had: {fetched.stderr.strip()}"
-        if os.environ.get("CI") and fetched.returncode != NOT_TO_BE_HAD:
-            pytest.fail(why)  # a gate that skips is no gate
-        pytest.skip(why)
-    program, configuration = fetched.stdout.split("\n")[:2]
+    try:
+        program, configuration = fetched("fetch_terraform.py")
+    except (UnavailableError, RuntimeError) as error:
+        skip_or_fail(error)
     return Tools(program, Path(configuration))
 
 
@@ -74,32 +60,16 @@ def emulator() -> Iterator[LocalStack]:
     try:
         own.start()
     except LocalStackMissingError as missing:
-        if os.environ.get("CI"):
-            raise
-        pytest.skip(str(missing))
+        skip_or_fail(missing)
     yield own
     own.stop()
 
 
 @pytest.fixture(scope="session")
 def moto() -> Iterator[str]:
-    """URL of moto's server, which has what LocalStack's community edition lacks."""
-    url = f"http://127.0.0.1:{(port := free_port())}"
-    server = subprocess.Popen(
-        [sys.executable, str(HERE / "moto_server.py"), "-H", "127.0.0.1", "-p", str(port)],
-        stdout=subprocess.DEVNULL,
-        stderr=subprocess.DEVNULL,
-    )
-    try:
-        end = time.monotonic() + START_SECONDS
-        while not _answers(url):
-            assert server.poll() is None, "moto's server ended"
-            assert time.monotonic() < end, "moto's server did not start"
-            time.sleep(0.1)
+    """Return the URL of moto's server, which has what LocalStack's community edition lacks."""
+    with moto_server(str(HERE / "moto_server.py")) as url:
         yield url
-    finally:
-        server.kill()
-        server.wait()
 
 
 @pytest.fixture(scope="session")
@@ -195,13 +165,3 @@ def destroying(
         "local": pool.submit(local_applied.destroy),
         "dev": pool.submit(dev_applied.destroy, **DEV),
     }
-
-
-def _answers(url: str) -> bool:
-    try:
-        urllib.request.urlopen(url, timeout=5).close()
-    except urllib.error.HTTPError:
-        return True
-    except OSError:
-        return False
-    return True
