@@ -66,9 +66,9 @@ def configuration(terraform: str) -> Path:
 
 
 def _version(terraform: str) -> tuple[int, ...]:
-    told = subprocess.run([terraform, "version", "-json"], capture_output=True, check=False)
+    answer = subprocess.run([terraform, "version", "-json"], capture_output=True, check=False)
     try:
-        text = json.loads(told.stdout)["terraform_version"]
+        text = json.loads(answer.stdout)["terraform_version"]
     except (ValueError, KeyError):
         return (0,)
     return tuple(int(part) for part in text.split("-")[0].split("."))

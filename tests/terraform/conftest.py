@@ -55,7 +55,7 @@ def pool() -> Iterator[ThreadPoolExecutor]:
 
 @pytest.fixture(scope="session")
 def emulator() -> Iterator[LocalStack]:
-    """A LocalStack of its own: the names here are those of a real installation."""
+    """Run a separate LocalStack, because the names here are those of a real installation."""
     own = LocalStack()
     try:
         own.start()
@@ -76,14 +76,14 @@ def moto() -> Iterator[str]:
 def local(
     tools: Tools, emulator: LocalStack, tmp_path_factory: pytest.TempPathFactory
 ) -> Terraform:
-    """environments/local, not applied yet."""
+    """Return environments/local, not applied yet."""
     copy = copied(tmp_path_factory.mktemp("local") / "terraform")
     return Terraform(tools, copy, "environments/local", AWS_ENDPOINT_URL=emulator.url)
 
 
 @pytest.fixture(scope="session")
 def dev(tools: Tools, moto: str, tmp_path_factory: pytest.TempPathFactory) -> Terraform:
-    """environments/dev as it is, but for where its state and its AWS are; not applied yet."""
+    """Return environments/dev with a local state and moto as its AWS, not applied yet."""
     copy = copied(tmp_path_factory.mktemp("dev") / "terraform")
     (copy / "environments/dev/backend_override.tf").write_text(LOCAL_STATE)
     (copy / "environments/dev/providers_override.tf").write_text(PATH_STYLE)
@@ -102,7 +102,7 @@ def dev(tools: Tools, moto: str, tmp_path_factory: pytest.TempPathFactory) -> Te
 
 @pytest.fixture(scope="session")
 def bootstrap(tools: Tools, moto: str, tmp_path_factory: pytest.TempPathFactory) -> Terraform:
-    """bootstrap/ as it is, not applied yet; its backend finds moto's buckets by path."""
+    """Return bootstrap/, not applied yet; its backend addresses moto's buckets by path."""
     copy = copied(tmp_path_factory.mktemp("bootstrap") / "terraform")
     (copy / "bootstrap/providers_override.tf").write_text(PATH_STYLE_HERE)
     return Terraform(
@@ -133,7 +133,7 @@ def applying(
 
 @pytest.fixture(scope="session", autouse=True)
 def _started_early(request: pytest.FixtureRequest) -> None:
-    """The applies run while the tests before them do, if any test wants them."""
+    """Start the applies before the first test, if any test needs them."""
     names = {name for item in request.session.items for name in getattr(item, "fixturenames", ())}
     if "applying" in names:
         request.getfixturevalue("applying")
