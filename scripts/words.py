@@ -58,12 +58,14 @@ class Hit:
 
     path: str
     line: int
+    column: int
     text: str
     term: Term
 
     def __str__(self) -> str:
         found = " ".join(self.text.replace(_NO_PROSE, " ").split())
-        return f"{self.path}:{self.line}: {found!r}: write {self.term.use} (rule {self.term.rule})"
+        advice = f"write {self.term.use} (rule {self.term.rule})"
+        return f"{self.path}:{self.line}:{self.column}: {found!r}: {advice}"
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,7 +85,7 @@ class Words:
         """Find every term in the prose of one file, in the order of its lines."""
         prose = prose_of(path, text)
         hits = [hit for term in self.terms for hit in _found(term, path, prose)]
-        return sorted(hits, key=lambda hit: hit.line)
+        return sorted(hits, key=lambda hit: (hit.line, hit.column))
 
     def searched(self, path: str) -> bool:
         """Whether a file is one that people write by hand."""
@@ -112,7 +114,8 @@ def _found(term: Term, path: str, prose: str) -> Iterator[Hit]:
     for match in term.pattern.finditer(prose):
         begin, end = match.span()
         if not any(first <= begin and end <= last for first, last in allowed):
-            yield Hit(path, prose.count("\n", 0, begin) + 1, match.group(), term)
+            line, column = prose.count("\n", 0, begin) + 1, begin - prose.rfind("\n", 0, begin)
+            yield Hit(path, line, column, match.group(), term)
 
 
 # --- prose: a text as long as the file, in which all else is _NO_PROSE
@@ -183,8 +186,15 @@ def complaints(hits: Mapping[str, Sequence[Hit]], left: Mapping[str, int]) -> li
             said += map(str, found)
             said.append(f"{path}: {len(found)} hits, {allowed} are allowed")
         elif len(found) < allowed:
-            said.append(f"{path}: only {len(found)} of {allowed} hits left: run `make words-update`")
+            fewer = f"only {len(found)} of {allowed} hits left"
+            said.append(f"{path}: {fewer}: run `make words-update`")
     return said
+
+
+def left() -> dict[str, int]:
+    """Read how many hits each file may still have."""
+    found: dict[str, int] = yaml.safe_load(LEFT.read_text()) or {}
+    return found
 
 
 def lowered(hits: Mapping[str, Sequence[Hit]], left: Mapping[str, int]) -> dict[str, int]:
@@ -217,12 +227,12 @@ def main(arguments: Sequence[str]) -> int:
         hits = [hit for each in found.values() for hit in each]
         sys.stdout.write("".join(f"{hit}\n" for hit in hits))
         return bool(hits)
-    left = yaml.safe_load(LEFT.read_text()) or {}
+    allowed = left()
     if "--update" in arguments:
-        left = lowered(found, left)
-        LEFT.write_text(_HEAD + yaml.safe_dump(left))
-    said = complaints(found, left)
-    said.append(f"words: {sum(left.values())} hits are left in {len(left)} files")
+        allowed = lowered(found, allowed)
+        LEFT.write_text(_HEAD + yaml.safe_dump(allowed))
+    said = complaints(found, allowed)
+    said.append(f"words: {sum(allowed.values())} hits are left in {len(allowed)} files")
     sys.stdout.write("\n".join(said) + "\n")
     return len(said) > 1
 
