@@ -3,10 +3,10 @@
     .words.yaml         the terms that plain English replaces, and the files that are searched
     .words-left.yaml    how many hits each file may still have: the list may only shrink
 
-Only prose is searched: Markdown without its code, the comments and strings of Python, the names of
-tests, and the whole text of everything else. A file with more hits than it may have fails, and so
-does one with fewer: `--update` then lowers its number. `--all` prints every hit; so does naming
-files. docs/style-guide.md explains the rules.
+Only prose is searched: Markdown without its code, the comments and strings of Python and Terraform,
+the names of tests, and the whole text of everything else. A file with more hits than it may have
+fails, and so does one with fewer: `--update` then lowers its number. `--all` prints every hit, and
+so does naming files. docs/style-guide.md explains the rules.
 """
 
 import io
@@ -33,6 +33,7 @@ _FENCE = re.compile(r"^(```|~~~).*?^\1", re.MULTILINE | re.DOTALL)
 _INDENTED = re.compile(r"(?<=\n\n)(?: {4,}[^\n]*\n| *\n)+")
 _INLINE = re.compile(r"`[^`\n]+`")
 _TARGET = re.compile(r"\]\([^)\n]*\)|<[^>\n]*>|https?://\S+")
+_SAID_IN_TERRAFORM = re.compile(r'#[^\n]*|"[^"\n]* [^"\n]*"')
 _BETWEEN_WORDS = re.compile(r"(?<=[\w)?}]) (?=[\w(])")
 _NAME_OF_TEST = re.compile(r"^ *(?:async )?def (test_\w+)", re.MULTILINE)
 
@@ -127,13 +128,11 @@ def prose_of(path: str, text: str) -> str:
     prose = _PROSE.get(suffix, str)(text)
     if suffix == ".py" and path.startswith("tests/"):
         prose = _with_names_of_tests(prose, text)
-    return _blanked(prose, _TARGET) if suffix != ".md" else prose
+    return _blanked(_blanked(prose, _INLINE), _TARGET)
 
 
 def _of_markdown(text: str) -> str:
-    for pattern in (_FENCE, _INDENTED, _INLINE, _TARGET):
-        text = _blanked(text, pattern)
-    return text
+    return _blanked(_blanked(text, _FENCE), _INDENTED)
 
 
 def _of_python(text: str) -> str:
@@ -153,7 +152,7 @@ def _of_python(text: str) -> str:
             prose[begin:end] = re.sub(r"^[rbf]?['\"]+|['\"]+$|#", _spaces, said)
         elif token.type == tokenize.STRING:
             prose[begin:end] = _NO_PROSE * len(said)
-    return _blanked("".join(prose), _INLINE)
+    return "".join(prose)
 
 
 def _with_names_of_tests(prose: str, text: str) -> str:
@@ -171,7 +170,21 @@ def _spaces(match: re.Match[str]) -> str:
     return " " * len(match.group())
 
 
-_PROSE: Mapping[str, Callable[[str], str]] = {".md": _of_markdown, ".py": _of_python}
+def _of_terraform(text: str) -> str:
+    """Comments, and strings that hold a blank."""
+    prose = re.sub(r"\S", _NO_PROSE, text)
+    for match in _SAID_IN_TERRAFORM.finditer(text):
+        begin, end = match.span()
+        prose = f"{prose[:begin]}{re.sub('[#"]', ' ', match.group())}{prose[end:]}"
+    return prose
+
+
+_PROSE: Mapping[str, Callable[[str], str]] = {
+    ".md": _of_markdown,
+    ".py": _of_python,
+    ".tf": _of_terraform,
+    ".hcl": _of_terraform,
+}
 
 
 # --- the ratchet
