@@ -4,9 +4,9 @@
     .words-left.yaml    how many hits each file may still have: the list may only shrink
 
 Only prose is searched: Markdown without its code, the comments and strings of Python and Terraform,
-the names of tests, and the whole text of everything else. A file with more hits than it may have
-fails, and so does one with fewer: `--update` then lowers its number. `--all` prints every hit, and
-so does naming files. docs/style-guide.md explains the rules.
+the names of tests and of cases, and the whole text of everything else. A file with more hits than
+it may have fails, and so does one with fewer: `--update` then lowers its number. `--all` prints
+every hit, and so does naming files. docs/style-guide.md explains the rules.
 """
 
 import io
@@ -34,6 +34,7 @@ _INDENTED = re.compile(r"(?<=\n\n)(?: {4,}[^\n]*\n| *\n)+")
 _INLINE = re.compile(r"`[^`\n]+`")
 _TARGET = re.compile(r"\]\([^)\n]*\)|<[^>\n]*>|https?://\S+")
 _SAID_IN_TERRAFORM = re.compile(r'#[^\n]*|"[^"\n]* [^"\n]*"')
+_RECORD_OF_CASE = re.compile(r"^(?! *(?:#|- name: )).*$", re.MULTILINE)
 _BETWEEN_WORDS = re.compile(r"(?<=[\w)?}]) (?=[\w(])")
 _NAME_OF_TEST = re.compile(r"^ *(?:async )?def (test_\w+)", re.MULTILINE)
 
@@ -128,6 +129,8 @@ def prose_of(path: str, text: str) -> str:
     prose = _PROSE.get(suffix, str)(text)
     if suffix == ".py" and path.startswith("tests/"):
         prose = _with_names_of_tests(prose, text)
+    if path.startswith("tests/rules/cases/"):
+        prose = _blanked(prose, _RECORD_OF_CASE)
     return _blanked(_blanked(prose, _INLINE), _TARGET)
 
 

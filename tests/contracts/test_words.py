@@ -80,6 +80,16 @@ def test_names_of_tests_are_prose() -> None:
     assert found("service/module.py", code) == []
 
 
+def test_names_of_cases_are_prose_and_their_records_are_not() -> None:
+    case = "# He is told.\n- name: Someone is told\n  record: {eventName: the user is told}\n"
+    assert found("tests/rules/cases/some.yaml", case) == [(1, "told"), (2, "told")]
+
+
+def test_comments_and_texts_of_terraform_are_prose() -> None:
+    code = '# is told\nname = told.his\ndescription = "Who is told."\nkey = "told"\n'
+    assert found("terraform/main.tf", code) == [(1, "told"), (3, "told")]
+
+
 def test_generated_files_are_skipped() -> None:
     assert not WORDS.searched("docs/generated.md")
     assert WORDS.searched("docs/written.md")
