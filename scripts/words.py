@@ -29,6 +29,7 @@ _HEAD = "# Hits that are left, by file; `make words-update` lowers them, nothing
 
 _NO_PROSE = "\0"
 """Stands for each character that is no prose, so that no phrase is found across it."""
+_GAP = re.compile(r"[\0 \t]*\0[\0 \t]*")
 _FENCE = re.compile(r"^(```|~~~).*?^\1", re.MULTILINE | re.DOTALL)
 _INDENTED = re.compile(r"(?<=\n\n)(?: {4,}[^\n]*\n| *\n)+")
 _INLINE = re.compile(r"`[^`\n]+`")
@@ -60,14 +61,13 @@ class Hit:
 
     path: str
     line: int
-    column: int
     text: str
     term: Term
 
     def __str__(self) -> str:
         found = " ".join(self.text.replace(_NO_PROSE, " ").split())
         advice = f"write {self.term.use} (rule {self.term.rule})"
-        return f"{self.path}:{self.line}:{self.column}: {found!r}: {advice}"
+        return f"{self.path}:{self.line}: {found!r}: {advice}"
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,9 +85,9 @@ class Words:
 
     def hits(self, path: str, text: str) -> list[Hit]:
         """Find every term in the prose of one file, in the order of its lines."""
-        prose = prose_of(path, text)
-        hits = [hit for term in self.terms for hit in _found(term, path, prose)]
-        return sorted(hits, key=lambda hit: (hit.line, hit.column))
+        prose = _GAP.sub(_NO_PROSE, prose_of(path, text))
+        found = {at: hit for term in self.terms for at, hit in _found(term, path, prose)}
+        return [found[at] for at in sorted(found)]
 
     def searched(self, path: str) -> bool:
         """Whether a file is one that people write by hand."""
@@ -109,22 +109,22 @@ def _compiled(pattern: str) -> re.Pattern[str]:
     return re.compile(_BETWEEN_WORDS.sub(r"\\s+", pattern), re.IGNORECASE | re.MULTILINE)
 
 
-def _found(term: Term, path: str, prose: str) -> Iterator[Hit]:
+def _found(term: Term, path: str, prose: str) -> Iterator[tuple[int, Hit]]:
     if term.files and not any(fnmatch(path, glob) for glob in term.files):
         return
     allowed = [match.span() for match in term.allow.finditer(prose)] if term.allow else []
     for match in term.pattern.finditer(prose):
         begin, end = match.span()
         if not any(first <= begin and end <= last for first, last in allowed):
-            line, column = prose.count("\n", 0, begin) + 1, begin - prose.rfind("\n", 0, begin)
-            yield Hit(path, line, column, match.group(), term)
+            line = prose.count("\n", 0, begin) + 1
+            yield begin, Hit(path, line, match.group(), term)
 
 
 # --- prose: a text as long as the file, in which all else is _NO_PROSE
 
 
 def prose_of(path: str, text: str) -> str:
-    """The file with everything but its prose blanked, so that places stay what they are."""
+    """The file with everything but its prose blanked, so that lines keep their numbers."""
     suffix = Path(path).suffix
     prose = _PROSE.get(suffix, str)(text)
     if suffix == ".py" and path.startswith("tests/"):

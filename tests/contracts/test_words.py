@@ -104,7 +104,7 @@ def test_as_many_hits_as_allowed_pass() -> None:
 
 def test_a_new_hit_fails_and_says_what_to_write() -> None:
     *hits, total = words.complaints(HITS, {"a.md": 1})
-    assert hits == [f"a.md:1:{at}: 'told': write notify (rule 3)" for at in (1, 6)]
+    assert hits == ["a.md:1: 'told': write notify (rule 3)"] * 2
     assert total == "a.md: 2 hits, 1 are allowed"
 
 
