@@ -64,7 +64,7 @@ def test_the_attack_shows_a_to_d_and_leaves_the_workers_in_dry_run(stack: Stack)
         (d["target"] and d["target"]["name"], d["mode"], d["verdict"], d["outcome"])
         for d in decisions
     }
-    assert ("iam-test-user", "dry-run", "remediate", "rehearsed") in told
+    assert ("iam-test-user", "dry-run", "remediate", "simulated") in told
     assert ("iam-test-approved", "dry-run", "skip", "none") in told
     assert ("iam-test-intruder", "enforce", "remediate", "applied") in told
     assert ("alice", "enforce", "alert_only", "none") in told

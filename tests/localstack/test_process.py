@@ -243,7 +243,7 @@ def test_simulate_attaches_waits_and_shows_the_decision(site: Site) -> None:
     assert done.returncode == 0, done.stderr
     shown = json.loads(done.stdout)
     assert shown["approved_for_remediation"] is True
-    assert (shown["target"]["name"], shown["outcome"]) == (user, "rehearsed")
+    assert (shown["target"]["name"], shown["outcome"]) == (user, "simulated")
     assert site.has_admin(user)
     tags = site.clients.get("iam").list_user_tags(UserName=user)["Tags"]
     assert tags == [{"Key": "A", "Value": "b"}]

@@ -114,11 +114,11 @@ def test_a_finding_names_the_target_unless_cloudtrail_left_it_out(
         names = {text.rpartition("/")[2] for text in map(str, values) if text.startswith("arn:")}
         assert finding.subject.name in values | names
         assert {name for name, _ in rule.evidence} >= finding.evidence.keys() - {
-            "claim",
+            "summary",
             "policy_arn",
         }
         shown = values | {json.dumps(value) for value in values if isinstance(value, int)}
-        assert {text for name, text in finding.evidence.items() if name != "claim"} <= shown
+        assert {text for name, text in finding.evidence.items() if name != "summary"} <= shown
 
 
 @pytest.mark.parametrize(("rule_id", "record"), all_cases("matches", "ignores"))

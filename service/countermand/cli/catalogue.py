@@ -17,7 +17,12 @@ from countermand.core.parse import parse
 from countermand.core.rules.detect import detect
 from countermand.core.rules.pattern import exact_values
 from countermand.core.rules.rule import Correlation, CorrelationFile, Rule, RuleFile, RuleSet
-from countermand.deployment.iam_policy import VARIABLES, Places, enforce_policy, worker_policy
+from countermand.deployment.iam_policy import (
+    VARIABLES,
+    DeploymentValues,
+    enforce_policy,
+    worker_policy,
+)
 from countermand.rules.rulebook import BUILT_IN, load_rules, read_yaml
 from countermand.settings.settings import Settings
 
@@ -68,14 +73,14 @@ def chosen(rule_set: RuleSet, ids: Sequence[str]) -> RuleSet:
 
 
 def worker_document(
-    mode: Mode, rule_set: RuleSet, places: Sequence[str], *, only_writes: bool
+    mode: Mode, rule_set: RuleSet, values: Sequence[str], *, only_writes: bool
 ) -> Mapping[str, Any]:
     """The worker's policy, with `NAME=VALUE` in the place of `${NAME}`."""
-    named = dict(place.partition("=")[::2] for place in places)
+    named = dict(place.partition("=")[::2] for place in values)
     if wrong := [name for name, value in named.items() if name not in VARIABLES or not value]:
         known = ", ".join(VARIABLES)
         raise ConfigError(f"--place {wrong[0]}: must be NAME=VALUE; the names are {known}")
-    where = Places(**named)
+    where = DeploymentValues(**named)
     if not only_writes:
         return worker_policy(mode, rule_set, ACTIONS, where)
     document = enforce_policy(rule_set, ACTIONS, where)

@@ -20,7 +20,7 @@ from countermand.cli.catalogue import CaseResult, reaction
 from countermand.core.model import Record
 from countermand.core.report import plain
 from countermand.core.rules.rule import Correlation, Rule, RuleSet
-from countermand.deployment.doctor import Finding
+from countermand.deployment.doctor import CheckResult
 from countermand.ports import Action
 from countermand.replay.coverage import measure, report
 from countermand.replay.replay import Replayed, replay
@@ -124,7 +124,7 @@ def show_actions(actions: Iterable[Action]) -> None:
                 console.print(Text(f"    {label:<7}{', '.join(permissions)}"), soft_wrap=True)
 
 
-def show_findings(findings: Sequence[Finding]) -> None:
+def show_findings(findings: Sequence[CheckResult]) -> None:
     """Print what `doctor` found, and how to mend what is wrong."""
     console = Console()
     for finding in findings:

@@ -140,11 +140,11 @@ def test_lint_says_that_a_pattern_is_too_long_for_eventbridge(tmp_path: Path) ->
 def test_rules_are_run_on_their_cases(tmp_path: Path) -> None:
     of_ones_own(tmp_path)
     admin = attach_event(ACCOUNT, "someone")
-    harmless = attach_event(ACCOUNT, "someone", "arn:aws:iam::aws:policy/ReadOnlyAccess")
-    with_cases(tmp_path, "our_rule", matches=[admin], ignores=[harmless])
+    benign = attach_event(ACCOUNT, "someone", "arn:aws:iam::aws:policy/ReadOnlyAccess")
+    with_cases(tmp_path, "our_rule", matches=[admin], ignores=[benign])
     assert [result.ok for result in run_cases(tmp_path)] == [True, True]
     assert run("rules", "test", str(tmp_path)) == (0, "2 cases, 0 failed\n")
-    with_cases(tmp_path, "our_rule", matches=[harmless], ignores=[admin])
+    with_cases(tmp_path, "our_rule", matches=[benign], ignores=[admin])
     assert [result.ok for result in run_cases(tmp_path)] == [False, False]
     assert run("rules", "test", str(tmp_path))[0] == 1
 
