@@ -1,7 +1,9 @@
 """The rules as people look at them: lists, cases, coverage and the page `docs/rules.md`."""
 
 import json
+import re
 from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Set as AbstractSet
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -18,20 +20,29 @@ from countermand.core.parse import parse
 from countermand.core.pattern import exact_values
 from countermand.core.rule import Correlation, CorrelationFile, Rule, RuleFile, RuleSet
 from countermand.leastprivilege import VARIABLES, Places, enforce_policy, worker_policy
-from countermand.rulebook import BUILT_IN, load_rules, read_yaml
+from countermand.rulebook import BUILT_IN, line_of, load_rules, read_yaml
 from countermand.settings import Settings
 
 _KINDS = ("matches", "ignores")
 _LARGEST_CASES_BYTES = 1_000_000
+_LONGEST_CASE_NAME = 60
+
+
+@dataclass(frozen=True, slots=True)
+class Case:
+    """A CloudTrail record that a rule must match or ignore, and a sentence that names it."""
+
+    name: str
+    record: object
 
 
 @dataclass(frozen=True, slots=True)
 class CaseResult:
-    """One case of one rule."""
+    """The result of one case of one rule; the name is empty where a rule has no cases."""
 
     rule_id: str
     kind: str
-    number: int
+    name: str
     ok: bool
     detail: str
 
@@ -105,37 +116,65 @@ def calls_of(rule_set: RuleSet) -> Mapping[str, Sequence[str]]:
 
 
 def run_cases(folder: Path) -> list[CaseResult]:
-    """Each rule of the folder on its cases; a rule without cases of both kinds is a failure."""
+    """Run each rule of the folder on its cases. A rule without cases of both kinds is a failure."""
     every = load_rules(ACTIONS, folder).rules
-    return [result for rule in every for result in _cases_of(rule, folder / "cases")]
+    return [result for rule in every for result in _results(rule, folder / "cases")]
 
 
-def _cases_of(rule: Rule, folder: Path) -> Iterator[CaseResult]:
+def _results(rule: Rule, folder: Path) -> Iterator[CaseResult]:
     path = folder / f"{rule.id}.yaml"
-    document = _cases_file(path)
+    cases = _read_cases(path)
     for kind in _KINDS:
-        records = document.get(kind)
-        if not isinstance(records, list) or not records:
-            yield CaseResult(rule.id, kind, 0, ok=False, detail=f"{path}: {kind}: no cases")
-            continue
-        for number, record in enumerate(records, start=1):
-            fired, why = _fires(rule, record)
+        if not cases[kind]:
+            yield CaseResult(rule.id, kind, "", ok=False, detail=f"{path}: {kind}: no cases")
+        for case in cases[kind]:
+            fired, why = _fires(rule, case.record)
             ok = fired == (kind == "matches")
-            yield CaseResult(rule.id, kind, number, ok, why or ("fired" if fired else "silent"))
+            yield CaseResult(rule.id, kind, case.name, ok, why or ("fired" if fired else "silent"))
 
 
-def _cases_file(path: Path) -> Mapping[str, Any]:
+def _read_cases(path: Path) -> Mapping[str, Sequence[Case]]:
+    """Read the cases of one rule by kind. Raises `ConfigError` with every error of the file."""
     if not path.exists():
-        return {}
-    _, document = read_yaml(path, _LARGEST_CASES_BYTES)
+        return dict.fromkeys(_KINDS, ())
+    node, document = read_yaml(path, _LARGEST_CASES_BYTES)
     if not isinstance(document, dict) or set(document) - set(_KINDS):
         raise ConfigError(f"{path}: must be an object with the lists `matches` and `ignores`")
-    return document
+    cases: dict[str, list[Case]] = {kind: [] for kind in _KINDS}
+    errors: list[str] = []
+    names: set[str] = set()
+    for kind in _KINDS:
+        for index, item in enumerate(_as_list(path, kind, document.get(kind, []))):
+            if (why := _case_error(item, names)) is not None:
+                errors.append(f"{path}:{line_of(node, (kind, index))}: {kind}.{index}: {why}")
+                continue
+            names.add(item["name"])
+            cases[kind].append(Case(item["name"], item["record"]))
+    if errors:
+        raise ConfigError("\n".join(errors))
+    return cases
+
+
+def _as_list(path: Path, kind: str, value: object) -> list[Any]:
+    if not isinstance(value, list):
+        raise ConfigError(f"{path}: {kind}: must be a list")
+    return value
+
+
+def _case_error(item: object, names: AbstractSet[str]) -> str | None:
+    """Return why an item is not a case with a new name, or None if it is one."""
+    if not isinstance(item, dict) or set(item) != {"name", "record"}:
+        return "must be an object with `name`, and the CloudTrail record under `record`"
+    name = item["name"]
+    if not isinstance(name, str) or not 0 < len(name) <= _LONGEST_CASE_NAME:
+        return f"name: must be a sentence of at most {_LONGEST_CASE_NAME} characters"
+    # A failure is reported by the name of its case.
+    return f"name: another case has the name {name!r}" if name in names else None
 
 
 def _fires(rule: Rule, record: object) -> tuple[bool, str]:
     if not isinstance(record, dict):
-        return False, "the case is no object"
+        return False, "the record is not an object"
     try:
         return bool(detect(parse(json.dumps(envelope(record), default=str)), RuleSet([rule]))), ""
     except Malformed as error:
@@ -172,11 +211,7 @@ def rule_schema() -> str:
 
 
 def _section(rule: Rule | Correlation) -> list[str]:
-    rows = [
-        _about(rule),
-        ("False positives", _flat(rule.file.false_positives)),
-        ("Runbook", _flat(rule.file.runbook)),
-    ]
+    rows = [_about(rule), ("False positives", _flat(rule.file.false_positives))]
     if rule.remediation is not None:
         action = ACTIONS[rule.remediation]
         rows.append(("Remediation", f"`{action.name}`: {_flat(action.description)}"))
@@ -187,6 +222,10 @@ def _section(rule: Rule | Correlation) -> list[str]:
         f"**{rule.title}.** {_flat(rule.file.description)}",
         "",
         *(f"- {name}: {text}" for name, text in rows if text),
+        "",
+        "Runbook:",
+        "",
+        *_steps(rule.file.runbook),
         "",
     ]
 
@@ -201,6 +240,11 @@ def _about(rule: Rule | Correlation) -> tuple[str, str]:
         return "When", f"{correlate.denied_calls} denied calls {common}"
     steps = (" or ".join(f"[{i}](#{i})" for i in step) for step in correlate.steps)
     return "When", f"{'; and '.join(steps)}; {common}"
+
+
+def _steps(runbook: str) -> list[str]:
+    """Return each numbered step on a line of its own, as Markdown lists need it."""
+    return re.split(r" (?=[2-9]\. )", _flat(runbook))
 
 
 def _flat(text: str) -> str:

@@ -96,7 +96,7 @@ def show_cases(results: Sequence[CaseResult]) -> None:
     console = Console()
     for result in results:
         if not result.ok:
-            where = f"{result.rule_id}, {result.kind} {result.number}"
+            where = f"{result.rule_id}, {result.kind} {result.name!r}"
             console.print(Text("FAIL", style="red"), Text(f"{where}: {result.detail}"))
     failed = sum(not result.ok for result in results)
     console.print(f"{len(results)} cases, {failed} failed", highlight=False)
