@@ -14,10 +14,15 @@ from pathlib import Path
 
 from countermand.actions import ALL
 from countermand.app import rules
-from countermand.aws.dynamodb import table_definition
-from countermand.core.checks import PROTECTED_DENY_ARNS
+from countermand.core.checks.conditions import PROTECTED_DENY_ARNS
 from countermand.core.model import Mode
-from countermand.leastprivilege import Places, enforce_policy, routing_patterns, worker_policy
+from countermand.deployment.iam_policy import (
+    Places,
+    enforce_policy,
+    routing_patterns,
+    worker_policy,
+)
+from countermand.ledger.dynamodb import table_definition
 
 ROOT = Path(__file__).parents[1]
 MODULES = ROOT / "terraform" / "modules"

@@ -12,7 +12,7 @@ import botocore.session
 import pytest
 from botocore.exceptions import EndpointConnectionError
 
-from countermand.localstack import LocalStack, LocalStackMissingError
+from countermand.lab.localstack import LocalStack, LocalStackMissingError
 
 
 @pytest.fixture(scope="session")

@@ -17,7 +17,7 @@ def main() -> NoReturn:
         from countermand.app import run  # noqa: PLC0415
 
         run(os.environ)
-    from countermand.cli import app  # noqa: PLC0415
+    from countermand.cli.main import app  # noqa: PLC0415
 
     sys.exit(app())
 

@@ -17,37 +17,37 @@ from types import FrameType
 from typing import NoReturn
 
 from countermand import __version__, logs
-from countermand.act import Remediator
 from countermand.actions import ALL as ACTIONS
 from countermand.actions import OWN_CALLS
-from countermand.api import ApiServer, create_app
+from countermand.api.app import ApiServer, create_app
 from countermand.aws.clients import Caller, Clients
 from countermand.aws.cloud import AwsCloud
 from countermand.aws.errors import on_error
 from countermand.aws.iam import IamIdentities
 from countermand.aws.sns import SnsTopic
 from countermand.aws.sqs import SqsQueue
-from countermand.claims import Claims
 from countermand.clock import SystemClock
 from countermand.core.errors import ConfigError, CountermandError
-from countermand.core.govern import Policy
+from countermand.core.governance.guards import Policy
 from countermand.core.model import Record, Undo
-from countermand.core.rule import RuleSet
-from countermand.facts import FactReader
-from countermand.health import WorkerHealth
-from countermand.history import History
-from countermand.ledger import SqliteLedger
+from countermand.core.rules.rule import RuleSet
+from countermand.ledger.sqlite import SqliteLedger
 from countermand.metrics import Metrics
 from countermand.notifiers.sns import SnsNotifier
-from countermand.notify import Announcer
-from countermand.pipeline import Pipeline
+from countermand.operations.undo import undo
+from countermand.pipeline.facts import FactReader
+from countermand.pipeline.history import History
+from countermand.pipeline.leases import Claims
+from countermand.pipeline.notify import Announcer
+from countermand.pipeline.pipeline import Pipeline
+from countermand.pipeline.remediate import Remediator
+from countermand.pipeline.schedule import Schedule
 from countermand.ports import Clock, DecisionQuery, Ledger
-from countermand.rulebook import BUILT_IN, Rulebook, load_rules
-from countermand.schedule import Schedule
-from countermand.settings import Settings
-from countermand.undo import undo
-from countermand.upkeep import Chore, Upkeep
-from countermand.worker import Timing, Worker
+from countermand.rules.rulebook import BUILT_IN, Rulebook, load_rules
+from countermand.settings.settings import Settings
+from countermand.worker.health import WorkerHealth
+from countermand.worker.maintenance import Chore, Upkeep
+from countermand.worker.worker import Timing, Worker
 
 log = logs.get_logger(__name__)
 
@@ -119,7 +119,7 @@ def open_ledger(settings: Settings, clients: Clients, *, exclusive: bool) -> Led
     owner = f"{socket.gethostname()}-{os.getpid()}"
     if kind == "dynamodb":
         # Only here: an SQLite worker needs neither the module nor the client.
-        from countermand.aws.dynamodb import DynamoDbLedger  # noqa: PLC0415
+        from countermand.ledger.dynamodb import DynamoDbLedger  # noqa: PLC0415
 
         client = clients.get("dynamodb")
         return DynamoDbLedger(client, name, clock, owner, settings.retention_days)

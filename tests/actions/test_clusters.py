@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 
 from countermand.actions import ALL
-from steps import Script, look, take_back_and_undo
+from support.steps import Script, look, take_back_and_undo
 
 ADMIN = "arn:aws:eks::aws:cluster-access-policy/AmazonEKSClusterAdminPolicy"
 VIEW = "arn:aws:eks::aws:cluster-access-policy/AmazonEKSViewPolicy"

@@ -7,7 +7,7 @@ import pytest
 
 from countermand.actions import ALL
 from countermand.core.errors import CannotRestore
-from steps import MotoClients, look, take_back_and_undo
+from support.steps import MotoClients, look, take_back_and_undo
 
 
 @pytest.fixture

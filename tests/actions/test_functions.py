@@ -10,7 +10,7 @@ import pytest
 
 from countermand.actions import ALL
 from countermand.core.errors import CannotRestore, Gone, Harmless
-from steps import MOTO_ACCOUNT, MotoClients, Script, look, make_admin, take_back_and_undo
+from support.steps import MOTO_ACCOUNT, MotoClients, Script, look, make_admin, take_back_and_undo
 
 THEIRS = "444455556666"
 LIMIT, REMOVE = "limit_function_concurrency", "remove_function_permission"

@@ -7,11 +7,22 @@ from typing import Any
 
 import pytest
 
-from accounts import ADMIN, ADMIN_ARN, DENY_ALL, FOREIGN, KINDS, OWN, READ, Account, document, trust
 from countermand.actions import ALL
-from countermand.core.checks import PROTECTED_DENY_ARNS
+from countermand.core.checks.conditions import PROTECTED_DENY_ARNS
 from countermand.core.errors import CannotRestore, Harmless
 from countermand.core.model import Subject, SubjectKind
+from support.accounts import (
+    ADMIN,
+    ADMIN_ARN,
+    DENY_ALL,
+    FOREIGN,
+    KINDS,
+    OWN,
+    READ,
+    Account,
+    document,
+    trust,
+)
 
 
 @pytest.fixture

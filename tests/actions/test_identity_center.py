@@ -10,10 +10,12 @@ from typing import Any
 import pytest
 
 from countermand.actions import ALL
-from countermand.actions.delete_account_assignment import DeleteAccountAssignment
-from countermand.actions.detach_permission_set_policy import DetachPermissionSetPolicy
+from countermand.actions.identity_center.delete_account_assignment import DeleteAccountAssignment
+from countermand.actions.identity_center.detach_permission_set_policy import (
+    DetachPermissionSetPolicy,
+)
 from countermand.core.errors import CannotRestore, Denied, Harmless, Permanent, Transient
-from steps import ADMIN_ARN, MOTO_ACCOUNT, MotoClients, Script, look, take_back_and_undo
+from support.steps import ADMIN_ARN, MOTO_ACCOUNT, MotoClients, Script, look, take_back_and_undo
 
 INSTANCE = "arn:aws:sso:::instance/ssoins-1111222233334444"
 SET = "arn:aws:sso:::permissionSet/ssoins-1111222233334444/ps-5555666677778888"

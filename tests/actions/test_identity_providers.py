@@ -7,8 +7,8 @@ import pytest
 
 from countermand.actions import ALL
 from countermand.core.errors import CannotRestore, Gone
-from fakes import NOW
-from steps import MotoClients, Script, look, take_back_and_undo
+from support.fakes import NOW
+from support.steps import MotoClients, Script, look, take_back_and_undo
 
 METADATA = f'<EntityDescriptor entityID="https://idp.example.com">{"x" * 1000}</EntityDescriptor>'
 THUMBPRINT = "9e99a48a9960b14926bb7f3b02e22da2b0ab7280"

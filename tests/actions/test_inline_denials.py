@@ -5,11 +5,12 @@ from typing import Any
 
 import pytest
 
-from accounts import READ, Account
-from countermand.actions import ALL, deny_without_mfa, revoke_sessions
+from countermand.actions import ALL
+from countermand.actions.iam import deny_without_mfa, revoke_sessions
 from countermand.core.errors import CannotRestore
 from countermand.core.model import Subject, SubjectKind
-from countermand.core.policydoc import Holder, judge_policies
+from countermand.core.policies.evaluate import Holder, judge_policies
+from support.accounts import READ, Account
 
 USER, ROLE = SubjectKind.USER, SubjectKind.ROLE
 REVOKE = revoke_sessions.POLICY_NAME

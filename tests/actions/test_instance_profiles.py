@@ -5,10 +5,10 @@ from typing import Any
 
 import pytest
 
-from accounts import document
 from countermand.actions import ALL
 from countermand.core.errors import CannotRestore, Gone, Harmless
-from steps import MOTO_ACCOUNT, MotoClients, Script, look, make_admin, take_back_and_undo
+from support.accounts import document
+from support.steps import MOTO_ACCOUNT, MotoClients, Script, look, make_admin, take_back_and_undo
 
 ACTION = "remove_role_from_instance_profile"
 DISASSOCIATE = "disassociate_instance_profile"

@@ -7,15 +7,15 @@ import botocore.session
 import pytest
 from botocore.stub import ANY, Stubber
 
-from accounts import Account
-from countermand.act import Remediator
 from countermand.actions import ALL
 from countermand.aws.clients import Clients
 from countermand.aws.cloud import AwsCloud
 from countermand.core.errors import CannotRestore, Gone, Transient
 from countermand.core.model import Call, Mode, Step, StepStatus, Subject, SubjectKind
 from countermand.metrics import Metrics
-from fakes import FrozenClock
+from countermand.pipeline.remediate import Remediator
+from support.accounts import Account
+from support.fakes import FrozenClock
 
 DELETE, SCRAMBLE = ALL["delete_login_profile"], ALL["scramble_login_profile"]
 MADE = datetime(2026, 11, 23, 12, tzinfo=UTC)

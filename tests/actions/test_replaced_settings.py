@@ -10,9 +10,9 @@ import pytest
 from countermand.actions import ALL
 from countermand.core.errors import CannotRestore
 from countermand.core.model import Aspect, Finding, Principal, Severity, Subject, SubjectKind
-from countermand.live import READERS
-from fakes import user
-from steps import MotoClients, Script, look, take_back_and_undo
+from countermand.live.values import READERS
+from support.fakes import user
+from support.steps import MotoClients, Script, look, take_back_and_undo
 
 METADATA, EVIL = (
     f'<EntityDescriptor entityID="https://{who}.example.com">{"x" * 1000}</EntityDescriptor>'

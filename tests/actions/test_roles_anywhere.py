@@ -9,8 +9,8 @@ import pytest
 
 from countermand.actions import ALL
 from countermand.core.errors import Harmless
-from fakes import NOW
-from steps import MotoClients, Script, look, make_admin, take_back_and_undo
+from support.fakes import NOW
+from support.steps import MotoClients, Script, look, make_admin, take_back_and_undo
 
 ANCHOR = "3f0d2b9a-0000-4000-8000-000000000001"
 ANCHOR_ARN = f"arn:aws:rolesanywhere:us-east-1:123456789012:trust-anchor/{ANCHOR}"

@@ -7,7 +7,7 @@ import pytest
 
 from countermand.actions import ALL
 from countermand.core.errors import CannotRestore, Gone
-from steps import MotoClients, Script, look, take_back_and_undo
+from support.steps import MotoClients, Script, look, take_back_and_undo
 
 type Selectors = list[dict[str, Any]]
 

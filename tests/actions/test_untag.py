@@ -4,9 +4,9 @@ from typing import Any
 
 import pytest
 
-from accounts import Account
 from countermand.actions import ALL
 from countermand.core.model import Subject, SubjectKind
+from support.accounts import Account
 
 KINDS = (SubjectKind.USER, SubjectKind.ROLE)
 

@@ -16,16 +16,16 @@ from functools import partial
 from pathlib import Path
 
 from countermand.actions import ALL
-from countermand.cloudtrail import ADMIN_POLICY, attach_event, envelope
 from countermand.core.decide import decide
-from countermand.core.detect import detect
+from countermand.core.envelope import ADMIN_POLICY, attach_event, envelope
 from countermand.core.errors import Malformed
-from countermand.core.govern import Policy, judge, screen
+from countermand.core.governance.guards import Policy, judge, screen
 from countermand.core.model import Decision, Facts, Principal, SubjectKind
 from countermand.core.parse import parse
-from countermand.core.rule import RuleFile, RuleSet, compile_rule
-from countermand.localstack import default_home
-from countermand.rulebook import BUILT_IN, load_rules
+from countermand.core.rules.detect import detect
+from countermand.core.rules.rule import RuleFile, RuleSet, compile_rule
+from countermand.lab.localstack import default_home
+from countermand.rules.rulebook import BUILT_IN, load_rules
 
 ACCOUNT = "111122223333"
 POLICY = Policy(ACCOUNT, "us-east-1")

@@ -11,7 +11,7 @@ from functools import partial
 
 from moto.iam.aws_managed_policies import aws_managed_policies_data
 
-from countermand.core.policydoc import Holder, judge_policies
+from countermand.core.policies.evaluate import Holder, judge_policies
 
 LONGEST = 6144
 """Characters of a managed policy, without white space.

@@ -2,7 +2,7 @@ from pathlib import Path
 
 import pytest
 
-from countermand.pages import PAGES
+from countermand.cli.docs import PAGES
 
 DOCS = Path(__file__).parents[2] / "docs"
 

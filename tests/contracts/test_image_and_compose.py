@@ -13,8 +13,8 @@ from countermand.aws import cloud
 from countermand.aws.cloud import service_of
 from countermand.aws.provision import Names
 from countermand.core.model import Mode
-from countermand.settings import Settings
-from tools import ROOT
+from countermand.settings.settings import Settings
+from support.tools import ROOT
 
 COMPOSE: dict[str, Any] = yaml.safe_load((ROOT / "docker-compose.yml").read_text())
 SERVICES: dict[str, dict[str, Any]] = COMPOSE["services"]

@@ -11,15 +11,13 @@ from typing import Any
 
 import pytest
 
-from authoriser import authorised
-from countermand import policies
 from countermand.actions import ALL
 from countermand.app import rules
-from countermand.aws import dynamodb, iam, sns, sqs
+from countermand.aws import iam, sns, sqs
 from countermand.core.errors import ConfigError
 from countermand.core.model import Mode
-from countermand.core.rule import RuleSet
-from countermand.leastprivilege import (
+from countermand.core.rules.rule import RuleSet
+from countermand.deployment.iam_policy import (
     LONGEST_PATTERN,
     Places,
     Policy,
@@ -27,7 +25,10 @@ from countermand.leastprivilege import (
     routing_patterns,
     worker_policy,
 )
-from countermand.rulebook import BUILT_IN, load_rules
+from countermand.ledger import dynamodb
+from countermand.live import policies
+from countermand.rules.rulebook import BUILT_IN, load_rules
+from support.authoriser import authorised
 
 ACCOUNT = "111122223333"
 PLACES = Places(

@@ -6,10 +6,10 @@ from pathlib import Path
 
 import pytest
 
-from composed import Stack, images_of_compose
-from engine import Docker, engine
-from images import BASE, provide, tidy
-from tools import skip_or_fail
+from support.composed import Stack, images_of_compose
+from support.engine import Docker, engine
+from support.images import BASE, provide, tidy
+from support.tools import skip_or_fail
 
 HERE = Path(__file__).parent
 _IMAGE_SECONDS = 600

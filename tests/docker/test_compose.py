@@ -11,13 +11,13 @@ from typing import Any
 
 import pytest
 
-from composed import Stack
 from countermand.aws.clients import Clients
 from countermand.aws.lab import Lab
-from countermand.cloudtrail import ADMIN_POLICY, attach_event
+from countermand.core.envelope import ADMIN_POLICY, attach_event
 from countermand.core.parse import CLOUDTRAIL_CALL
-from running import POLL_SECONDS, aws_environment, eventually
-from tools import ROOT
+from support.composed import Stack
+from support.running import POLL_SECONDS, aws_environment, eventually
+from support.tools import ROOT
 
 SERVICES = {"dynamodb", "grafana", "localstack", "mail", "mail-relay", "prometheus", "worker"}
 ACCOUNT = "000000000000"

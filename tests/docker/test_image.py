@@ -9,10 +9,10 @@ from typing import Any
 import pytest
 from packaging.requirements import Requirement
 
-from composed import images_of_compose
-from engine import Docker
-from running import eventually
-from tools import ROOT
+from support.composed import images_of_compose
+from support.engine import Docker
+from support.running import eventually
+from support.tools import ROOT
 
 IMAGE = "countermand:local"
 PYTHON = "/opt/countermand/bin/python"

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from chart import MAJORS, ROOT, Chart
+from support.chart import MAJORS, ROOT, Chart
 
 HERE = Path(__file__).parent
 NOT_TO_BE_HAD = 3

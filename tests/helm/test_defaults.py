@@ -4,8 +4,8 @@ from collections import Counter
 
 import pytest
 
-from chart import CHART, LEAST, Chart, environment, found
 from countermand import __version__
+from support.chart import CHART, LEAST, Chart, environment, found
 
 
 def test_the_fewest_values_install_two_workers_and_what_guards_them(chart: Chart) -> None:

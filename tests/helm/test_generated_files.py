@@ -8,7 +8,7 @@ from typing import Any
 
 import yaml
 
-from chart import CHART, ROOT
+from support.chart import CHART, ROOT
 
 SCHEMA = json.loads((CHART / "values.schema.json").read_text())
 VALUES = yaml.safe_load((CHART / "values.yaml").read_text())

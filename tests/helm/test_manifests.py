@@ -5,7 +5,7 @@ from typing import Any
 import kubernetes_validate
 import pytest
 
-from chart import SQLITE, Chart
+from support.chart import SQLITE, Chart
 
 VERSIONS = ("1.28", "1.31", "1.34", "1.37")
 CUSTOM = {"ScaledObject", "TriggerAuthentication", "ServiceMonitor", "PrometheusRule"}

@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from chart import CHART, Chart, merged, nested
+from support.chart import CHART, Chart, merged, nested
 
 SCHEMA = json.loads((CHART / "values.schema.json").read_text())
 LEDGER = "sqlite:/var/lib/countermand/ledger.sqlite3"

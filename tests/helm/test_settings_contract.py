@@ -6,8 +6,8 @@ from typing import Any
 import pytest
 from pydantic_core import PydanticUndefined
 
-from chart import CHART, LEAST, QUEUE, TOKEN, Chart, environment, merged, nested
-from countermand.settings import Settings
+from countermand.settings.settings import Settings
+from support.chart import CHART, LEAST, QUEUE, TOKEN, Chart, environment, merged, nested
 
 SCHEMA = json.loads((CHART / "values.schema.json").read_text())
 

@@ -8,10 +8,10 @@ from typing import Any
 import pytest
 import yaml
 
-from chart import CHART, QUEUE, SQLITE, Chart, Manifest, environment, found, nested
 from countermand.actions import ALL as ACTIONS
 from countermand.core.model import Mode, Severity
-from countermand.rulebook import BUILT_IN, load_rules
+from countermand.rules.rulebook import BUILT_IN, load_rules
+from support.chart import CHART, QUEUE, SQLITE, Chart, Manifest, environment, found, nested
 
 DIGEST = "sha256:" + "a" * 64
 

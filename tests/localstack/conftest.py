@@ -5,8 +5,8 @@ from pathlib import Path
 
 import pytest
 
-from countermand.localstack import LocalStack
-from running import Site, aws_environment
+from countermand.lab.localstack import LocalStack
+from support.running import Site, aws_environment
 
 HERE = Path(__file__).parent
 

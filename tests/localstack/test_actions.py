@@ -2,9 +2,9 @@
 
 import pytest
 
-from accounts import ADMIN_ARN, Account
 from countermand.core.model import Subject, SubjectKind
-from countermand.localstack import LocalStack
+from countermand.lab.localstack import LocalStack
+from support.accounts import ADMIN_ARN, Account
 
 ACTION = "restore_user_permissions_boundary"
 

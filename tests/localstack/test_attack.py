@@ -7,8 +7,8 @@ from typing import Any
 
 import pytest
 
-from countermand.localstack import LocalStack
-from running import Site
+from countermand.lab.localstack import LocalStack
+from support.running import Site
 
 
 @pytest.fixture

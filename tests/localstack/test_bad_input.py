@@ -3,8 +3,8 @@
 import hashlib
 import json
 
-from countermand.cloudtrail import attach_event, envelope
-from running import Site, decision, eventually
+from countermand.core.envelope import attach_event, envelope
+from support.running import Site, decision, eventually
 
 
 def hostile(account: str, user: str) -> list[str]:

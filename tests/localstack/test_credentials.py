@@ -5,9 +5,9 @@ import uuid
 from pathlib import Path
 from typing import Any
 
-from countermand.cloudtrail import attach_event
+from countermand.core.envelope import attach_event
 from countermand.core.parse import CLOUDTRAIL_CALL
-from running import Site, Worker, decision
+from support.running import Site, Worker, decision
 
 
 def happened(site: Site, name: str, request: dict[str, Any], **more: Any) -> str:

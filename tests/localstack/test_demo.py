@@ -4,7 +4,7 @@ import os
 import subprocess
 import sys
 
-from countermand.localstack import LocalStack
+from countermand.lab.localstack import LocalStack
 
 
 def test_the_demo_ends_with_everything_as_told(localstack: LocalStack) -> None:

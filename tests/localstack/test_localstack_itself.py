@@ -13,7 +13,7 @@ import boto3
 import pytest
 
 import countermand
-from countermand.localstack import (
+from countermand.lab.localstack import (
     LocalStack,
     LocalStackError,
     LocalStackMissingError,

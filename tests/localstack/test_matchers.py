@@ -15,9 +15,9 @@ from typing import Any
 
 import pytest
 
-from countermand.core.pattern import compile_pattern
-from countermand.localstack import default_home
-from patterns import CASES
+from countermand.core.rules.pattern import compile_pattern
+from countermand.lab.localstack import default_home
+from support.patterns import CASES
 
 MATCHERS = {
     "LocalStack": (

@@ -15,10 +15,10 @@ import yaml
 from countermand.app import rules
 from countermand.aws.provision import provision
 from countermand.core.parse import CLOUDTRAIL_CALL
-from countermand.core.route import RouteState
-from countermand.localstack import subscription_token
-from countermand.rulebook import BUILT_IN
-from running import PATIENCE_SECONDS, POLL_SECONDS, Gate, Site, Worker, decision, eventually
+from countermand.core.rules.routing import RouteState
+from countermand.lab.localstack import subscription_token
+from countermand.rules.rulebook import BUILT_IN
+from support.running import PATIENCE_SECONDS, POLL_SECONDS, Gate, Site, Worker, decision, eventually
 
 READING = RouteState.WITH_READS.value
 RULE_CASES = Path(__file__).parents[1] / "rules" / "cases"

@@ -8,11 +8,11 @@ from typing import Any
 
 import pytest
 
-from countermand.apiclient import DecisionsApi
-from countermand.aws.dynamodb import create_table
-from countermand.cloudtrail import ADMIN_POLICY, attach_event
+from countermand.core.envelope import ADMIN_POLICY, attach_event
 from countermand.core.parse import CLOUDTRAIL_CALL
-from running import PATIENCE_SECONDS, Gate, Site, Worker, eventually
+from countermand.lab.api_client import DecisionsApi
+from countermand.ledger.dynamodb import create_table
+from support.running import PATIENCE_SECONDS, Gate, Site, Worker, eventually
 
 ATTACKS = 30
 

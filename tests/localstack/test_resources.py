@@ -7,9 +7,9 @@ from typing import Any
 
 import pytest
 
-from countermand.cloudtrail import attach_event
+from countermand.core.envelope import attach_event
 from countermand.core.parse import CLOUDTRAIL_CALL
-from running import Site, decision, eventually
+from support.running import Site, decision, eventually
 
 METADATA = f"<EntityDescriptor>{'x' * 1000}</EntityDescriptor>"
 

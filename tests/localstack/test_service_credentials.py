@@ -5,8 +5,8 @@ import uuid
 from countermand.actions import ALL
 from countermand.aws.clients import Clients
 from countermand.aws.cloud import AwsCloud
-from countermand.localstack import LocalStack
-from running import aws_environment
+from countermand.lab.localstack import LocalStack
+from support.running import aws_environment
 
 SERVICE = "codecommit.amazonaws.com"
 

@@ -5,11 +5,11 @@ import time
 from datetime import datetime
 from typing import Any
 
-from countermand.cloudtrail import ADMIN_POLICY, attach_event, envelope
+from countermand.core.envelope import ADMIN_POLICY, attach_event, envelope
 from countermand.core.parse import CLOUDTRAIL_CALL
-from countermand.localstack import emails
-from countermand.rulebook import BUILT_IN
-from running import POLL_SECONDS, Site, Worker, decision, eventually
+from countermand.lab.localstack import emails
+from countermand.rules.rulebook import BUILT_IN
+from support.running import POLL_SECONDS, Site, Worker, decision, eventually
 
 READ_ONLY_POLICY = "arn:aws:iam::aws:policy/ReadOnlyAccess"
 PROMISED_WORDS = {

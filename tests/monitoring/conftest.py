@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from tools import UnavailableError, skip_or_fail, unpacked
+from support.tools import UnavailableError, skip_or_fail, unpacked
 
 
 @pytest.fixture(scope="session")

@@ -8,9 +8,9 @@ from pathlib import Path
 import pytest
 import yaml
 
-from boards import ALERTS, BUILT, GRAFANA, PROMETHEUS
 from countermand.metrics import Metrics
-from tools import ROOT
+from support.boards import ALERTS, BUILT, GRAFANA, PROMETHEUS
+from support.tools import ROOT
 
 
 @pytest.mark.parametrize("name", BUILT)

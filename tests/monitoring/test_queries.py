@@ -10,9 +10,9 @@ from typing import Any
 
 import pytest
 
-from boards import ALERTS, BUILT
-from countermand.localstack import LocalStack
-from running import Site, Worker, aws_environment, decision, eventually, free_port
+from countermand.lab.localstack import LocalStack
+from support.boards import ALERTS, BUILT
+from support.running import Site, Worker, aws_environment, decision, eventually, free_port
 
 pytestmark = pytest.mark.localstack
 

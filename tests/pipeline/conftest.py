@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from stage import Stage
+from support.stage import Stage
 
 
 @pytest.fixture

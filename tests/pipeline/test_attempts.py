@@ -9,12 +9,12 @@ import pytest
 
 from countermand.core.errors import Denied, Transient
 from countermand.core.model import Mode, Record, StepStatus, Undo, Verdict
-from countermand.core.rule import RuleFile, RuleSet, compile_rule
-from countermand.facts import grant_key
-from countermand.pipeline import Recheck
+from countermand.core.rules.rule import RuleFile, RuleSet, compile_rule
+from countermand.pipeline.facts import grant_key
+from countermand.pipeline.pipeline import Recheck
 from countermand.ports import Claim, Conflict
-from fakes import ACCOUNT, ADMIN, NOW, user
-from stage import LEASE, RULES, Stage, attack
+from support.fakes import ACCOUNT, ADMIN, NOW, user
+from support.stage import LEASE, RULES, Stage, attack
 
 POWER_USER = "arn:aws:iam::aws:policy/PowerUserAccess"
 DEAD = Transient("sns:Publish failed: InternalError")

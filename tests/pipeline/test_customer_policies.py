@@ -7,9 +7,9 @@ import pytest
 
 from countermand.core.errors import Denied, Transient
 from countermand.core.model import Mode, Verdict
-from countermand.pipeline import Result
-from fakes import ACCOUNT, user
-from stage import Stage, attack
+from countermand.pipeline.pipeline import Result
+from support.fakes import ACCOUNT, user
+from support.stage import Stage, attack
 
 ARN = f"arn:aws:iam::{ACCOUNT}:policy/iam-test-innocent"
 ALLOW_ALL = {"Effect": "Allow", "Action": "*", "Resource": "*"}

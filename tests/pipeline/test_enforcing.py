@@ -9,28 +9,28 @@ from typing import Any
 
 import pytest
 
-from accounts import ADMIN, READ, Account, document
-from countermand.act import Remediator
 from countermand.actions import ALL
 from countermand.aws.iam import IamIdentities
-from countermand.claims import Claims
-from countermand.cloudtrail import attach_event, envelope
+from countermand.core.envelope import attach_event, envelope
 from countermand.core.errors import Transient
-from countermand.core.govern import Policy
+from countermand.core.governance.guards import Policy
 from countermand.core.model import Mode, Record, SubjectKind, Undo
-from countermand.facts import FactReader
-from countermand.history import History
-from countermand.ledger import SqliteLedger
+from countermand.ledger.sqlite import SqliteLedger
 from countermand.metrics import Metrics
-from countermand.notify import Announcer
-from countermand.pipeline import Pipeline
+from countermand.operations.undo import undo
+from countermand.pipeline.facts import FactReader
+from countermand.pipeline.history import History
+from countermand.pipeline.leases import Claims
+from countermand.pipeline.notify import Announcer
+from countermand.pipeline.pipeline import Pipeline
+from countermand.pipeline.remediate import Remediator
+from countermand.pipeline.schedule import Schedule
 from countermand.ports import Cloud, DecisionQuery
-from countermand.rulebook import BUILT_IN, load_rules
-from countermand.schedule import Schedule
-from countermand.undo import undo
-from fakes import FakeNotifier
-from stage import DEADLINE, LEASE
-from steps import MOTO_ACCOUNT
+from countermand.rules.rulebook import BUILT_IN, load_rules
+from support.accounts import ADMIN, READ, Account, document
+from support.fakes import FakeNotifier
+from support.stage import DEADLINE, LEASE
+from support.steps import MOTO_ACCOUNT
 
 RULES = load_rules(ALL, BUILT_IN)
 LIMITS = document("s3:*")

@@ -19,13 +19,13 @@ from countermand.core.model import (
     Undo,
     Verdict,
 )
-from countermand.core.rule import RuleSet
-from countermand.facts import grant_key
-from countermand.notify import Announcer
-from countermand.pipeline import Recheck, Result
+from countermand.core.rules.rule import RuleSet
+from countermand.pipeline.facts import grant_key
+from countermand.pipeline.notify import Announcer
+from countermand.pipeline.pipeline import Recheck, Result
 from countermand.ports import Busy, Claim
-from fakes import ACCOUNT, ADMIN, NOW, FakeNotifier, user
-from stage import LEASE, Stage, attack
+from support.fakes import ACCOUNT, ADMIN, NOW, FakeNotifier, user
+from support.stage import LEASE, Stage, attack
 
 
 def test_a_dry_run_decides_rehearses_tells_and_writes_nothing(stage: Stage) -> None:

@@ -7,12 +7,12 @@ from typing import Any
 
 import pytest
 
-from countermand.cloudtrail import attach_event, envelope
+from countermand.core.envelope import attach_event, envelope
 from countermand.core.errors import Gone, Transient
 from countermand.core.model import Record, Subject, SubjectKind, Verdict
-from countermand.pipeline import Result
-from fakes import ACCOUNT, NOW, user
-from stage import Stage
+from countermand.pipeline.pipeline import Result
+from support.fakes import ACCOUNT, NOW, user
+from support.stage import Stage
 
 USER = "iam-test-user"
 STORY = "new_user_made_powerful"

@@ -10,17 +10,17 @@ import yaml
 from pydantic import ValidationError
 
 from countermand.actions import ALL
-from countermand.cloudtrail import attach_event, envelope
-from countermand.core.detect import detect
+from countermand.core.envelope import attach_event, envelope
 from countermand.core.errors import Malformed
 from countermand.core.model import Finding, Subject, SubjectKind
 from countermand.core.parse import parse
-from countermand.core.pattern import compile_pattern
-from countermand.core.route import Route, RouteState
-from countermand.core.rule import Rule, RuleFile, RuleSet, compile_rule
-from countermand.leastprivilege import routing_patterns
-from countermand.rulebook import BUILT_IN, load_rules
-from fakes import ACCOUNT
+from countermand.core.rules.detect import detect
+from countermand.core.rules.pattern import compile_pattern
+from countermand.core.rules.routing import Route, RouteState
+from countermand.core.rules.rule import Rule, RuleFile, RuleSet, compile_rule
+from countermand.deployment.iam_policy import routing_patterns
+from countermand.rules.rulebook import BUILT_IN, load_rules
+from support.fakes import ACCOUNT
 
 CASES = Path(__file__).parent / "cases"
 RULES = load_rules(ALL, BUILT_IN)

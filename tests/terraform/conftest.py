@@ -14,9 +14,9 @@ from pathlib import Path
 
 import pytest
 
-from countermand.localstack import LocalStack, LocalStackMissingError
-from running import free_port
-from terraforming import (
+from countermand.lab.localstack import LocalStack, LocalStackMissingError
+from support.running import free_port
+from support.terraforming import (
     BOOTSTRAP,
     DEV,
     FORGETFUL_QUEUE,

@@ -8,9 +8,9 @@ from pathlib import Path
 
 import pytest
 
-import tools as processes
-from countermand.settings import Settings, variable
-from terraforming import CODE, ROOT, Terraform, Tools, copied
+import support.tools as processes
+from countermand.settings.settings import Settings, variable
+from support.terraforming import CODE, ROOT, Terraform, Tools, copied
 
 GUIDE = ROOT / "docs" / "deploy-ecs.md"
 MODULES = sorted(file.parent.name for file in CODE.glob("modules/*/main.tf"))

@@ -6,8 +6,8 @@ from typing import Any
 
 import pytest
 
-from countermand.settings import Settings
-from terraforming import DEV, IMAGE, ROOT, Terraform
+from countermand.settings.settings import Settings
+from support.terraforming import DEV, IMAGE, ROOT, Terraform
 
 WORKER = "module.guardrail.module.worker"
 # moto adds blanks to the first, and does not keep the other two.

@@ -12,11 +12,11 @@ from countermand.app import rules
 from countermand.aws.clients import Clients
 from countermand.aws.lab import Lab
 from countermand.aws.provision import Names, provision
-from countermand.cloudtrail import ADMIN_POLICY, attach_event
+from countermand.core.envelope import ADMIN_POLICY, attach_event
 from countermand.core.parse import CLOUDTRAIL_CALL
-from countermand.localstack import LocalStack, emails
-from running import Worker, aws_environment, decision, eventually
-from terraforming import EMAIL, Terraform
+from countermand.lab.localstack import LocalStack, emails
+from support.running import Worker, aws_environment, decision, eventually
+from support.terraforming import EMAIL, Terraform
 
 OTHER_ACCOUNT = "111111111111"
 SAME_ATTRIBUTES = ("MessageRetentionPeriod", "VisibilityTimeout", "RedrivePolicy")

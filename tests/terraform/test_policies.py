@@ -9,12 +9,12 @@ from typing import Any
 
 import pytest
 
-from authoriser import authorised, effects
 from contracts import test_permissions as printed
 from countermand.actions import ALL
 from countermand.core.model import Mode
-from countermand.leastprivilege import enforce_policy, worker_policy
-from terraforming import DEV, EMAIL, Terraform
+from countermand.deployment.iam_policy import enforce_policy, worker_policy
+from support.authoriser import authorised, effects
+from support.terraforming import DEV, EMAIL, Terraform
 
 MOTO = "123456789012"
 ACCOUNT = printed.ACCOUNT

@@ -9,7 +9,7 @@ from typing import Any
 import boto3
 import pytest
 
-from terraforming import BOOTSTRAP, Terraform
+from support.terraforming import BOOTSTRAP, Terraform
 
 KEY = "countermand/bootstrap/terraform.tfstate"
 EMULATED = "use_path_style = true\n"

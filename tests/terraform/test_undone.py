@@ -6,7 +6,7 @@ from fnmatch import fnmatchcase
 
 import pytest
 
-from terraforming import Terraform
+from support.terraforming import Terraform
 
 WITHOUT_PERMISSION = {"sts:GetCallerIdentity"}
 MANY = 100

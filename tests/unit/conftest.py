@@ -6,11 +6,11 @@ from pathlib import Path
 
 import pytest
 
-from countermand.aws.dynamodb import DynamoDbLedger, create_table
-from countermand.ledger import SqliteLedger
+from countermand.ledger.dynamodb import DynamoDbLedger, create_table
+from countermand.ledger.sqlite import SqliteLedger
 from countermand.ports import Ledger
-from fakes import FrozenClock
-from ledgers import OpenLedger
+from support.fakes import FrozenClock
+from support.ledgers import OpenLedger
 
 RETENTION_DAYS = 30
 

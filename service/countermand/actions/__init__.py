@@ -2,51 +2,53 @@
 
 from collections.abc import Mapping
 
-from countermand.actions.deactivate_credential import (
+from countermand.actions.cloudtrail.restore_event_selectors import RestoreEventSelectors
+from countermand.actions.cloudtrail.start_logging import StartLogging
+from countermand.actions.ec2.disassociate_instance_profile import DisassociateInstanceProfile
+from countermand.actions.eks.disassociate_access_policy import DisassociateAccessPolicy
+from countermand.actions.eventbridge.enable_event_rule import EnableEventRule
+from countermand.actions.iam.deactivate_credential import (
     DEACTIVATE_ACCESS_KEY,
     DEACTIVATE_SERVICE_SPECIFIC_CREDENTIAL,
     DEACTIVATE_SIGNING_CERTIFICATE,
     DEACTIVATE_SSH_PUBLIC_KEY,
 )
-from countermand.actions.deactivate_mfa_device import DeactivateMfaDevice
-from countermand.actions.delete_account_assignment import DeleteAccountAssignment
-from countermand.actions.delete_function_url import DeleteFunctionUrl
-from countermand.actions.delete_group_membership import DeleteGroupMembership
-from countermand.actions.delete_login_profile import DeleteLoginProfile
-from countermand.actions.delete_oidc_provider import DeleteOidcProvider
-from countermand.actions.delete_saml_provider import DeleteSamlProvider
-from countermand.actions.delete_unattached_policy import DeleteUnattachedPolicy
-from countermand.actions.deny_by_boundary import DenyByBoundary
-from countermand.actions.deny_without_mfa import DenyWithoutMfa
-from countermand.actions.detach_permission_set_policy import DetachPermissionSetPolicy
-from countermand.actions.detach_policy import DetachPolicy
-from countermand.actions.disable_profile import DisableProfile
-from countermand.actions.disable_trust_anchor import DisableTrustAnchor
-from countermand.actions.disassociate_access_policy import DisassociateAccessPolicy
-from countermand.actions.disassociate_instance_profile import DisassociateInstanceProfile
-from countermand.actions.enable_event_rule import EnableEventRule
-from countermand.actions.limit_function_concurrency import LimitFunctionConcurrency
-from countermand.actions.reattach_deny_policy import ReattachDenyPolicy
-from countermand.actions.remove_function_permission import RemoveFunctionPermission
-from countermand.actions.remove_oidc_client_id import RemoveOidcClientId
-from countermand.actions.remove_role_from_instance_profile import RemoveRoleFromInstanceProfile
-from countermand.actions.remove_user_from_group import RemoveUserFromGroup
-from countermand.actions.rename_user_back import RenameUserBack
-from countermand.actions.restore_event_selectors import RestoreEventSelectors
-from countermand.actions.restore_inline_policy import RestoreInlinePolicy
-from countermand.actions.restore_permissions_boundary import RestorePermissionsBoundary
-from countermand.actions.restore_setting import (
+from countermand.actions.iam.deactivate_mfa_device import DeactivateMfaDevice
+from countermand.actions.iam.delete_login_profile import DeleteLoginProfile
+from countermand.actions.iam.delete_oidc_provider import DeleteOidcProvider
+from countermand.actions.iam.delete_saml_provider import DeleteSamlProvider
+from countermand.actions.iam.delete_unattached_policy import DeleteUnattachedPolicy
+from countermand.actions.iam.deny_by_boundary import DenyByBoundary
+from countermand.actions.iam.deny_without_mfa import DenyWithoutMfa
+from countermand.actions.iam.detach_policy import DetachPolicy
+from countermand.actions.iam.reattach_deny_policy import ReattachDenyPolicy
+from countermand.actions.iam.remove_oidc_client_id import RemoveOidcClientId
+from countermand.actions.iam.remove_role_from_instance_profile import RemoveRoleFromInstanceProfile
+from countermand.actions.iam.remove_user_from_group import RemoveUserFromGroup
+from countermand.actions.iam.rename_user_back import RenameUserBack
+from countermand.actions.iam.restore_inline_policy import RestoreInlinePolicy
+from countermand.actions.iam.restore_permissions_boundary import RestorePermissionsBoundary
+from countermand.actions.iam.restore_setting import (
     RESTORE_OIDC_THUMBPRINTS,
     RESTORE_PASSWORD_POLICY,
     RESTORE_SAML_METADATA,
     RESTORE_TRAIL,
 )
-from countermand.actions.restore_trust_policy import RestoreTrustPolicy
-from countermand.actions.revoke_sessions import RevokeSessions
-from countermand.actions.scramble_login_profile import ScrambleLoginProfile
-from countermand.actions.set_default_policy_version import SetDefaultPolicyVersion
-from countermand.actions.start_logging import StartLogging
-from countermand.actions.untag_principal import UntagPrincipal
+from countermand.actions.iam.restore_trust_policy import RestoreTrustPolicy
+from countermand.actions.iam.revoke_sessions import RevokeSessions
+from countermand.actions.iam.scramble_login_profile import ScrambleLoginProfile
+from countermand.actions.iam.set_default_policy_version import SetDefaultPolicyVersion
+from countermand.actions.iam.untag_principal import UntagPrincipal
+from countermand.actions.identity_center.delete_account_assignment import DeleteAccountAssignment
+from countermand.actions.identity_center.delete_group_membership import DeleteGroupMembership
+from countermand.actions.identity_center.detach_permission_set_policy import (
+    DetachPermissionSetPolicy,
+)
+from countermand.actions.lambda_.delete_function_url import DeleteFunctionUrl
+from countermand.actions.lambda_.limit_function_concurrency import LimitFunctionConcurrency
+from countermand.actions.lambda_.remove_function_permission import RemoveFunctionPermission
+from countermand.actions.roles_anywhere.disable_profile import DisableProfile
+from countermand.actions.roles_anywhere.disable_trust_anchor import DisableTrustAnchor
 from countermand.core.model import SubjectKind
 from countermand.ports import Action
 

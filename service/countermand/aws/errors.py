@@ -60,6 +60,11 @@ def error_code(error: ClientError) -> str:
     return str(error.response.get("Error", {}).get("Code", "Unknown"))
 
 
+def code_behind(error: BaseException | None) -> str | None:
+    """Return AWS's code when the error is an answer of AWS, else None."""
+    return error_code(error) if isinstance(error, ClientError) else None
+
+
 @contextmanager
 def translated(service: str, operation: str) -> Iterator[None]:
     """Run one AWS call; its failures come out as `Denied`, `Permanent` or `Transient`.

@@ -10,8 +10,8 @@ from typing import Any
 from botocore.exceptions import ClientError
 
 from countermand.aws.errors import error_code, translated
+from countermand.core.aspects import boundary_of
 from countermand.core.model import Principal, Subject, SubjectKind
-from countermand.live import boundary_of
 
 PERMISSIONS = {
     SubjectKind.USER: ("iam:GetUser", "iam:ListUserTags", "iam:ListAttachedUserPolicies"),

@@ -12,7 +12,7 @@ from typing import Any
 
 from countermand.aws.clients import Clients
 from countermand.aws.errors import translated
-from countermand.core.route import Route
+from countermand.core.rules.routing import Route
 
 _DAY = 86_400
 _DEFAULT_BUS = "default"  # is always there

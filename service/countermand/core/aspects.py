@@ -1,8 +1,9 @@
 """Which calls change what Countermand can put back, and of whom."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from collections.abc import Set as AbstractSet
 from dataclasses import dataclass
+from typing import Any
 
 from countermand.core.model import Aspect, Event, Path, SubjectKind, value_at
 
@@ -127,3 +128,8 @@ def calls_of(source: str, restored: AbstractSet[Aspect]) -> list[str]:
         for (of, name), (_, _, aspects) in _CHANGES.items()
         if of == source and restored & set(aspects)
     ]
+
+
+def boundary_of(entity: Mapping[str, Any]) -> str:
+    """ARN of the permissions boundary of a user or role as IAM shows it, or ''."""
+    return str(entity.get("PermissionsBoundary", {}).get("PermissionsBoundaryArn", ""))

@@ -13,7 +13,7 @@ from datetime import datetime
 from enum import StrEnum
 from typing import Any, dataclass_transform
 
-from countermand.core.policydoc import Judgement
+from countermand.core.policies.evaluate import Judgement
 
 type Path = tuple[str, ...]
 """Keys from `detail` to a value in an event."""

@@ -1,0 +1,1 @@
+"""Remediations of EC2 instances."""

@@ -1,0 +1,1 @@
+"""Remediations of IAM users, roles, groups, policies, credentials and providers."""

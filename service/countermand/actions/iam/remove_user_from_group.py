@@ -1,0 +1,70 @@
+"""Remove a user from a group that grants administrator rights."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from countermand.core.errors import Gone
+from countermand.core.model import Finding, Principal, SubjectKind
+from countermand.core.policies.evaluate import Holder
+from countermand.live.policies import demand_risk, held_reads, judge_held
+from countermand.ports import Cloud
+
+
+@dataclass(frozen=True, slots=True)
+class RemoveUserFromGroup:
+    """iam:RemoveUserFromGroup, undone by iam:AddUserToGroup.
+
+    https://docs.aws.amazon.com/IAM/latest/APIReference/API_RemoveUserFromGroup.html
+    """
+
+    name = "remove_user_from_group"
+    description = (
+        "Remove the user from the group if its attached and inline policies together grant "
+        "administrator rights now, under no condition; "
+        "undo adds the user again."
+    )
+    needs = ("group_name",)
+    read_permissions = (*held_reads(SubjectKind.GROUP), "iam:ListGroupsForUser")
+    permissions = ("iam:RemoveUserFromGroup",)
+    undo_permissions = ("iam:AddUserToGroup",)
+
+    def look(
+        self, cloud: Cloud, finding: Finding, principal: Principal | None
+    ) -> Mapping[str, str] | None:
+        if principal is None:
+            return None
+        # CloudTrail shows a name as the caller wrote it, and IAM takes it in any case.
+        asked, groups = finding.evidence["group_name"].lower(), _groups(cloud, principal.name)
+        group = next((name for name in groups if name.lower() == asked), None)
+        if group is None:
+            return None
+        group_arn = f"{principal.arn.partition(':user/')[0]}:group/{group}"
+        holder = Holder(principal.arn.split(":")[4], principal.arn, group_arns=(group_arn,))
+        judgement = judge_held(cloud, SubjectKind.GROUP, group, holder, principal.boundary_arn)
+        demand_risk("group", [judgement])
+        return {"user_name": principal.name, "group_name": group}
+
+    def apply(self, cloud: Cloud, params: Mapping[str, str]) -> bool:
+        try:
+            cloud.call("iam:RemoveUserFromGroup", **_request(params))
+        except Gone:
+            return False
+        return True
+
+    def present(self, cloud: Cloud, params: Mapping[str, str]) -> bool:
+        try:
+            return params["group_name"] in _groups(cloud, params["user_name"])
+        except Gone:
+            return False
+
+    def undo(self, cloud: Cloud, params: Mapping[str, str]) -> None:
+        cloud.call("iam:AddUserToGroup", **_request(params))
+
+
+def _groups(cloud: Cloud, user: str) -> list[str]:
+    groups = cloud.items("iam:ListGroupsForUser", "Groups", UserName=user)
+    return [str(group["GroupName"]) for group in groups]
+
+
+def _request(params: Mapping[str, str]) -> dict[str, str]:
+    return {"UserName": params["user_name"], "GroupName": params["group_name"]}

@@ -1,0 +1,36 @@
+"""What a permission set of Identity Center gives in an account: for actions on who has it."""
+
+from countermand.core.policies.escalations import Claim
+from countermand.core.policies.evaluate import Holder, Judgement, judge_policies
+from countermand.live.policies import PERMISSIONS, managed_policies
+from countermand.ports import Cloud
+
+READS = (
+    "sso:GetInlinePolicyForPermissionSet",
+    "sso:ListCustomerManagedPolicyReferencesInPermissionSet",
+    "sso:ListManagedPoliciesInPermissionSet",
+    *PERMISSIONS,
+)
+
+
+def judge_permission_set(
+    cloud: Cloud, instance_arn: str, set_arn: str, account_id: str
+) -> Judgement:
+    """By AWS's managed policies and the inline one. Those of the account's own are named only, so
+    that a set that has some is never said to be harmless.
+    """
+    which = {"InstanceArn": instance_arn, "PermissionSetArn": set_arn}
+    attached = cloud.items(
+        "sso:ListManagedPoliciesInPermissionSet", "AttachedManagedPolicies", **which
+    )
+    managed = managed_policies(cloud)
+    documents = {policy["Arn"]: managed.document(policy["Arn"]) for policy in attached}
+    if inline := cloud.call("sso:GetInlinePolicyForPermissionSet", **which).get("InlinePolicy"):
+        documents["inline policy"] = inline
+    judgement = judge_policies(documents, Holder(account_id))
+    operation = "sso:ListCustomerManagedPolicyReferencesInPermissionSet"
+    named = cloud.items(operation, "CustomerManagedPolicyReferences", **which)
+    if judgement.claim.is_risk or not named:
+        return judgement
+    why = f"it has policies that only the account shows, such as {named[0]['Name']}"
+    return Judgement(Claim.UNREADABLE, why)

@@ -1,0 +1,1 @@
+"""Remediations of IAM Roles Anywhere."""

@@ -1,0 +1,366 @@
+"""The command line. Each command reads the settings it needs and leaves the work to its module.
+
+Imports of what only one command needs stand inside it, so that `--help` answers at once.
+"""
+
+import json
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager
+from io import BufferedReader, FileIO
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from countermand import __version__
+from countermand.core.errors import ConfigError, CountermandError
+from countermand.core.model import Mode
+from countermand.settings.settings import Settings
+
+app = typer.Typer(
+    name="countermand",
+    help="An IAM guardrail for AWS: sees a risky change, judges it, tells, and takes it back.",
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+)
+simulate_app = typer.Typer(
+    help="Stage an attack and watch the decision on it.", no_args_is_help=True
+)
+app.add_typer(simulate_app, name="simulate")
+rules_app = typer.Typer(help="The rules in force, and rules of your own.", no_args_is_help=True)
+app.add_typer(rules_app, name="rules")
+actions_app = typer.Typer(help="The remediations that rules can name.", no_args_is_help=True)
+app.add_typer(actions_app, name="actions")
+
+_FAILED = 1
+_MISUSED = 2
+
+
+@contextmanager
+def _explained() -> Iterator[None]:
+    """Expected failures end the command with one clear message and no trace."""
+    try:
+        yield
+    except ConfigError as error:
+        typer.secho(str(error), err=True, fg="red")
+        raise typer.Exit(_MISUSED) from None
+    except CountermandError as error:
+        typer.secho(f"{type(error).__name__}: {error}", err=True, fg="red")
+        raise typer.Exit(_FAILED) from None
+
+
+def _version(wanted: bool) -> None:  # noqa: FBT001  typer's callback form
+    if wanted:
+        typer.echo(__version__)
+        raise typer.Exit
+
+
+@app.callback()
+def _root(
+    _version_wanted: Annotated[
+        bool, typer.Option("--version", callback=_version, is_eager=True, help="Show the version.")
+    ] = False,
+) -> None:
+    pass
+
+
+@app.command()
+def run(
+    print_config: Annotated[
+        bool, typer.Option("--print-config", help="Show the settings in force, and end.")
+    ] = False,
+) -> None:
+    """Run the worker until SIGTERM; configured by COUNTERMAND_* variables."""
+    with _explained():
+        if print_config:
+            typer.echo(Settings.load(os.environ).as_text())
+            return
+    from countermand.app import run as run_worker  # noqa: PLC0415
+
+    run_worker(os.environ)
+
+
+@app.command()
+def demo(
+    keep: Annotated[
+        bool, typer.Option("--keep", help="Leave everything running to play with, until Ctrl-C.")
+    ] = False,
+) -> None:
+    """Show the whole story on an embedded LocalStack: attack, decision, mail, undo."""
+    from countermand.lab.demo import Demo  # noqa: PLC0415
+    from countermand.lab.localstack import LocalStackError  # noqa: PLC0415
+
+    with _explained():
+        try:
+            code = Demo().run(keep=keep)
+        except LocalStackError as error:
+            raise ConfigError(str(error)) from error
+        raise typer.Exit(code)
+
+
+@app.command()
+def attack(
+    api: Annotated[
+        str | None,
+        typer.Option(help="Where the workers' API is; unless given, at its public URL."),
+    ] = None,
+) -> None:
+    """Show the whole story on a stack that runs on LocalStack, such as that of compose.
+
+    The workers that run stay as they are; enforce mode is shown by a worker of its own.
+    """
+    with _explained():
+        from countermand.lab.attack import attack as tell  # noqa: PLC0415
+
+        settings = Settings.load(os.environ)
+        raise typer.Exit(tell(settings, api or settings.api_base_url))
+
+
+@simulate_app.command("attach-admin")
+def simulate_attach_admin(
+    user: Annotated[str, typer.Option(help="Name of the IAM user.")],
+    tag: Annotated[list[str] | None, typer.Option(help="Tag for the user, K=V.")] = None,
+    wait: Annotated[float, typer.Option(help="Seconds to wait for the decision.")] = 60,
+) -> None:
+    """Attach AdministratorAccess to a user, and wait for the decision on it.
+
+    With an emulator (AWS_ENDPOINT_URL set) the user is created and the event is put on the bus too;
+    in AWS the user must exist and be in scope, and CloudTrail brings the event.
+    """
+    with _explained():
+        from countermand.lab.simulate import attach_admin  # noqa: PLC0415
+
+        settings = Settings.load(os.environ)
+        decision = attach_admin(settings, user, _tags(tag or []), wait)
+        typer.echo(json.dumps(decision, indent=2))
+
+
+@app.command()
+def replay(
+    file: Annotated[str, typer.Argument(help="A recording, or - for standard input.")],
+    as_json: Annotated[
+        bool, typer.Option("--json", help="One JSON object a line, for machines.")
+    ] = False,
+    report: Annotated[
+        bool, typer.Option("--report", help="For labelled events: what the rules see of each kind.")
+    ] = False,
+) -> None:
+    """Show what would be decided on recorded events; reads nothing from AWS, writes nothing.
+
+    Takes EventBridge envelopes, CloudTrail records and trail files, as JSON lines or gzip. Live
+    state is taken to be as the event left it: target there, path /, no tags, grant present.
+    """
+    from countermand.cli.render import show_replay, show_report  # noqa: PLC0415
+
+    with _explained():
+        if report:
+            try:
+                with Path(file).open("rb") as lines:
+                    show_report(lines)
+            except OSError as error:
+                raise ConfigError(f"{file}: {error.strerror}") from error
+            return
+        if file == "-":
+            show_replay(BufferedReader(FileIO(0)), None, as_json=as_json)
+            return
+        path = Path(file)
+        try:
+            with path.open("rb") as stream:
+                show_replay(stream, path.stat().st_size, as_json=as_json)
+        except OSError as error:
+            raise ConfigError(f"{file}: {error.strerror}") from error
+
+
+@app.command()
+def undo(
+    decision_id: Annotated[str, typer.Argument(help="The decision's id, from the alert.")],
+) -> None:
+    """Take a remediation back: run the stored inverse call, with your own AWS credentials."""
+    with _explained():
+        from countermand.app import undo_decision  # noqa: PLC0415
+
+        record = undo_decision(Settings.load(os.environ), decision_id)
+        for outcome in record.outcomes:
+            if outcome.inverse is not None:
+                params = ", ".join(f"{k}={v}" for k, v in outcome.inverse.params.items())
+                typer.secho(f"Done: {outcome.inverse.action} ({params})", fg="green")
+        typer.echo("The worker will not take this grant back again on events up to now.")
+
+
+@app.command()
+def decisions(
+    limit: Annotated[int, typer.Option(min=1, max=100, help="How many.")] = 20,
+    target: Annotated[str | None, typer.Option(help="Only about this user, role, group.")] = None,
+    rule_id: Annotated[str | None, typer.Option(help="Only of this rule.")] = None,
+    as_json: Annotated[bool, typer.Option("--json", help="One JSON object a line.")] = False,
+) -> None:
+    """List the newest decisions, from the ledger."""
+    with _explained():
+        from countermand.app import find_decisions  # noqa: PLC0415
+        from countermand.cli.render import show_decisions  # noqa: PLC0415
+
+        settings = Settings.load(os.environ)
+        records = find_decisions(settings, limit=limit, target=target, rule_id=rule_id)
+        show_decisions(records, as_json=as_json)
+
+
+@app.command()
+def doctor() -> None:
+    """Check credentials, queue, DLQ, policies, topic, subscriptions, rule; say how to mend each."""
+    with _explained():
+        from countermand.cli.render import show_findings  # noqa: PLC0415
+        from countermand.deployment.doctor import examine  # noqa: PLC0415
+
+        findings = examine(Settings.load(os.environ))
+        show_findings(findings)
+        if not all(finding.ok for finding in findings):
+            raise typer.Exit(_FAILED)
+
+
+@app.command()
+def provision() -> None:
+    """Create queue, topic, bus rule and log group in an emulator, and print the settings.
+
+    With COUNTERMAND_LEDGER_URL=dynamodb:TABLE, the ledger's table too.
+    """
+    with _explained():
+        from countermand.lab.simulate import provision_emulator  # noqa: PLC0415
+
+        for name, text in provision_emulator(os.environ).items():
+            typer.echo(f"{name}={text}")
+
+
+_FolderOption = Annotated[
+    Path | None, typer.Argument(help="A folder of rule files; absent: the rules in force.")
+]
+
+
+@rules_app.command("list")
+def rules_list(folder: _FolderOption = None) -> None:
+    """One line a rule: id, severity, remediation, title."""
+    with _explained():
+        from countermand.cli.catalogue import rules_in  # noqa: PLC0415
+        from countermand.cli.render import show_rules  # noqa: PLC0415
+
+        show_rules(rules_in(folder, os.environ))
+
+
+@rules_app.command("show")
+def rules_show(
+    rule_id: Annotated[str, typer.Argument(help="The rule's id, from `countermand rules list`.")],
+    folder: _FolderOption = None,
+) -> None:
+    """Everything about one rule, and what its remediation does and needs."""
+    with _explained():
+        from countermand.cli.catalogue import rule_in  # noqa: PLC0415
+        from countermand.cli.render import show_rule  # noqa: PLC0415
+
+        show_rule(rule_in(rule_id, folder, os.environ))
+
+
+@rules_app.command("lint")
+def rules_lint(folder: _FolderOption = None) -> None:
+    """Check rule files as the worker does at its start, say every error of every file, and whether
+    EventBridge would take the patterns that bring their events.
+    """
+    with _explained():
+        from countermand.cli.catalogue import rules_in  # noqa: PLC0415
+        from countermand.deployment.iam_policy import routing_patterns  # noqa: PLC0415
+
+        found = rules_in(folder, os.environ)
+        routing_patterns(found)
+        typer.echo(f"{len(found)} rules, no errors")
+
+
+@rules_app.command("test")
+def rules_test(
+    folder: Annotated[
+        Path, typer.Argument(help="A folder of rule files, with their cases in its `cases/`.")
+    ],
+) -> None:
+    """Run each rule on its cases: named CloudTrail records under `matches` and `ignores` in
+    `cases/RULE_ID.yaml`.
+    """
+    with _explained():
+        from countermand.cli.catalogue import run_cases  # noqa: PLC0415
+        from countermand.cli.render import show_cases  # noqa: PLC0415
+
+        results = run_cases(folder)
+        show_cases(results)
+        if not all(result.ok for result in results):
+            raise typer.Exit(_FAILED)
+
+
+@rules_app.command("coverage")
+def rules_coverage(folder: _FolderOption = None) -> None:
+    """Which API calls the rules look at, by service, and by which rules."""
+    with _explained():
+        from countermand.cli.catalogue import calls_of, rules_in  # noqa: PLC0415
+        from countermand.cli.render import show_coverage  # noqa: PLC0415
+
+        show_coverage(calls_of(rules_in(folder, os.environ)))
+
+
+@rules_app.command("event-pattern")
+def rules_event_pattern(folder: _FolderOption = None) -> None:
+    """The bus rules of EventBridge that bring what the rules need: name, pattern and state."""
+    with _explained():
+        from countermand.cli.catalogue import rules_in  # noqa: PLC0415
+        from countermand.deployment.iam_policy import routing_patterns  # noqa: PLC0415
+
+        typer.echo(json.dumps(routing_patterns(rules_in(folder, os.environ)), indent=2))
+
+
+@app.command("iam-policy")
+def iam_policy(
+    mode: Annotated[Mode, typer.Option(help="The mode that the worker will run in.")],
+    *,
+    only_writes: Annotated[
+        bool, typer.Option("--only-writes", help="Only what enforce adds: a policy of its own.")
+    ] = False,
+    rules: Annotated[
+        list[str] | None,
+        typer.Option(help="Only for the rules of these ids, separated by commas; else for all."),
+    ] = None,
+    place: Annotated[
+        list[str] | None,
+        typer.Option(help="NAME=VALUE, such as account_id=111122223333; else ${NAME} stands."),
+    ] = None,
+) -> None:
+    """The least privilege of the worker's role for the enabled rules, as a policy document."""
+    with _explained():
+        from countermand.cli.catalogue import chosen, rules_in, worker_document  # noqa: PLC0415
+
+        rule_set = rules_in(None, os.environ)
+        if rules is not None:
+            rule_set = chosen(rule_set, rules)
+        document = worker_document(mode, rule_set, place or [], only_writes=only_writes)
+        typer.echo(json.dumps(document, indent=2))
+
+
+@actions_app.command("list")
+def actions_list() -> None:
+    """Every remediation: what it does, and the permissions it and its undo need."""
+    with _explained():
+        from countermand.actions import ALL  # noqa: PLC0415
+        from countermand.cli.render import show_actions  # noqa: PLC0415
+
+        show_actions(ALL.values())
+
+
+@app.command(hidden=True)
+def docs(folder: Path) -> None:
+    """Write the generated pages of the documentation."""
+    from countermand.cli.docs import PAGES  # noqa: PLC0415
+
+    for name, page in PAGES.items():
+        (folder / name).write_text(page(), encoding="utf-8")
+
+
+def _tags(pairs: list[str]) -> dict[str, str]:
+    tags = dict(pair.partition("=")[::2] for pair in pairs)
+    if not all(tags) or not all("=" in pair for pair in pairs):
+        raise ConfigError("--tag: must be KEY=VALUE, for example SecurityApproved=true")
+    return tags

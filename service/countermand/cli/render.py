@@ -1,0 +1,172 @@
+"""What the commands show: tables for people, JSON lines for machines.
+
+Names in here may be an attacker's: they are printed escaped, never interpreted by the terminal.
+"""
+
+import json
+from collections import Counter
+from collections.abc import Iterable, Mapping, Sequence
+from io import BufferedReader
+
+import yaml
+from rich.console import Console
+from rich.progress import Progress
+from rich.text import Text
+
+from countermand.actions import ALL as ACTIONS
+from countermand.api.views import decision_view
+from countermand.app import rules
+from countermand.cli.catalogue import CaseResult, reaction
+from countermand.core.model import Record
+from countermand.core.report import plain
+from countermand.core.rules.rule import Correlation, Rule, RuleSet
+from countermand.deployment.doctor import Finding
+from countermand.ports import Action
+from countermand.replay.coverage import measure, report
+from countermand.replay.replay import Replayed, replay
+
+_COLOURS = {
+    "remediate": "red",
+    "alert_only": "yellow",
+    "skip": "green",
+    "wait": "cyan",
+    "malformed": "magenta",
+}
+_SEVERITIES = {"critical": "red", "high": "yellow", "medium": "cyan", "low": "green"}
+_LONG_FILE_BYTES = 5_000_000
+
+
+def show_replay(stream: BufferedReader, size: int | None, *, as_json: bool) -> None:
+    """Print each decision as it is made, then how many there were of each."""
+    console, counts = Console(), Counter[str]()
+    with Progress(console=Console(stderr=True), transient=True) as progress:
+        task = None
+        if size is not None and size > _LONG_FILE_BYTES:
+            task = progress.add_task("Replaying", total=size)
+        for replayed in replay(stream, rules()):
+            counts[replayed.verdict] += 1
+            if task is not None:
+                progress.update(task, completed=stream.tell())
+            if as_json:
+                console.out(json.dumps(_replayed_row(replayed)), highlight=False)
+            elif replayed.verdict != "ignored":
+                console.print(_replayed_line(replayed), soft_wrap=True)
+    if not as_json:
+        summary = ", ".join(f"{number} {name}" for name, number in counts.most_common())
+        console.print(f"{counts.total()} events: {summary or 'none'}", highlight=False)
+
+
+def show_report(lines: Iterable[bytes]) -> None:
+    """Print what the rules see of labelled events, as Markdown."""
+    print(report(measure(lines, rules())), end="")  # noqa: T201
+
+
+def show_decisions(records: Iterable[Record], *, as_json: bool) -> None:
+    """Print decisions, newest first."""
+    if as_json:
+        for record in records:
+            print(decision_view(record).model_dump_json())  # noqa: T201
+        return
+    console = Console()
+    for record in records:
+        console.print(_decision_line(record), soft_wrap=True)
+
+
+def show_rules(rules: RuleSet) -> None:
+    """Print one line a rule."""
+    console = Console()
+    for rule in rules.every:
+        line = Text(f"{rule.id:<50} ")
+        line.append(f"{rule.severity:<9}", style=_SEVERITIES[rule.severity])
+        console.print(line.append(f"{reaction(rule):<32} {rule.title}"), soft_wrap=True)
+    console.print(f"{len(rules)} rules", highlight=False)
+
+
+def show_rule(rule: Rule | Correlation) -> None:
+    """Print a rule file in full, and what its action needs."""
+    console = Console()
+    document = rule.file.model_dump(mode="json", exclude_defaults=True)
+    console.out(yaml.safe_dump(document, sort_keys=False, allow_unicode=True), highlight=False)
+    if rule.remediation is not None:
+        show_actions([ACTIONS[rule.remediation]])
+
+
+def show_cases(results: Sequence[CaseResult]) -> None:
+    """Print the cases that failed, and how many there are."""
+    console = Console()
+    for result in results:
+        if not result.ok:
+            where = f"{result.rule_id}, {result.kind} {result.name!r}"
+            console.print(Text("FAIL", style="red"), Text(f"{where}: {result.detail}"))
+    failed = sum(not result.ok for result in results)
+    console.print(f"{len(results)} cases, {failed} failed", highlight=False)
+
+
+def show_coverage(calls: Mapping[str, Sequence[str]]) -> None:
+    """Print each call with the rules that look at it."""
+    console = Console()
+    for call, rule_ids in calls.items():
+        console.print(Text(f"{call:<48} {', '.join(rule_ids)}"), soft_wrap=True)
+    console.print(f"{len(calls)} calls", highlight=False)
+
+
+def show_actions(actions: Iterable[Action]) -> None:
+    """Print each action, with the permissions that it needs."""
+    console = Console()
+    for action in actions:
+        console.print(Text(f"{action.name}: {action.description}"), soft_wrap=True)
+        for label, permissions in (
+            ("reads", action.read_permissions),
+            ("writes", action.permissions),
+            ("undo", action.undo_permissions),
+        ):
+            if permissions:
+                console.print(Text(f"    {label:<7}{', '.join(permissions)}"), soft_wrap=True)
+
+
+def show_findings(findings: Sequence[Finding]) -> None:
+    """Print what `doctor` found, and how to mend what is wrong."""
+    console = Console()
+    for finding in findings:
+        mark, style = ("ok  ", "green") if finding.ok else ("FAIL", "red")
+        console.print(
+            Text(mark, style=style), Text(f"{finding.what}: {finding.detail}"), soft_wrap=True
+        )
+        if not finding.ok:
+            console.print(Text(f"       mend: {finding.mend}", style="yellow"), soft_wrap=True)
+    failed = sum(not finding.ok for finding in findings)
+    console.print(f"{len(findings)} checks, {failed} failed", highlight=False)
+
+
+def _decision_line(record: Record) -> Text:
+    decision, decided = record.decision, record.timings.decided_at
+    subject = decision.leading.finding.subject
+    outcome = "undone" if record.undo else record.outcome
+    line = Text(f"{decided:%Y-%m-%d %H:%M:%S} {decision.id} ")
+    line.append(f"{decision.verdict:<11}", style=_COLOURS[decision.verdict])
+    target = plain(subject.name) if subject else "hidden target"
+    return line.append(f"{outcome:<10}{target}: {plain(decision.reason)} ({decision.mode})")
+
+
+def _replayed_row(replayed: Replayed) -> dict[str, object]:
+    event, decision = replayed.event, replayed.decision
+    return {
+        "number": replayed.number,
+        "verdict": replayed.verdict,
+        "event_id": event.event_id if event else None,
+        "event_name": event.name if event else None,
+        "rule_id": decision.leading.finding.rule_id if decision else None,
+        "approved_for_remediation": bool(decision and decision.approved_for_remediation),
+        "reason": decision.reason if decision else replayed.malformed,
+    }
+
+
+def _replayed_line(replayed: Replayed) -> Text:
+    event, decision = replayed.event, replayed.decision
+    line = Text(f"{replayed.number:>6} ")
+    line.append(f"{replayed.verdict:<11}", style=_COLOURS[replayed.verdict])
+    if event is None or decision is None:
+        return line.append(plain(replayed.malformed or ""))
+    finding = decision.leading.finding
+    target = plain(finding.subject.name) if finding.subject else "hidden target"
+    return line.append(f"{event.name} {target} [{finding.rule_id}] {plain(decision.reason)}")

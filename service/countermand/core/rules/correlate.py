@@ -1,0 +1,128 @@
+"""Several events that together mean more: a new user who gets power, a caller who probes.
+
+Each event that a rule matched leaves a trace in sets of the ledger, one set for each correlation
+that it could belong to, each thing that it has in common with others, and each span of time. Sets
+know no order: whichever event comes last, on whichever replica, finds the others there.
+"""
+
+import hashlib
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass, replace
+from datetime import UTC, datetime
+
+from countermand.core.model import Event, Finding, Subject, SubjectKind
+from countermand.core.rules.rule import By, Correlate, Correlation, RuleSet
+
+_DENIED = ("AccessDenied", "UnauthorizedOperation", "Client.UnauthorizedOperation")
+_MINUTE = 60
+_MOST_GRAINS = 60
+
+
+@dataclass(frozen=True, slots=True)
+class Trace:
+    """What one event leaves behind for one correlation."""
+
+    correlation: Correlation
+    subject: Subject
+    """What it has in common with the others."""
+    sets: tuple[str, ...]
+    """Names of the sets: the first is its own, the others are of the spans before and after."""
+    member: str
+    """`what@unix time`"""
+
+
+def traces(event: Event, findings: Sequence[Finding], rules: RuleSet) -> Iterator[Trace]:
+    """The correlations that an event could belong to."""
+    for correlation in rules.correlations:
+        for what, subject in _parts(event, findings, correlation):
+            span = correlation.file.correlate.within_minutes * _MINUTE
+            time = int(event.time.timestamp())
+            time -= time % _grain(correlation.file.correlate)
+            story = f"{event.account_id}/{correlation.id}/{subject.kind}/{subject.name.lower()}"
+            spans = (time // span + offset for offset in (0, -1, 1))
+            sets = tuple(f"{story}/{number * span}" for number in spans)
+            yield Trace(correlation, subject, sets, f"{what}@{time}")
+
+
+def completed(trace: Trace, members: Iterable[str]) -> datetime | None:
+    """When the story began that these members, with the trace's own, make whole, to the span; None:
+    it is not whole.
+    """
+    correlate = trace.correlation.file.correlate
+    seen = sorted({_split(member) for member in (*members, trace.member)})
+    own, span = _split(trace.member)[0], correlate.within_minutes * _MINUTE
+    for begin, _ in seen:
+        if not own - span <= begin <= own:
+            continue
+        within = {what for time, what in seen if begin <= time <= begin + span}
+        if correlate.denied_calls is not None:
+            whole = len(within) >= correlate.denied_calls
+        else:
+            whole = all(within & set(step) for step in correlate.steps)
+        if whole:
+            # Of the span: a caller who goes on probing is one story a span, not one a call.
+            return datetime.fromtimestamp(begin - begin % span, UTC)
+    return None
+
+
+def story(event: Event, trace: Trace, began: datetime) -> tuple[Event, Finding]:
+    """The event and the finding that stand for the whole: the same ones, whichever came last."""
+    correlation, subject = trace.correlation, trace.subject
+    key = f"{event.account_id}:{correlation.id}:{subject.kind}/{subject.name}@{began:%Y%m%dT%H%M}"
+    whole = replace(event, id=key, error_code=None, request=None, body={"detail": {"story": key}})
+    correlate = correlation.file.correlate
+    minutes = f"within {correlate.within_minutes} minutes"
+    if correlate.denied_calls is not None:
+        seen = f"{correlate.denied_calls} or more denied calls {minutes}"
+    else:
+        seen = f"{' and '.join(' or '.join(step) for step in correlate.steps)}, {minutes}"
+    return whole, Finding(
+        correlation.id,
+        correlation.title,
+        correlation.severity,
+        subject,
+        {"claim": seen},
+        correlation.remediation,
+        correlation.mode,
+        scope=correlation.scope,
+        runbook=correlation.runbook,
+    )
+
+
+def _parts(
+    event: Event, findings: Sequence[Finding], correlation: Correlation
+) -> Iterator[tuple[str, Subject]]:
+    """What the event adds, and to what."""
+    correlate = correlation.file.correlate
+    if correlate.denied_calls is not None:
+        if findings and event.error_code is not None and event.error_code.startswith(_DENIED):
+            common = _common(correlation, event, findings[0])
+            if common is not None:
+                yield hashlib.sha256(event.id.encode()).hexdigest()[:16], common
+        return
+    wanted = {rule_id for step in correlate.steps for rule_id in step}
+    for finding in findings if event.error_code is None else ():
+        if finding.rule_id in wanted and finding.failure is None:
+            common = _common(correlation, event, finding)
+            if common is not None:
+                yield finding.rule_id, common
+
+
+def _common(correlation: Correlation, event: Event, finding: Finding) -> Subject | None:
+    if correlation.file.correlate.by is By.ACTOR:
+        caller = event.actor.issuer_arn or event.actor.arn
+        return Subject(SubjectKind.RESOURCE, caller) if caller else None
+    subject = finding.subject
+    return subject if subject is not None and subject.kind is correlation.subject_kind else None
+
+
+def _grain(correlate: Correlate) -> int:
+    """Seconds that steps are told apart by: a flood of one rule must not fill the set before the
+    others come. Denied calls are counted, and many enough are enough.
+    """
+    return _MINUTE * max(1, correlate.within_minutes // _MOST_GRAINS) if correlate.steps else 1
+
+
+def _split(member: str) -> tuple[int, str]:
+    what, _, time = member.rpartition("@")
+    return int(time), what

@@ -1,0 +1,253 @@
+"""`countermand doctor`: is everything around the worker as it must be, and if not, what mends it.
+
+Each check reads AWS and never changes it. A check that cannot be made is a failed one.
+"""
+
+import json
+import shlex
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from countermand.app import rules
+from countermand.aws.clients import Clients
+from countermand.aws.inspect import Surroundings
+from countermand.core.rules.routing import Route, RouteState
+from countermand.core.rules.rule import RuleSet
+from countermand.settings.settings import Settings
+
+_EVENTBRIDGE = "events.amazonaws.com"
+_SOURCE_KEYS = frozenset(
+    {"aws:sourcearn", "aws:sourceaccount", "aws:principalarn", "aws:principalaccount"}
+)
+_BINDING_OPERATORS = frozenset({"ArnEquals", "ArnLike", "StringEquals", "StringLike"})
+_GRANT = "grant the operator's role the read that failed"
+
+
+@dataclass(frozen=True, slots=True)
+class Finding:
+    """What was looked at, whether it is well, what was seen, and what would mend it."""
+
+    what: str
+    ok: bool
+    detail: str
+    mend: str = ""
+
+
+def examine(settings: Settings) -> list[Finding]:
+    """Every check, whatever the others say."""
+    clients = Clients(settings.region)
+    surroundings = Surroundings(clients)
+    checks: list[tuple[str, Callable[[], Iterator[Finding]]]] = [
+        ("credentials", lambda: _credentials(settings, clients)),
+        ("queue", lambda: _queue(settings, surroundings)),
+        ("topic", lambda: _topic(settings, surroundings)),
+        ("rules", lambda: _rules(settings, surroundings, rules(settings))),
+    ]
+    return [finding for what, check in checks for finding in _checked(what, check)]
+
+
+def _checked(what: str, check: Callable[[], Iterator[Finding]]) -> list[Finding]:
+    findings: list[Finding] = []
+    try:
+        findings.extend(check())
+    except Exception as error:  # noqa: BLE001  what others wrote into AWS may be of any form
+        findings.append(Finding(what, ok=False, detail=str(error), mend=_mend(what, error)))
+    return findings
+
+
+def _mend(what: str, error: Exception) -> str:
+    variables = {
+        "queue": "COUNTERMAND_QUEUE_URL",
+        "topic": "COUNTERMAND_TOPIC_ARN",
+        "rules": "COUNTERMAND_RULE_PREFIX",
+        "credentials": "the AWS credentials",
+    }
+    return f"check {variables[what]} and AWS_ENDPOINT_URL, or {_GRANT}: {type(error).__name__}"
+
+
+def _credentials(settings: Settings, clients: Clients) -> Iterator[Finding]:
+    caller = clients.caller()
+    yield Finding("credentials", ok=True, detail=f"{caller.arn}")
+    guarded = settings.account_id or caller.account_id
+    yield Finding(
+        "account",
+        ok=guarded == caller.account_id,
+        detail=f"guards {guarded}, credentials are of {caller.account_id}",
+        mend="set COUNTERMAND_ACCOUNT_ID to the account of the credentials, or unset it",
+    )
+    own = settings.own_role_arn or caller.role_arn
+    yield Finding(
+        "own role",
+        ok=own is not None,
+        detail=own or f"{caller.arn} is no role session",
+        mend="set COUNTERMAND_OWN_ROLE_ARN, so that the worker knows its own changes",
+    )
+
+
+def _queue(settings: Settings, surroundings: Surroundings) -> Iterator[Finding]:
+    queue = surroundings.queue(settings.queue_url)
+    yield Finding("queue", ok=True, detail=queue["QueueArn"])
+    redrive = json.loads(queue.get("RedrivePolicy", "{}"))
+    receives = int(redrive.get("maxReceiveCount", 0))
+    yield Finding(
+        "redrive to the DLQ",
+        ok=1 < receives <= 20,  # noqa: PLR2004
+        detail=f"after {receives} receives" if receives else "none: poison stays on the queue",
+        mend="set the queue's RedrivePolicy to a DLQ with a maxReceiveCount of 8",
+    )
+    yield _queue_policy(queue)
+    if settings.dlq_url is None:
+        return
+    dlq = surroundings.queue(settings.dlq_url)
+    yield Finding(
+        "DLQ",
+        ok=redrive.get("deadLetterTargetArn") == dlq["QueueArn"],
+        detail=f"{dlq['QueueArn']} holds {dlq.get('ApproximateNumberOfMessages', '?')} messages",
+        mend="COUNTERMAND_DLQ_URL must be the DLQ that the queue's RedrivePolicy names",
+    )
+    keeps, queue_keeps = (int(q.get("MessageRetentionPeriod", 0)) for q in (dlq, queue))
+    yield Finding(
+        "DLQ retention",
+        ok=keeps > queue_keeps,
+        detail=f"{keeps} s, the queue's is {queue_keeps} s",
+        mend="keep messages in the DLQ (14 days) for longer than in the queue (7 days)",
+    )
+
+
+def _queue_policy(queue: Mapping[str, str]) -> Finding:
+    statements = _listed(json.loads(queue.get("Policy", "{}")).get("Statement", []))
+    grants = [s for s in statements if s.get("Effect") == "Allow"]
+    allowed = [s for s in grants if _EVENTBRIDGE in _principals(s) and _bound(s)]
+    open_to_all = [
+        s for s in grants if "*" in _principals(s) or "NotPrincipal" in s if not _bound(s)
+    ]
+    unbound = [s for s in grants if _EVENTBRIDGE in _principals(s) and not _bound(s)]
+    return Finding(
+        "queue policy",
+        ok=bool(allowed) and not open_to_all and not unbound,
+        detail="open to everybody" if open_to_all else f"{len(allowed)} grants to EventBridge",
+        mend="allow sqs:SendMessage to events.amazonaws.com with aws:SourceArn = the rule, only",
+    )
+
+
+def _listed(one_or_many: Any) -> list[Any]:  # noqa: ANN401  a policy's own choice
+    return one_or_many if isinstance(one_or_many, list) else [one_or_many]
+
+
+def _principals(statement: Mapping[str, Any]) -> set[str]:
+    principal = statement.get("Principal", {})
+    if isinstance(principal, str):
+        return {principal}
+    return {name for names in principal.values() for name in _listed(names)}
+
+
+def _bound(statement: Mapping[str, Any]) -> bool:
+    """Whether a condition demands one of ours as the source: it must name it, not allow all.
+
+    An operator with `IfExists`, or a negated one, lets through whoever sends no such key.
+    """
+    return any(
+        key.lower() in _SOURCE_KEYS and all(value not in ("", "*") for value in _listed(values))
+        for operator, keys in statement.get("Condition", {}).items()
+        if operator in _BINDING_OPERATORS
+        for key, values in keys.items()
+    )
+
+
+def _topic(settings: Settings, surroundings: Surroundings) -> Iterator[Finding]:
+    topic = surroundings.topic(settings.topic_arn)
+    yield Finding("topic", ok=True, detail=topic["TopicArn"])
+    subscriptions = surroundings.subscriptions(settings.topic_arn)
+    pending = [
+        f"{s['Protocol']}:{s['Endpoint']}"
+        for s in subscriptions
+        if surroundings.subscription_pending(s["SubscriptionArn"])
+    ]
+    confirmed = len(subscriptions) - len(pending)
+    yield Finding(
+        "subscriptions",
+        ok=confirmed > 0 and not pending,
+        detail=f"{confirmed} confirmed, pending: {', '.join(pending) or 'none'}",
+        mend="subscribe a mailbox to the topic and confirm by the link in the mail",
+    )
+
+
+def _rules(settings: Settings, surroundings: Surroundings, rule_set: RuleSet) -> Iterator[Finding]:
+    """One finding a question, with the bus rules that fail it."""
+    region = settings.event_region
+    routes = {f"{settings.rule_prefix}-{name}": r for name, r in rule_set.routes().items()}
+    found = {name: surroundings.rule(name, region) for name in routes}
+    there = {name: rule for name, rule in found.items() if rule is not None}
+    yield _all_of(
+        "bus rules",
+        len(routes),
+        [name for name in routes if name not in there],
+        "missing",
+        "make them as `countermand rules event-pattern` prints them, or check "
+        f"COUNTERMAND_RULE_PREFIX, or {_GRANT}",
+    )
+    disabled = [name for name, r in there.items() if not str(r.get("State")).startswith("ENABLED")]
+    names = disabled or ["NAME"]
+    yield _all_of(
+        "bus rules enabled",
+        len(there),
+        disabled,
+        "disabled",
+        " && ".join(f"aws events enable-rule --name {name} --region {region}" for name in names),
+    )
+    yield _reads({name: routes[name] for name in there}, there, region)
+    narrow = [
+        name
+        for name, rule in there.items()
+        if not _lets_through(rule["EventPattern"], routes[name].pattern)
+    ]
+    yield _all_of(
+        "rule patterns",
+        len(there),
+        narrow,
+        "too narrow",
+        "give them the patterns that `countermand rules event-pattern` prints",
+    )
+    queue_arn = surroundings.queue(settings.queue_url)["QueueArn"]
+    lost = [name for name in there if queue_arn not in surroundings.targets(name, region)]
+    yield _all_of(
+        "rule targets",
+        len(there),
+        lost,
+        "without the queue",
+        f"add the queue {queue_arn} as a target of each",
+    )
+
+
+def _reads(
+    routes: Mapping[str, Route], there: Mapping[str, Mapping[str, Any]], region: str
+) -> Finding:
+    """Only PutRule sets that state, and it forgets a pattern that it is not given."""
+    reading = {name: r for name, r in routes.items() if r.state is RouteState.WITH_READS}
+    deaf = [name for name in reading if there[name].get("State") != RouteState.WITH_READS]
+    pattern = shlex.quote(json.dumps(reading[deaf[0]].pattern)) if deaf else "PATTERN"
+    return _all_of(
+        "bus rules get read-only events",
+        len(reading),
+        deaf,
+        f"not {RouteState.WITH_READS}",
+        f"terraform apply; or each: aws events put-rule --name {(deaf or ['NAME'])[0]} "
+        f"--region {region} --state {RouteState.WITH_READS} --event-pattern {pattern}",
+    )
+
+
+def _all_of(what: str, number: int, wrong: list[str], how: str, mend: str) -> Finding:
+    detail = f"{how}: {', '.join(wrong)}" if wrong else f"{number} of {number}"
+    return Finding(what, ok=not wrong, detail=detail, mend=mend)
+
+
+def _lets_through(found: Any, wanted: Any) -> bool:  # noqa: ANN401  parts of patterns
+    """Whether a pattern lets through all that the wanted one does. It may be wider: leave fields
+    open, and list more values and alternatives.
+    """
+    if isinstance(found, Mapping) and isinstance(wanted, Mapping):
+        return all(key in wanted and _lets_through(found[key], wanted[key]) for key in found)
+    if isinstance(found, list) and isinstance(wanted, list):
+        return all(value in found for value in wanted)
+    return bool(found == wanted)

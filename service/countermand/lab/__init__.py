@@ -1,0 +1,4 @@
+"""Try Countermand: the demo, the attack, the simulated event, an embedded LocalStack.
+
+Nothing here runs in production.
+"""

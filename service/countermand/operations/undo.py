@@ -1,0 +1,74 @@
+"""Takes a remediation back, with the operator's own rights: the worker has no right to grant.
+
+Every stored inverse call is run; then the undo is noted in the ledger, so that the worker does not
+take the very same grant back again.
+"""
+
+from countermand.core.errors import Permanent
+from countermand.core.model import Call, Principal, Record, Ruling, Subject, Undo
+from countermand.pipeline.facts import grant_key, undoer_key
+from countermand.pipeline.remediate import Remediator
+from countermand.ports import Identities, Ledger
+
+
+def undo(
+    decision_id: str, ledger: Ledger, identities: Identities, remediator: Remediator, by: Undo
+) -> Record:
+    """Undo a decision. Raises `Permanent` when there is nothing to undo, or it was undone, or the
+    one it was taken from exists no longer: a grant must not go to another one of the same name.
+    """
+    record = ledger.get(decision_id)
+    if record is None:
+        raise Permanent(f"no decision {decision_id}; `countermand decisions` lists them")
+    if record.undo is not None:
+        raise Permanent(f"{decision_id} was undone by {record.undo.by} at {record.undo.at:%c}")
+    calls = _inverses(record)
+    if not calls:
+        raise Permanent(f"nothing to undo: the outcome of {decision_id} is {record.outcome!r}")
+    principals = [r.principal for r in _undone(record) if r.principal is not None]
+    for principal in {p.unique_id: p for p in principals}.values():
+        _must_be_the_same(principal, identities)
+    for call in calls:
+        remediator.undo(call)
+    # Last, so that an undo that failed can be run again; putting back twice changes nothing.
+    return ledger.mark_undone(decision_id, by, _keys(record, by))
+
+
+def _inverses(record: Record) -> list[Call]:
+    """Each once: a second try at a step may have written what the first one wrote already."""
+    calls: list[Call] = []
+    for outcome in record.outcomes:
+        if outcome.inverse is not None and outcome.inverse not in calls:
+            calls.append(outcome.inverse)
+    return calls
+
+
+def _undone(record: Record) -> list[Ruling]:
+    """The rulings whose steps are taken back."""
+    rules = {o.step.rule_id for o in record.outcomes if o.inverse is not None}
+    return [r for r in record.decision.rulings if r.finding.rule_id in rules]
+
+
+def _must_be_the_same(principal: Principal, identities: Identities) -> None:
+    found = identities.read(Subject(principal.kind, principal.name))
+    if found is None:
+        raise Permanent(f"{principal.kind} {principal.name} was deleted: nothing to give back to")
+    if found.unique_id != principal.unique_id:
+        raise Permanent(
+            f"{principal.kind} {principal.name} is another one now ({found.unique_id}, it was "
+            f"{principal.unique_id}): grant by hand if that is what you want"
+        )
+
+
+def _keys(record: Record, by: Undo) -> list[str]:
+    account_id = record.decision.event.account_id
+    rulings = [r for r in record.decision.rulings if r.finding.subject is not None]
+    grants = [grant_key(account_id, _target(ruling), ruling.finding) for ruling in rulings]
+    targets = dict.fromkeys(map(_target, _undone(record)))
+    return [*grants, *(undoer_key(account_id, target, by.by) for target in targets)]
+
+
+def _target(ruling: Ruling) -> str:
+    subject = ruling.finding.subject
+    name = subject.name if subject is not None else ""
+    return ruling.principal.unique_id if ruling.principal is not None else name

@@ -1,0 +1,148 @@
+"""The only reads before acting: what a finding's target is now, as opposed to what the event says.
+
+What cannot be read is a fact too (`Facts.unreadable`); governance turns it into "wait and tell".
+"""
+
+import hashlib
+from collections.abc import Mapping
+from dataclasses import replace
+
+from countermand.core.errors import (
+    CannotRestore,
+    CountermandError,
+    Gone,
+    Harmless,
+    LostClaim,
+    Permanent,
+)
+from countermand.core.model import Event, Facts, Finding, Principal, Subject
+from countermand.core.policies.evaluate import Holder, Judgement, judge_policies
+from countermand.core.rules.rule import PREVIOUS
+from countermand.live.policies import managed_policies
+from countermand.logs import get_logger
+from countermand.pipeline.history import History
+from countermand.ports import Action, Clock, Cloud, Identities, Ledger
+
+log = get_logger(__name__)
+
+
+class FactReader:
+    """Reads AWS and our own history for one finding at a time; called by the pipeline."""
+
+    def __init__(
+        self,
+        identities: Identities,
+        cloud: Cloud,
+        actions: Mapping[str, Action],
+        ledger: Ledger,
+        history: History,
+        clock: Clock,
+    ) -> None:
+        self._identities = identities
+        self._cloud = cloud
+        self._policies = managed_policies(cloud)
+        self._actions = actions
+        self._ledger = ledger
+        self._history = history
+        self._clock = clock
+
+    def read(self, event: Event, finding: Finding) -> Facts:
+        """Facts about the finding's subject, which must be known."""
+        if finding.subject is None:
+            raise AssertionError("a finding without subject has no live state to read")
+        try:
+            return self._read(event, finding, finding.subject)
+        except LostClaim:
+            raise
+        except CountermandError as error:
+            return Facts(now=self._clock.now(), unreadable=str(error))
+        except Exception as error:
+            # A bug, or an answer of AWS without a field that it always had, may not silence it.
+            log.exception("Bug: the live state could not be read", rule_id=finding.rule_id)
+            return Facts(now=self._clock.now(), unreadable=f"bug: {type(error).__name__}")
+
+    def _read(self, event: Event, finding: Finding, subject: Subject) -> Facts:
+        principal = self._identities.read(subject) if subject.kind.is_principal else None
+        if principal is None and subject.kind.is_principal:
+            return Facts(now=self._clock.now())
+        try:
+            params, irreversible = self._look(event, finding, subject, principal)
+        except Harmless as error:
+            # Not "present": as long as IAM may not show all yet, it is looked at again.
+            return Facts(now=self._clock.now(), principal=principal, harmless=str(error))
+        judgement = None
+        if params is not None and finding.resolve is not None:
+            try:
+                judgement = self._judged(event, finding, principal)
+            except Gone:
+                params = None  # what is gone is attached to nobody, or not to be seen yet
+        target = principal.unique_id if principal is not None else subject.name
+        return Facts(
+            now=self._clock.now(),
+            principal=principal,
+            grant_present=params is not None,
+            params=params or {},
+            irreversible=irreversible,
+            undo=self._ledger.undo_of(grant_key(event.account_id, target, finding)),
+            undo_by_caller=self._ledger.undo_of(
+                undoer_key(event.account_id, target, event.actor.arn)
+            ),
+            judgement=judgement,
+        )
+
+    def _judged(self, event: Event, finding: Finding, principal: Principal | None) -> Judgement:
+        """What the managed policy gives that the finding names, within the boundary."""
+        arn = finding.evidence.get(finding.resolve or "")
+        if arn is None:
+            raise Permanent(f"the event does not say {finding.resolve}")
+        holder_arn = principal.arn if principal is not None else ""
+        holder = Holder(event.account_id, holder_arn, policy_arns=(arn,))
+        name = arn.rpartition("/")[2]
+        boundary = None
+        if principal is not None:
+            boundary = self._policies.boundary(principal.boundary_arn)
+        return judge_policies({name: self._policies.document(arn)}, holder, boundary)
+
+    def _look(
+        self, event: Event, finding: Finding, subject: Subject, principal: Principal | None
+    ) -> tuple[Mapping[str, str] | None, str | None]:
+        """What the action would do, and why it cannot. What only alerts is not looked for."""
+        if finding.remediation is None:
+            return {}, None
+        action = self._actions[finding.remediation]
+        try:
+            finding = self._with_previous(event, finding, subject, principal)
+        except CannotRestore as error:
+            # An action that does not need it may know another way to tell.
+            if PREVIOUS in action.needs:
+                return {}, str(error)
+        if missing := [name for name in action.needs if name not in finding.evidence]:
+            return {}, f"the event does not say {', '.join(missing)}"
+        try:
+            return action.look(self._cloud, finding, principal), None
+        except Gone:
+            return None, None
+        except CannotRestore as error:
+            return {}, str(error)
+
+    def _with_previous(
+        self, event: Event, finding: Finding, subject: Subject, principal: Principal | None
+    ) -> Finding:
+        if finding.restores is None:
+            return finding
+        previous = self._history.before(event, finding, subject, principal)
+        return replace(finding, evidence={**finding.evidence, PREVIOUS: previous})
+
+
+def grant_key(account_id: str, target: str, finding: Finding) -> str:
+    """What an undo speaks about: this grant on this target (a principal's unique id), whatever it
+    is called later.
+    """
+    seen = ",".join(f"{name}={finding.evidence[name]}" for name in sorted(finding.evidence))
+    grant = finding.evidence.get("policy_arn") or hashlib.sha256(seen.encode()).hexdigest()[:32]
+    return f"{account_id}/{target}/{grant}"
+
+
+def undoer_key(account_id: str, target: str, by: str) -> str:
+    """Whose undo it was, on this target: what the undo calls need not look like what it undoes."""
+    return f"{account_id}/{target}/by/{hashlib.sha256(by.encode()).hexdigest()[:32]}"

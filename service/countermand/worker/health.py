@@ -1,0 +1,68 @@
+"""Whether the worker lives, and whether it is any use; what `/livez` and `/readyz` answer.
+
+Liveness looks at this process alone: a restart mends nothing that is broken elsewhere, and would
+take down all replicas at once when SQS is. Readiness looks at what the work needs.
+"""
+
+from collections.abc import Callable
+from dataclasses import dataclass, field
+
+from countermand.core.errors import CountermandError
+from countermand.ports import Check, Clock, Ledger
+from countermand.worker.worker import Worker
+
+_LONGEST_ROUND_SECONDS = 90.0
+_LONGEST_SILENCE_SECONDS = 60.0
+_CREDENTIALS_SECONDS = 60.0
+_LEDGER_SECONDS = 5.0
+_FAILURE_SECONDS = 5.0
+
+
+@dataclass(slots=True)
+class WorkerHealth:
+    """Asks the worker each time, the ledger at most every 5 s, AWS who we are once a minute."""
+
+    worker: Worker
+    ledger: Ledger
+    clock: Clock
+    identify: Callable[[], object]
+    _asked: dict[str, tuple[float, Check]] = field(default_factory=dict)
+
+    def alive(self) -> Check:
+        """The receiver goes round, whatever SQS answers."""
+        age = self.clock.monotonic() - self.worker.last_round
+        detail = f"last round {age:.0f} s ago"
+        return Check("worker_loop", age <= _LONGEST_ROUND_SECONDS, detail)
+
+    def ready(self) -> list[Check]:
+        """Everything that the next message would need."""
+        return [self.alive(), self._queue(), self._ledger(), self._credentials()]
+
+    def _queue(self) -> Check:
+        last = self.worker.last_poll
+        if last is None:
+            return Check("queue", ok=False, detail="no answer from SQS yet")
+        age = self.clock.monotonic() - last
+        return Check("queue", age <= _LONGEST_SILENCE_SECONDS, f"last good poll {age:.0f} s ago")
+
+    def _ledger(self) -> Check:
+        return self._ask("ledger", self.ledger.check, "writable", _LEDGER_SECONDS)
+
+    def _credentials(self) -> Check:
+        detail = "accepted by AWS within the last minute"
+        return self._ask("credentials", self.identify, detail, _CREDENTIALS_SECONDS)
+
+    def _ask(self, name: str, ask: Callable[[], object], good: str, seconds: float) -> Check:
+        """The last answer while it is fresh. Anybody may ask a probe: not each costs a call."""
+        asked_at, known = self._asked.get(name, (0.0, None))
+        now = self.clock.monotonic()
+        if known is not None and now - asked_at <= (seconds if known.ok else _FAILURE_SECONDS):
+            return known
+        try:
+            ask()
+        except CountermandError as error:
+            answer = Check(name, ok=False, detail=str(error))
+        else:
+            answer = Check(name, ok=True, detail=good)
+        self._asked[name] = (now, answer)
+        return answer

@@ -1,0 +1,113 @@
+"""The images that tests need: real ones where a registry answers, and else stand-ins.
+
+A stand-in has the name of the real image and, but for Grafana, the real software, from PyPI, npm
+or Debian. So docker-compose.yml runs unmodified. Stand-ins carry a label, are built anew each time
+(from Docker's cache), and leave an engine that is not ours when the tests end.
+"""
+
+import shutil
+import subprocess
+from collections.abc import Iterable
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+
+from support.engine import Docker
+from support.tools import ROOT, TOOLS, mirror, run, unpacked
+
+BASE = "python:3.13-slim-trixie"
+_LABEL = "countermand.stand-in"
+_STANDINS = Path(__file__).parents[1] / "docker" / "standins"
+_FOLDERS = {
+    "localstack/localstack": "localstack",
+    "motoserver/moto": "moto",
+    "maildev/maildev": "maildev",
+    "prom/prometheus": "prometheus",
+    "grafana/grafana": "grafana",
+}
+_TRUSTED = Path("/etc/ssl/certs/ca-certificates.crt")
+
+
+def provide(docker: Docker, images: Iterable[str]) -> None:
+    """Make the base and the images be there."""
+    if _pulled(docker, BASE, seconds=120):
+        for image in images:
+            if not _pulled(docker, image, seconds=600):
+                raise RuntimeError(f"{BASE} can be pulled, but {image} cannot: is its tag right?")
+        return
+    _build_base(docker)
+    with ThreadPoolExecutor() as pool:
+        list(pool.map(lambda image: _build(docker, image), images))
+
+
+def tidy(docker: Docker) -> None:
+    """Remove what no later run needs: from an engine that is not ours, the stand-ins too, and what
+    was built on them. Real images would not be pulled while these have their names.
+    """
+    if not docker.own:
+        which = ("--filter", f"label={_LABEL}", "--filter", "dangling=false")
+        found = docker.run("image", "ls", *which, "--format", "{{.Repository}}:{{.Tag}}")
+        if names := found.split():
+            docker.run("image", "rm", "--force", *names)
+    docker.run("image", "prune", "--force", "--filter", f"label={_LABEL}")
+
+
+def _pulled(docker: Docker, image: str, seconds: float) -> bool:
+    """Whether the real one is there, or came."""
+    known = docker.attempt("image", "inspect", "--format", "{{json .Config.Labels}}", image)
+    if known.returncode == 0:
+        return _LABEL not in known.stdout
+    try:
+        return docker.attempt("pull", "--quiet", image, seconds=seconds).returncode == 0
+    except subprocess.TimeoutExpired:
+        return False
+
+
+def _build_base(docker: Docker) -> None:
+    context = _context("base")
+    shutil.copy(_root_filesystem(), context / "rootfs.tar")
+    shutil.copy(_TRUSTED, context)
+    docker.run("build", "--quiet", "--label", _LABEL, "--tag", BASE, str(context))
+
+
+def _root_filesystem() -> Path:
+    """Debian 13 with its Python 3.13, kept for the next run."""
+    program = unpacked("mmdebstrap", ["mmdebstrap"]) / "usr/bin/mmdebstrap"
+    archive = TOOLS / "trixie.tar"
+    if not archive.exists():
+        fresh = archive.with_name("trixie-new.tar")
+        options = [
+            "--quiet",
+            "--variant=minbase",
+            "--include=ca-certificates,python3,python3-venv,python3-pip",
+            "--dpkgopt=path-exclude=/usr/share/doc/*",
+            "--dpkgopt=path-exclude=/usr/share/locale/*",
+            "--dpkgopt=path-exclude=/usr/share/man/*",
+            *(f"--aptopt={option}" for option in _apt_checks()),
+        ]
+        run([str(program), *options, "trixie", str(fresh), mirror()], TOOLS)
+        fresh.replace(archive)
+    return archive
+
+
+def _apt_checks() -> list[str]:
+    """How strict this machine's apt is with its mirror: a frozen one has old dates."""
+    shown = run(["apt-config", "dump"], TOOLS)
+    wanted = ("Acquire::Check-Valid-Until ", "Acquire::Check-Date ")
+    return [line for line in shown.splitlines() if line.startswith(wanted)]
+
+
+def _build(docker: Docker, image: str) -> None:
+    name, _, tag = image.partition(":")
+    context = _context(_FOLDERS[name])
+    if name == "localstack/localstack":
+        shutil.copy(ROOT / "requirements/localstack.txt", context / "requirements.txt")
+    version = ("--build-arg", f"VERSION={tag.removeprefix('v')}")
+    docker.run("build", "--quiet", "--label", _LABEL, *version, "--tag", image, str(context))
+
+
+def _context(folder: str) -> Path:
+    """A copy, for files that do not belong into the tree."""
+    copy = TOOLS / "standins" / folder
+    shutil.rmtree(copy, ignore_errors=True)
+    shutil.copytree(_STANDINS / folder, copy)
+    return copy

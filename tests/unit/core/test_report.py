@@ -1,0 +1,455 @@
+"""What is told about a decision: complete, and harmless whatever an attacker calls things."""
+
+import json
+import re
+from dataclasses import replace
+from datetime import timedelta
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from countermand.core.decide import decide
+from countermand.core.model import (
+    Actor,
+    Alert,
+    Call,
+    Event,
+    Finding,
+    Mode,
+    Outcome,
+    Principal,
+    Reason,
+    Record,
+    Ruling,
+    Severity,
+    Step,
+    StepStatus,
+    Subject,
+    SubjectKind,
+    Timings,
+    Verdict,
+)
+from countermand.core.report import alert, plain, summary, told_key
+from support.fakes import ACCOUNT, ADMIN, NOW, user
+
+API = "https://countermand.example.com"
+MALLORY = f"arn:aws:iam::{ACCOUNT}:user/mallory"
+EVENT = Event(
+    id=f"{ACCOUNT}/7c2f9d1e",
+    event_id="7c2f9d1e",
+    account_id=ACCOUNT,
+    region="us-east-1",
+    source="iam.amazonaws.com",
+    name="AttachUserPolicy",
+    time=NOW - timedelta(seconds=30),
+    actor=Actor("IAMUser", MALLORY, ACCOUNT, ""),
+)
+FINDING = Finding(
+    rule_id="admin_policy_attached_to_user",
+    title="Administrator policy attached to a user",
+    severity=Severity.CRITICAL,
+    subject=Subject(SubjectKind.USER, "iam-test-user"),
+    evidence={"policy_arn": ADMIN},
+    remediation="detach_user_policy",
+)
+CALL = Call("detach_user_policy", {"user_name": "iam-test-user", "policy_arn": ADMIN})
+APPROVED = (Reason("approved", "Approved for remediation"),)
+
+HOSTILE_NAMES = [
+    "two\nlines",
+    "carriage\rreturn\r\nSubject: forged",
+    "tab\tbell\x07backspace\x08escape\x1b[2J\x00",
+    "\u202eresu-tset-mai",
+    "zero\u200bwidth\ufeff",
+    "line\u2028separator\u0085next",
+    "<script>alert(1)</script>",
+    "[link](https://evil.example)",
+    "https://evil.example/login",
+    "${7*7}{{7*7}}%n%s$(id)`id`",
+    "\U0001f600" * 40,
+    "'; drop table records; --",
+    "x" * 10_000,
+    "\n" * 10_000,
+    "\ud800",
+    "\x7f\x80\x9f",
+    "",
+    " ",
+]
+
+
+def record(
+    *,
+    verdict: Verdict = Verdict.REMEDIATE,
+    reasons: tuple[Reason, ...] = APPROVED,
+    mode: Mode = Mode.DRY_RUN,
+    status: StepStatus | None = StepStatus.REHEARSED,
+    event: Event = EVENT,
+    finding: Finding = FINDING,
+    principal: Principal | None = None,
+    notes: tuple[str, ...] = (),
+    detail: str = "in detail",
+) -> Record:
+    ruling = Ruling(finding, verdict, reasons, mode, True, principal, CALL.params)
+    decision = decide(event, [ruling])
+    step = Step(CALL, finding.rule_id, mode)
+    outcomes = () if status is None else (Outcome(step, status, detail),)
+    return Record(decision, Timings(received_at=NOW), outcomes, notes=notes)
+
+
+def told(**changes: Any) -> Alert:
+    return alert(record(**changes), API)
+
+
+def named(name: str) -> dict[str, Any]:
+    """Everything that the author of an event may choose."""
+    return {
+        "event": replace(EVENT, actor=Actor(name, name, ACCOUNT, name), name=name, region=name),
+        "finding": replace(
+            FINDING, subject=Subject(SubjectKind.USER, name), evidence={"policy_arn": name}
+        ),
+        "reasons": (Reason("scope", f"out of scope: {name}"), Reason("age", name)),
+        "notes": (name,),
+        "detail": name,
+    }
+
+
+# --- untrusted names
+
+
+def is_safe_for_sns(subject: str) -> bool:
+    printable = re.fullmatch(r"[ -~]{1,99}", subject) is not None
+    return printable and subject[0].isprintable() and subject[0] != " "
+
+
+@pytest.mark.parametrize("name", HOSTILE_NAMES, ids=range(len(HOSTILE_NAMES)))
+@pytest.mark.parametrize("status", [*StepStatus, None])
+def test_a_subject_is_short_printable_ascii_whatever_the_name(
+    name: str, status: StepStatus | None
+) -> None:
+    assert is_safe_for_sns(told(status=status, **named(name)).subject)
+
+
+@given(name=st.text(), title=st.text(min_size=1), severity=st.sampled_from(Severity))
+def test_a_subject_is_short_printable_ascii_for_any_name_and_title(
+    name: str, title: str, severity: Severity
+) -> None:
+    finding = replace(
+        FINDING, subject=Subject(SubjectKind.USER, name), title=title, severity=severity
+    )
+    assert is_safe_for_sns(told(finding=finding).subject)
+
+
+@pytest.mark.parametrize("name", HOSTILE_NAMES, ids=range(len(HOSTILE_NAMES)))
+def test_a_mail_has_the_same_lines_whatever_the_name(name: str) -> None:
+    harmless = told(**named("harmless")).text
+    text = told(**named(name)).text
+    assert re.fullmatch(r"[ -~\n]*", text)
+    assert text.count("\n") == harmless.count("\n")
+    assert len(text) < 20_000
+
+
+@pytest.mark.parametrize("name", HOSTILE_NAMES, ids=range(len(HOSTILE_NAMES)))
+def test_a_mail_links_to_the_decision_and_to_nothing_else(name: str) -> None:
+    links = re.findall(r"\S*://\S*", told(**named(name)).text)
+    assert [link.startswith(f"{API}/decisions/d-") for link in links] == [True]
+
+
+@pytest.mark.parametrize(
+    ("name", "shown"),
+    [
+        ("iam-test-user", "iam-test-user"),
+        ("a\nb", "a\\u000ab"),
+        ("\u202e", "\\u202e"),
+        ("http://evil", "http[:]//evil"),
+        ("ftp://a://b", "ftp[:]//a[:]//b"),
+        ("<b>&amp;", "<b>&amp;"),
+        ("${7*7}", "${7*7}"),
+        ("x" * 256, "x" * 256),
+        ("x" * 257, "x" * 256 + "..."),
+        ("\ud800", "\\ud800"),
+        ("", ""),
+    ],
+)
+def test_an_untrusted_string_is_shown_plainly(name: str, shown: str) -> None:
+    assert plain(name) == shown
+
+
+@given(st.text())
+def test_any_untrusted_string_becomes_one_line_of_ascii_without_a_link(name: str) -> None:
+    shown = plain(name)
+    assert re.fullmatch(r"[ -~]*", shown)
+    assert "://" not in shown
+
+
+@pytest.mark.parametrize("name", HOSTILE_NAMES, ids=range(len(HOSTILE_NAMES)))
+def test_the_document_keeps_names_exactly_and_is_plain_json(name: str) -> None:
+    text = json.dumps(told(**named(name)).document)
+    assert text.isascii()
+    document = json.loads(text)
+    assert document["target_user"] == name
+    assert document["policy_arn"] == name
+    assert document["actor_arn"] == name
+
+
+def test_no_attribute_holds_what_the_author_of_an_event_may_choose() -> None:
+    assert told(**named("\n")).attributes == told().attributes
+
+
+# --- what is told
+
+
+def test_the_subject_says_how_bad_who_what_and_what_was_done() -> None:
+    assert told().subject == (
+        "[CRITICAL] iam-test-user: Administrator policy attached to a user"
+        " - would be taken back (dry run)"
+    )
+
+
+@pytest.mark.parametrize("status", [*StepStatus, None])
+def test_a_long_title_is_cut_and_never_what_was_done(status: StepStatus | None) -> None:
+    changed = record(status=status, finding=replace(FINDING, title="Attached " * 13))
+    subject = alert(changed, API).subject
+    assert subject.startswith("[CRITICAL] iam-test-user: Attached")
+    assert subject.endswith(f" - {summary(changed)}")
+
+
+def test_the_mail_says_all_that_a_reader_needs() -> None:
+    principal = user()
+    text = told(principal=principal, notes=("The grant was back",)).text
+    for needed in (
+        "What:     AttachUserPolicy, severity critical",
+        "Rule:     admin_policy_attached_to_user",
+        f"Who:      {MALLORY}",
+        f"Whom:     user {principal.arn}",
+        f"Policy:   {ADMIN}",
+        "When:     2026-11-23 12:00:00 UTC",
+        f"Where:    account {ACCOUNT}, region us-east-1",
+        "Decision: remediate, mode dry-run",
+        "Because:  Approved for remediation",
+        "Outcome:  rehearsed",
+        "Step:     detach_user_policy: rehearsed, in detail",
+        "Note:     The grant was back",
+        "What to do now:",
+    ):
+        assert needed in text
+    decision_id = record().decision.id
+    assert text.endswith(f"Decision {decision_id}\n{API}/decisions/{decision_id}\n")
+
+
+def test_the_mail_shows_whatever_the_rule_saw() -> None:
+    seen = {"group_name": "admins", "claim": "allows iam:* on *", "version_id": "v7"}
+    told_of = told(finding=replace(FINDING, evidence=seen))
+    for row in ("Group:    admins", "Claim:    allows iam:* on *", "Version id: v7"):
+        assert row in told_of.text
+    assert told_of.document["evidence"] == seen
+
+
+@pytest.mark.parametrize(
+    ("verdict", "shown"),
+    [(Verdict.REMEDIATE, True), (Verdict.ALERT_ONLY, True), (Verdict.SKIP, False)],
+)
+def test_the_mail_ends_with_the_runbook_of_the_rule(verdict: Verdict, shown: bool) -> None:
+    text = told(finding=replace(FINDING, runbook="Ask the\ncaller." * 20), verdict=verdict).text
+    assert (("  - " + "Ask the\\u000acaller." * 20 + "\n") in text) is shown
+
+
+def test_the_mail_gives_the_other_reasons_too() -> None:
+    reasons = (Reason("scope", "out of scope"), Reason("age", "too old"))
+    text = told(verdict=Verdict.ALERT_ONLY, reasons=reasons, status=None).text
+    assert "Because:  out of scope" in text
+    assert "Also:     too old" in text
+
+
+def seen_by(title: str, verdict: Verdict, subject: Subject | None, severity: Severity) -> Ruling:
+    finding = replace(FINDING, title=title, subject=subject, severity=severity)
+    return Ruling(finding, verdict, APPROVED, Mode.DRY_RUN, tell=True)
+
+
+def test_the_mail_names_what_other_rules_saw_in_the_event_and_whom_it_is_about() -> None:
+    rulings = [
+        seen_by(
+            "IAM user created",
+            Verdict.ALERT_ONLY,
+            Subject(SubjectKind.USER, "bob\nWhom: x"),
+            Severity.LOW,
+        ),
+        seen_by("Nothing", Verdict.SKIP, None, Severity.CRITICAL),
+        seen_by(
+            "Root acted",
+            Verdict.ALERT_ONLY,
+            Subject(SubjectKind.ACCOUNT, ACCOUNT),
+            Severity.HIGH,
+        ),
+    ]
+    text = alert(Record(decide(EVENT, rulings), Timings(received_at=NOW)), API).text
+    assert f"  Whom:     account {ACCOUNT}\n" in text
+    assert "  Also:     IAM user created: user bob\\u000aWhom: x\n" in text
+    assert text.count("  Also:") == 1
+
+
+def test_what_many_other_rules_saw_does_not_flood_the_mail() -> None:
+    bob = Subject(SubjectKind.USER, "bob")
+    rulings = [seen_by(f"rule {n}", Verdict.ALERT_ONLY, bob, Severity.LOW) for n in range(300)]
+    text = alert(Record(decide(EVENT, rulings), Timings(received_at=NOW)), API).text
+    assert text.count("  Also:") == 5
+
+
+def test_a_target_that_was_not_read_is_named_as_the_event_names_it() -> None:
+    assert "Whom:     user iam-test-user" in told().text
+
+
+def test_a_hidden_target_is_said_to_be_hidden() -> None:
+    finding = replace(FINDING, subject=None, evidence={})
+    hidden = told(finding=finding, verdict=Verdict.ALERT_ONLY, status=None)
+    assert "hidden target" in hidden.subject
+    assert "Whom:     hidden by the event" in hidden.text
+    assert "Policy:" not in hidden.text
+    assert hidden.document["target_user"] is None
+    assert hidden.document["policy_arn"] is None
+
+
+@pytest.mark.parametrize(
+    ("actor", "shown"),
+    [
+        (Actor("IAMUser", MALLORY, ACCOUNT, ""), MALLORY),
+        (Actor("AWSService", "", "", ""), "AWSService"),
+        (Actor("", "", "", ""), "unknown"),
+    ],
+)
+def test_the_mail_says_who_as_well_as_the_event_does(actor: Actor, shown: str) -> None:
+    assert f"Who:      {shown}\n" in told(event=replace(EVENT, actor=actor)).text
+
+
+UNREADABLE = (Reason("unreadable", "UNVERIFIED: live state unreadable (AccessDenied)"),)
+
+
+@pytest.mark.parametrize(
+    ("changes", "done", "advice"),
+    [
+        ({}, "would be taken back (dry run)", "set COUNTERMAND_MODE=enforce"),
+        ({"status": StepStatus.APPLIED, "mode": Mode.ENFORCE}, "taken back", "countermand undo d-"),
+        (
+            {"status": StepStatus.FAILED, "mode": Mode.ENFORCE},
+            "REMEDIATION FAILED, act now",
+            "Take the change back by hand: Countermand tried and could not",
+        ),
+        (
+            {"status": StepStatus.UNCHANGED, "mode": Mode.ENFORCE},
+            "already removed",
+            "Ask the caller why",
+        ),
+        (
+            {"status": None, "verdict": Verdict.ALERT_ONLY, "reasons": (Reason("age", "old"),)},
+            "alert only",
+            "Look at the change and take it back by hand if it is not wanted",
+        ),
+        (
+            {"status": None, "verdict": Verdict.SKIP, "reasons": (Reason("exception", "tag"),)},
+            "not taken back",
+            "Nothing, if the reason above is right",
+        ),
+        (
+            {"status": None, "verdict": Verdict.WAIT, "reasons": UNREADABLE},
+            "UNVERIFIED, live state unreadable",
+            "Check the target in IAM by hand now",
+        ),
+        ({"status": None}, "approved for remediation", "Ask the caller why"),
+    ],
+    ids=[
+        "rehearsed",
+        "applied",
+        "failed",
+        "unchanged",
+        "alert",
+        "skip",
+        "unverified",
+        "unfinished",
+    ],
+)
+def test_every_outcome_has_its_words_and_its_advice(
+    changes: dict[str, Any], done: str, advice: str
+) -> None:
+    said = told(**changes)
+    assert said.subject.endswith(f" - {done}")
+    assert said.text.splitlines()[0].endswith(f": {done}.")
+    assert advice in said.text.partition("What to do now:")[2]
+
+
+def test_nobody_is_told_to_undo_what_was_not_done() -> None:
+    for status in {*StepStatus, None} - {StepStatus.APPLIED}:
+        assert "countermand undo" not in told(status=status, mode=Mode.ENFORCE).text
+
+
+def test_the_document_has_every_promised_key() -> None:
+    document = told(principal=user()).document
+    decision = record().decision
+    assert {key: document[key] for key in PROMISED} == {
+        "event_name": "AttachUserPolicy",
+        "actor_arn": MALLORY,
+        "target_user": "iam-test-user",
+        "policy_arn": ADMIN,
+        "dry_run": True,
+        "approved_for_remediation": True,
+        "decision_reason": "Approved for remediation",
+        "decision_id": decision.id,
+        "event_id": "7c2f9d1e",
+        "event_time": "2026-11-23T12:00:00+00:00",
+        "account_id": ACCOUNT,
+        "region": "us-east-1",
+        "rule_id": "admin_policy_attached_to_user",
+        "severity": "critical",
+        "mode": "dry-run",
+        "outcome": "rehearsed",
+    }
+    assert document["target_arn"] == user().arn
+    assert document["decision_url"] == f"{API}/decisions/{decision.id}"
+
+
+PROMISED = (
+    "event_name",
+    "actor_arn",
+    "target_user",
+    "policy_arn",
+    "dry_run",
+    "approved_for_remediation",
+    "decision_reason",
+    "decision_id",
+    "event_id",
+    "event_time",
+    "account_id",
+    "region",
+    "rule_id",
+    "severity",
+    "mode",
+    "outcome",
+)
+
+
+@pytest.mark.parametrize(
+    ("mode", "dry_run"), [(Mode.OBSERVE, True), (Mode.DRY_RUN, True), (Mode.ENFORCE, False)]
+)
+def test_everything_but_enforce_is_a_dry_run(mode: Mode, *, dry_run: bool) -> None:
+    assert told(mode=mode).document["dry_run"] is dry_run
+
+
+def test_the_attributes_are_those_that_subscriptions_filter_by() -> None:
+    assert told().attributes == {
+        "severity": "critical",
+        "rule_id": "admin_policy_attached_to_user",
+        "verdict": "remediate",
+        "account_id": ACCOUNT,
+    }
+
+
+def test_what_was_told_is_remembered_by_outcome_or_by_what_decided() -> None:
+    assert told_key(record()) == "rehearsed"
+    scope = (Reason("scope", "out of scope"),)
+    other = record(verdict=Verdict.ALERT_ONLY, reasons=scope, status=None)
+    assert told_key(other) == "alert_only/scope"
+    assert told_key(record(verdict=Verdict.WAIT, reasons=UNREADABLE, status=None)) == "unverified"
+
+
+def test_the_same_record_gives_the_same_alert() -> None:
+    assert told() == told()

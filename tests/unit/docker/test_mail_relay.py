@@ -1,0 +1,213 @@
+"""The mail relay of compose, as the program it is, between an outbox and an SMTP server."""
+
+import email
+import json
+import os
+import signal
+import socketserver
+import subprocess
+import sys
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+from email import policy
+from email.message import EmailMessage
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from support.running import eventually, free_port
+from support.tools import ROOT
+
+RELAY = ROOT / "docker/mail-relay/relay.py"
+
+
+class Outbox(ThreadingHTTPServer):
+    """LocalStack's; `None` before the first mail."""
+
+    def __init__(self) -> None:
+        super().__init__(("127.0.0.1", 0), _OutboxPage)
+        self.mails: list[dict[str, Any]] | None = None
+
+    @property
+    def url(self) -> str:
+        return f"http://127.0.0.1:{self.server_port}"
+
+
+class _OutboxPage(BaseHTTPRequestHandler):
+    server: Outbox
+
+    def do_GET(self) -> None:
+        known = self.path == "/_aws/ses" and self.server.mails is not None
+        self.send_response(200 if known else 404)
+        self.end_headers()
+        self.wfile.write(json.dumps({"messages": self.server.mails}).encode())
+
+    def log_message(self, *_: object) -> None:
+        pass
+
+
+class Mailbox(socketserver.ThreadingTCPServer):
+    """An SMTP server that refuses mails to `nobody@`."""
+
+    allow_reuse_address = True
+    daemon_threads = True
+
+    def __init__(self, port: int = 0) -> None:
+        super().__init__(("127.0.0.1", port), _Smtp)
+        self.mails: list[EmailMessage] = []
+
+    @property
+    def address(self) -> str:
+        return f"127.0.0.1:{self.server_address[1]}"
+
+
+class _Smtp(socketserver.StreamRequestHandler):
+    server: Mailbox
+
+    def handle(self) -> None:
+        self.wfile.write(b"220 ready\r\n")
+        while line := self.rfile.readline().upper():
+            self.wfile.write(self._answer(line))
+            if line.startswith(b"QUIT"):
+                return
+
+    def _answer(self, line: bytes) -> bytes:
+        if line.startswith(b"RCPT") and b"NOBODY@" in line:
+            return b"550 no such mailbox\r\n"
+        if not line.startswith(b"DATA"):
+            return b"250 ok\r\n"
+        self.wfile.write(b"354 go on\r\n")
+        lines = iter(self.rfile.readline, b".\r\n")
+        parsed = email.message_from_bytes(b"".join(lines), policy=policy.default)
+        self.server.mails.append(parsed)
+        return b"250 ok\r\n"
+
+
+@contextmanager
+def served[S: socketserver.BaseServer](server: S) -> Iterator[S]:
+    thread = threading.Thread(target=server.serve_forever, args=(0.05,))
+    thread.start()
+    try:
+        yield server
+    finally:
+        server.shutdown()
+        thread.join()
+        server.server_close()
+
+
+@pytest.fixture
+def outbox() -> Iterator[Outbox]:
+    with served(Outbox()) as server:
+        yield server
+
+
+@pytest.fixture
+def mailbox() -> Iterator[Mailbox]:
+    with served(Mailbox()) as server:
+        yield server
+
+
+@contextmanager
+def relaying(outbox: Outbox, address: str, folder: Path) -> Iterator[Path]:
+    """While the relay runs; gives the file that it writes to."""
+    log = folder / "log"
+    with log.open("ab") as file:
+        relay = subprocess.Popen(
+            [sys.executable, "-u", str(RELAY), outbox.url, address],
+            env=_environment(folder),
+            stdout=file,
+            stderr=subprocess.STDOUT,
+        )
+    try:
+        yield log
+    finally:
+        relay.send_signal(signal.SIGTERM)
+        assert relay.wait(10) == 0, log.read_text()
+
+
+def test_a_mail_is_carried_once_and_not_again_after_a_restart(
+    outbox: Outbox, mailbox: Mailbox, tmp_path: Path
+) -> None:
+    with relaying(outbox, mailbox.address, tmp_path):
+        assert eventually(lambda: _healthy(tmp_path))
+        outbox.mails = [_mail("one")]
+        # A relay that is ended between carrying and noting carries again: better twice than never.
+        assert eventually(lambda: "one" in (tmp_path / "relayed.json").read_text())
+    with relaying(outbox, mailbox.address, tmp_path):
+        outbox.mails = [_mail("one"), _mail("two")]
+        assert eventually(lambda: len(mailbox.mails) == 2)
+    assert [mail["Message-ID"] for mail in mailbox.mails] == [
+        "<one@localstack>",
+        "<two@localstack>",
+    ]
+    assert mailbox.mails[0]["To"] == "security@example.com"
+    assert mailbox.mails[0].get_content().split() == ["Taken", "back.", "Who:", "zoë"]
+
+
+def test_the_first_line_stands_in_for_the_subject_that_localstack_drops(
+    outbox: Outbox, mailbox: Mailbox, tmp_path: Path
+) -> None:
+    outbox.mails = [_mail("one", Subject="SNS-Subscriber-Endpoint"), _mail("two", Subject="Hello")]
+    with relaying(outbox, mailbox.address, tmp_path):
+        assert eventually(lambda: len(mailbox.mails) == 2)
+    assert [mail["Subject"] for mail in mailbox.mails] == ["Taken back.", "Hello"]
+
+
+def test_a_subject_of_two_lines_cannot_add_a_header(
+    outbox: Outbox, mailbox: Mailbox, tmp_path: Path
+) -> None:
+    outbox.mails = [_mail("one", Subject="Hello\r\nBcc: eve@example.com")]
+    with relaying(outbox, mailbox.address, tmp_path):
+        assert eventually(lambda: mailbox.mails)
+    assert mailbox.mails[0]["Bcc"] is None
+    assert mailbox.mails[0]["Subject"] == "Hello Bcc: eve@example.com"
+
+
+def test_a_refused_mail_is_told_once_and_holds_up_no_other(
+    outbox: Outbox, mailbox: Mailbox, tmp_path: Path
+) -> None:
+    lost = _mail("lost", Destination={"ToAddresses": ["nobody@example.com"]})
+    outbox.mails = [lost, _mail("one")]
+    with relaying(outbox, mailbox.address, tmp_path) as log:
+        assert eventually(lambda: mailbox.mails)
+        outbox.mails.append(_mail("two"))
+        assert eventually(lambda: len(mailbox.mails) == 2)
+    assert log.read_text().count("refused lost") == 1
+
+
+def test_a_mail_waits_for_a_server_that_is_away_and_the_relay_says_so(
+    outbox: Outbox, tmp_path: Path
+) -> None:
+    outbox.mails = [_mail("one")]
+    port = free_port()
+    with relaying(outbox, f"127.0.0.1:{port}", tmp_path) as log:
+        assert eventually(lambda: "not now: ConnectionRefusedError" in log.read_text())
+        assert not _healthy(tmp_path)
+        with served(Mailbox(port)) as mailbox:
+            assert eventually(lambda: mailbox.mails)
+            assert eventually(lambda: _healthy(tmp_path))
+
+
+def _mail(name: str, **changes: Any) -> dict[str, Any]:
+    """As `GET /_aws/ses` of LocalStack 4.14 shows one."""
+    return {
+        "Id": name,
+        "Region": "us-east-1",
+        "Source": "admin@localstack.com",
+        "Destination": {"ToAddresses": ["security@example.com"]},
+        "Subject": "SNS-Subscriber-Endpoint",
+        "Body": {"text_part": "Taken back.\n\nWho: zoë", "html_part": None},
+        "Timestamp": "2026-11-23T11:23:40",
+    } | changes
+
+
+def _healthy(folder: Path) -> bool:
+    check = [sys.executable, str(RELAY), "--check"]
+    return subprocess.run(check, env=_environment(folder), check=False).returncode == 0
+
+
+def _environment(folder: Path) -> dict[str, str]:
+    return {**os.environ, "MAIL_RELAY_STATE": str(folder / "relayed.json")}

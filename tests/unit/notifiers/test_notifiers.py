@@ -1,0 +1,204 @@
+"""Channels: what SNS is given, and that no channel silences or repeats another."""
+
+import json
+from dataclasses import replace
+from datetime import timedelta
+
+import pytest
+
+from countermand.core.decide import decide
+from countermand.core.errors import Denied, Permanent, Transient
+from countermand.core.model import (
+    Actor,
+    Alert,
+    Call,
+    Event,
+    Finding,
+    Mode,
+    Outcome,
+    Reason,
+    Record,
+    Ruling,
+    Severity,
+    Step,
+    StepStatus,
+    Subject,
+    SubjectKind,
+    Timings,
+    Verdict,
+)
+from countermand.metrics import Metrics
+from countermand.notifiers.sns import SnsNotifier
+from countermand.pipeline.notify import Announcer
+from support.fakes import ACCOUNT, ADMIN, NOW, FakeNotifier, FakeTopic
+
+ALERT = Alert(
+    subject="[CRITICAL] iam-test-user: taken back",
+    text="Two\nlines\n",
+    document={"decision_id": "d-1", "event_id": "1", "decision_url": "http://api", "notes": []},
+    attributes={"severity": "critical", "account_id": ACCOUNT},
+)
+DOCUMENT = dict(ALERT.document)
+
+
+def record(status: StepStatus = StepStatus.APPLIED) -> Record:
+    event = Event(
+        id=f"{ACCOUNT}/1",
+        event_id="1",
+        account_id=ACCOUNT,
+        region="us-east-1",
+        source="iam.amazonaws.com",
+        name="AttachUserPolicy",
+        time=NOW - timedelta(seconds=30),
+        actor=Actor("IAMUser", "", ACCOUNT, ""),
+    )
+    finding = Finding(
+        rule_id="admin_policy_attached_to_user",
+        title="Administrator policy attached to a user",
+        severity=Severity.CRITICAL,
+        subject=Subject(SubjectKind.USER, "iam-test-user"),
+        evidence={"policy_arn": ADMIN},
+        remediation="detach_user_policy",
+    )
+    reasons = (Reason("approved", "Approved for remediation"),)
+    ruling = Ruling(finding, Verdict.REMEDIATE, reasons, Mode.ENFORCE, tell=True)
+    decision = decide(event, [ruling])
+    step = Step(Call("detach_user_policy", {}), finding.rule_id, Mode.ENFORCE)
+    return Record(decision, Timings(received_at=NOW), (Outcome(step, status, ""),))
+
+
+# --- SNS
+
+
+def test_each_protocol_gets_the_part_that_fits_it() -> None:
+    topic = FakeTopic()
+    assert SnsNotifier(topic).send(ALERT) == "message-1"
+    ((subject, message, attributes),) = topic.called("publish")
+    assert subject == ALERT.subject
+    assert attributes == ALERT.attributes
+    assert isinstance(message, str)
+    parts = json.loads(message)
+    assert parts.pop("default") == ALERT.subject
+    assert parts.pop("email") == ALERT.text
+    assert set(parts) == {"email-json", "sqs", "lambda", "http", "https", "firehose"}
+    for part in parts.values():
+        assert json.loads(part) == DOCUMENT
+
+
+def test_every_part_is_text_as_sns_demands() -> None:
+    topic = FakeTopic()
+    SnsNotifier(topic).send(ALERT)
+    ((_, message, _),) = topic.called("publish")
+    assert all(isinstance(part, str) for part in json.loads(str(message)).values())
+    assert str(message).isascii()
+
+
+def test_content_that_sns_refuses_is_sent_once_more_in_its_smallest_form() -> None:
+    topic = FakeTopic()
+    topic.fail["publish"] = [Permanent("sns:Publish failed: InvalidParameter")]
+    assert SnsNotifier(topic).send(ALERT) == "message-1"
+    _, (subject, message, attributes) = topic.called("publish")
+    assert subject == "Countermand alert (shortened)"
+    assert attributes == {}
+    (default,) = json.loads(str(message)).values()
+    assert json.loads(default) == {
+        "decision_id": "d-1",
+        "event_id": "1",
+        "decision_url": "http://api",
+    }
+
+
+def test_content_that_sns_refuses_even_then_is_a_failure() -> None:
+    topic = FakeTopic()
+    topic.fail["publish"] = [Permanent("InvalidParameter"), Permanent("InvalidParameter")]
+    with pytest.raises(Permanent):
+        SnsNotifier(topic).send(ALERT)
+    assert len(topic.called("publish")) == 2
+
+
+@pytest.mark.parametrize("error", [Denied("AuthorizationError"), Transient("InternalError")])
+def test_a_failure_that_no_smaller_alert_would_mend_is_not_tried_again(error: Exception) -> None:
+    topic = FakeTopic()
+    topic.fail["publish"] = [error]
+    with pytest.raises(type(error)):
+        SnsNotifier(topic).send(ALERT)
+    assert len(topic.called("publish")) == 1
+
+
+# --- all channels
+
+
+class Channels:
+    def __init__(self, *names: str) -> None:
+        self.notifiers = [FakeNotifier(name) for name in names]
+        self.metrics = Metrics()
+        self.announcer = Announcer(self.notifiers, "http://api", self.metrics)
+
+    def sent(self) -> list[int]:
+        return [len(notifier.alerts) for notifier in self.notifiers]
+
+    def count(self, channel: str, status: str) -> float:
+        labels = {"channel": channel, "status": status}
+        value = self.metrics.registry.get_sample_value("countermand_alerts_total", labels)
+        return value or 0.0
+
+
+def test_every_channel_is_told() -> None:
+    channels = Channels("sns", "chat")
+    told = channels.announcer.tell(record())
+    assert told.keys == ("sns:applied", "chat:applied")
+    assert told.failed == ()
+    assert channels.sent() == [1, 1]
+
+
+@pytest.mark.parametrize("dead", [0, 1])
+@pytest.mark.parametrize("error", [Transient("down"), Denied("no right"), Permanent("refused")])
+def test_a_dead_channel_does_not_silence_the_other(dead: int, error: Exception) -> None:
+    channels = Channels("sns", "chat")
+    channels.notifiers[dead].fail["send"] = [error]
+    told = channels.announcer.tell(record())
+    assert told.failed == (channels.notifiers[dead].channel,)
+    assert told.keys == (f"{channels.notifiers[1 - dead].channel}:applied",)
+    assert sum(channels.sent()) == 1
+
+
+def test_only_the_channel_that_failed_is_told_again() -> None:
+    channels = Channels("sns", "chat")
+    channels.notifiers[0].fail["send"] = [Transient("down")]
+    told = channels.announcer.tell(record())
+    told = channels.announcer.tell(replace(record(), told=told.keys))
+    assert told.keys == ("chat:applied", "sns:applied")
+    assert told.failed == ()
+    assert channels.sent() == [1, 1]
+
+
+def test_nothing_is_told_twice_and_a_new_outcome_is_told_again() -> None:
+    channels = Channels("sns")
+    failed = record(StepStatus.FAILED)
+    told = channels.announcer.tell(failed).keys
+    assert channels.announcer.tell(replace(failed, told=told)).keys == told
+    assert channels.sent() == [1]
+    told = channels.announcer.tell(replace(record(), told=told)).keys
+    assert told == ("sns:failed", "sns:applied")
+    assert channels.sent() == [2]
+
+
+def test_without_channels_nobody_is_told_and_nothing_fails() -> None:
+    told = Channels().announcer.tell(record())
+    assert (told.keys, told.failed) == ((), ())
+
+
+def test_what_was_sent_and_what_was_not_is_counted() -> None:
+    channels = Channels("sns", "chat")
+    channels.notifiers[1].fail["send"] = [Transient("down")]
+    channels.announcer.tell(record())
+    assert channels.count("sns", "sent") == 1
+    assert channels.count("chat", "failed") == 1
+
+
+def test_a_bug_in_a_channel_is_a_failure_of_that_channel_alone() -> None:
+    channels = Channels("sns", "mail")
+    channels.notifiers[0].fail["send"] = [ZeroDivisionError()]
+    told = channels.announcer.tell(record())
+    assert told.failed == ("sns",)
+    assert len(channels.notifiers[1].alerts) == 1

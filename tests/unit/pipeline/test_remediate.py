@@ -1,0 +1,276 @@
+"""Steps: the truth table of `act.py`, row by row."""
+
+from dataclasses import replace
+from datetime import timedelta
+
+import pytest
+
+from countermand.actions import ALL, OWN_CALLS
+from countermand.core.errors import Denied, LostClaim, Permanent, Transient
+from countermand.core.model import (
+    Call,
+    Finding,
+    Mode,
+    Severity,
+    Step,
+    StepStatus,
+    Subject,
+    SubjectKind,
+)
+from countermand.metrics import Metrics
+from countermand.pipeline.remediate import Remediator
+from countermand.ports import Action
+from support.fakes import ADMIN, NOW, FakeIdentities, FrozenClock, user
+
+CALL = Call("detach_user_policy", {"user_name": "iam-test-user", "policy_arn": ADMIN})
+
+
+def step(mode: Mode = Mode.ENFORCE) -> Step:
+    return Step(CALL, "admin_policy_attached_to_user", mode)
+
+
+class Scene:
+    def __init__(self, *, granted: bool = True) -> None:
+        policies = frozenset({ADMIN, "arn:other"} if granted else {"arn:other"})
+        self.identities = FakeIdentities(user(policy_arns=policies))
+        self.metrics = Metrics()
+        self.remediator = Remediator(ALL, self.identities, FrozenClock(), self.metrics)
+
+    def counted(self, status: str) -> float:
+        labels = {"action": "detach_user_policy", "status": status}
+        value = self.metrics.registry.get_sample_value("countermand_remediations_total", labels)
+        return value or 0.0
+
+
+@pytest.mark.parametrize("mode", [Mode.OBSERVE, Mode.DRY_RUN])
+def test_whatever_is_not_enforce_calls_nothing(mode: Mode) -> None:
+    scene = Scene()
+    outcome = scene.remediator.run(step(mode))
+    assert (outcome.status, outcome.inverse) == (StepStatus.REHEARSED, None)
+    assert scene.identities.calls == []
+
+
+def test_enforce_writes_proves_and_keeps_the_inverse() -> None:
+    scene = Scene()
+    outcome = scene.remediator.run(step())
+    assert outcome.status is StepStatus.APPLIED
+    assert outcome.inverse == Call("undo_detach_user_policy", CALL.params)
+    assert outcome.at == NOW
+    assert [name for name, _ in scene.identities.calls] == [
+        "iam:DetachUserPolicy",
+        "iam:ListAttachedUserPolicies",
+    ]
+
+
+def test_what_was_gone_when_the_call_came_is_not_ours_to_undo() -> None:
+    scene = Scene(granted=False)
+    outcome = scene.remediator.run(step())
+    assert (outcome.status, outcome.inverse) == (StepStatus.UNCHANGED, None)
+
+
+def test_only_the_policy_of_the_step_is_taken_away() -> None:
+    scene = Scene()
+    scene.remediator.run(step())
+    assert scene.identities.attached("iam-test-user", "arn:other")
+    assert not scene.identities.attached("iam-test-user", ADMIN)
+
+
+def test_a_write_is_proved_as_soon_as_iam_shows_it() -> None:
+    scene = Scene()
+    scene.identities.stale_reads = 2
+    outcome = scene.remediator.run(step())
+    assert outcome.status is StepStatus.APPLIED
+    assert outcome.at == NOW + timedelta(seconds=3)
+
+
+def test_a_write_that_never_shows_is_a_failure_that_can_be_undone() -> None:
+    scene = Scene()
+    scene.identities.sticky = True
+    outcome = scene.remediator.run(step())
+    assert outcome.status is StepStatus.FAILED
+    assert outcome.inverse is not None
+    assert not outcome.final
+    assert len(scene.identities.called("iam:ListAttachedUserPolicies")) == 4
+
+
+def test_an_attempt_that_is_about_to_begin_is_not_final_and_has_its_inverse() -> None:
+    scene = Scene()
+    outcome = scene.remediator.begun(step())
+    assert (outcome.status, outcome.final) == (StepStatus.STARTED, False)
+    assert outcome.inverse == Call("undo_detach_user_policy", CALL.params)
+    assert scene.identities.calls == []
+
+
+@pytest.mark.parametrize(
+    ("error", "may_have_written"),
+    [
+        (Denied("refused"), False),
+        (Permanent("refused"), False),
+        (Transient("refused"), True),
+        (ZeroDivisionError("refused"), True),
+    ],
+)
+def test_a_failed_call_is_an_outcome_whose_inverse_depends_on_what_may_have_happened(
+    error: Exception, may_have_written: bool
+) -> None:
+    scene = Scene()
+    scene.identities.fail["iam:DetachUserPolicy"] = [error]
+    outcome = scene.remediator.run(step())
+    assert outcome.status is StepStatus.FAILED
+    assert ("refused" in outcome.detail) != isinstance(error, ZeroDivisionError)
+    assert (outcome.inverse is not None) == may_have_written
+
+
+@pytest.mark.parametrize("error", [Denied("refused"), Permanent("refused"), Transient("refused")])
+def test_a_proof_that_cannot_be_read_is_a_failure(error: Exception) -> None:
+    scene = Scene()
+    scene.identities.fail["iam:ListAttachedUserPolicies"] = [error]
+    assert scene.remediator.run(step()).status is StepStatus.FAILED
+
+
+def test_a_lost_claim_stops_everything() -> None:
+    scene = Scene()
+    scene.identities.fail["iam:DetachUserPolicy"] = [LostClaim()]
+    with pytest.raises(LostClaim):
+        scene.remediator.run(step())
+
+
+def test_every_outcome_is_counted() -> None:
+    scene = Scene()
+    scene.remediator.run(step(Mode.DRY_RUN))
+    scene.remediator.run(step())
+    scene.remediator.run(step())
+    scene.remediator.confirm(step())
+    for status, number in (("rehearsed", 1), ("applied", 2), ("unchanged", 1), ("failed", 0)):
+        assert scene.counted(status) == number
+
+
+def test_an_attempt_that_was_cut_off_is_confirmed_without_a_call() -> None:
+    scene = Scene(granted=False)
+    outcome = scene.remediator.confirm(step())
+    assert outcome.status is StepStatus.APPLIED
+    assert outcome.inverse == Call("undo_detach_user_policy", CALL.params)
+    assert scene.identities.calls == []
+
+
+def test_the_inverse_puts_back_what_the_step_took() -> None:
+    scene = Scene()
+    before = dict(scene.identities.principals)
+    inverse = scene.remediator.run(step()).inverse
+    assert inverse is not None
+    scene.remediator.undo(inverse)
+    assert scene.identities.principals == before
+
+
+def test_an_undo_that_iam_refuses_raises() -> None:
+    scene = Scene()
+    scene.identities.fail["iam:AttachUserPolicy"] = [Denied("iam:AttachUserPolicy failed")]
+    with pytest.raises(Denied):
+        scene.remediator.undo(Call("undo_detach_user_policy", CALL.params))
+
+
+# --- every action
+
+SERVICES = {
+    *("cloudtrail", "ec2", "eks", "events", "iam", "identitystore", "lambda", "rolesanywhere"),
+    "sso",
+}
+
+
+@pytest.mark.parametrize("name", ALL)
+def test_an_action_is_found_by_its_own_name_and_says_what_it_needs(name: str) -> None:
+    action: Action = ALL[name]
+    assert action.name == name
+    assert action.description.endswith(".")
+    for permission in (*action.read_permissions, *action.permissions, *action.undo_permissions):
+        assert permission.partition(":")[0] in SERVICES
+        assert "*" not in permission
+
+
+def test_the_rights_to_grant_among_what_the_worker_needs_are_known() -> None:
+    could_grant = (
+        "iam:Attach",
+        "iam:Put",
+        "iam:Create",
+        "iam:UpdateAssume",
+        "iam:UpdateLoginProfile",
+        "iam:UpdateOpenIDConnectProvider",
+        "iam:UpdateSAMLProvider",
+    )
+    needed = {
+        name: {p for p in action.permissions if p.startswith(could_grant)}
+        for name, action in ALL.items()
+    }
+    assert {name: granting for name, granting in needed.items() if granting} == {
+        "deny_role_by_boundary": {"iam:PutRolePermissionsBoundary"},
+        "deny_user_by_boundary": {"iam:PutUserPermissionsBoundary"},
+        "deny_without_mfa": {"iam:PutUserPolicy"},
+        "reattach_role_deny_policy": {"iam:AttachRolePolicy"},
+        "reattach_user_deny_policy": {"iam:AttachUserPolicy"},
+        "restore_group_inline_policy": {"iam:PutGroupPolicy"},
+        "restore_oidc_thumbprints": {"iam:UpdateOpenIDConnectProviderThumbprint"},
+        "restore_role_inline_policy": {"iam:PutRolePolicy"},
+        "restore_role_permissions_boundary": {"iam:PutRolePermissionsBoundary"},
+        "restore_role_trust_policy": {"iam:UpdateAssumeRolePolicy"},
+        "restore_saml_metadata": {"iam:UpdateSAMLProvider"},
+        "restore_user_inline_policy": {"iam:PutUserPolicy"},
+        "restore_user_permissions_boundary": {"iam:PutUserPermissionsBoundary"},
+        "revoke_role_sessions": {"iam:PutRolePolicy"},
+        "revoke_user_sessions": {"iam:PutUserPolicy"},
+        "scramble_login_profile": {"iam:UpdateLoginProfile"},
+    }
+
+
+@pytest.mark.parametrize(
+    "name",
+    ["deny_without_mfa", "revoke_role_sessions", "revoke_user_sessions", "scramble_login_profile"],
+)
+def test_an_action_whose_call_iam_cannot_narrow_to_denials_says_so(name: str) -> None:
+    assert "The call could grant" in ALL[name].description
+
+
+def test_a_finding_about_our_own_role_is_told_when_the_call_could_have_granted() -> None:
+    assert "iam:DetachUserPolicy" in OWN_CALLS
+    assert not OWN_CALLS & {
+        "iam:PutGroupPolicy",
+        "iam:PutRolePolicy",
+        "iam:PutUserPolicy",
+        "iam:UpdateAccessKey",
+        "iam:UpdateAssumeRolePolicy",
+    }
+
+
+def test_what_the_worker_sets_in_other_services_only_watches_limits_ends_or_restores() -> None:
+    takes = ("Delete", "Detach", "Disable", "Disassociate", "Remove")
+    needed = {
+        p
+        for action in ALL.values()
+        for p in action.permissions
+        if not p.startswith("iam:") and not p.partition(":")[2].startswith(takes)
+    }
+    assert needed == {
+        "cloudtrail:PutEventSelectors",
+        "cloudtrail:StartLogging",
+        "cloudtrail:UpdateTrail",
+        "events:EnableRule",
+        "lambda:PutFunctionConcurrency",
+        "sso:ProvisionPermissionSet",
+    }
+
+
+def test_a_finding_that_our_own_role_narrowed_a_trail_is_told() -> None:
+    assert "cloudtrail:StartLogging" in OWN_CALLS
+    assert "cloudtrail:PutEventSelectors" not in OWN_CALLS
+
+
+@pytest.mark.parametrize("kind", [SubjectKind.USER, SubjectKind.ROLE, SubjectKind.GROUP])
+def test_the_parameters_are_the_target_and_what_the_rule_saw(kind: SubjectKind) -> None:
+    identities, action = FakeIdentities(), ALL[f"detach_{kind}_policy"]
+    evidence = {"policy_arn": ADMIN}
+    subject = Subject(kind, "iam-test-x")
+    finding = Finding("rule", "title", Severity.HIGH, subject, evidence, action.name)
+    granted = user("iam-test-x", kind=kind)
+    wanted = {f"{kind}_name": "iam-test-x", "policy_arn": ADMIN}
+    assert action.look(identities, finding, granted) == wanted
+    assert action.look(identities, finding, replace(granted, policy_arns=frozenset())) is None
+    assert identities.calls == []

@@ -1,0 +1,337 @@
+import re
+from collections.abc import Mapping
+
+import pytest
+from pydantic import ValidationError
+
+from countermand.core.errors import ConfigError
+from countermand.core.model import Mode
+from countermand.settings.settings import Settings, configuration_page, variable
+
+QUEUE = "https://sqs.us-east-1.amazonaws.com/111122223333/countermand"
+TOPIC = "arn:aws:sns:us-east-1:111122223333:countermand-alerts"
+REQUIRED = {"COUNTERMAND_QUEUE_URL": QUEUE, "COUNTERMAND_TOPIC_ARN": TOPIC}
+TOKEN = "s3cr3t-token-of-the-tests"
+
+
+def load(**changes: str) -> Settings:
+    """Settings of the required variables and these, named without the prefix."""
+    return Settings.load(REQUIRED | {variable(name): value for name, value in changes.items()})
+
+
+def mistakes(environ: Mapping[str, str]) -> list[str]:
+    with pytest.raises(ConfigError) as caught:
+        Settings.load(environ)
+    return [line.strip() for line in str(caught.value).splitlines()[1:]]
+
+
+def mistake(**changes: str) -> str:
+    (only,) = mistakes(REQUIRED | {variable(name): value for name, value in changes.items()})
+    return only
+
+
+def test_the_defaults_are_the_promised_ones() -> None:
+    settings = load()
+    assert settings.mode is Mode.DRY_RUN
+    assert settings.user_scope == "iam-test-*"
+    assert settings.exception_tag_pair == ("SecurityApproved", "true")
+    assert settings.api_host == "127.0.0.1"
+    assert settings.api_token is None
+    assert settings.ledger == ("sqlite", "countermand.sqlite3")
+    assert (settings.region, settings.event_region) == ("us-east-1", "us-east-1")
+    assert settings.account_id is None
+    assert settings.own_role_arn is None
+    assert settings.log_group is None
+    assert settings.recheck_seconds == (5, 15)
+    assert settings.lease_seconds == 75
+    assert settings.warnings() == []
+
+
+@pytest.mark.parametrize(
+    ("field", "value"),
+    [
+        ("worker_threads", 16),
+        ("poll_seconds", 20),
+        ("visibility_seconds", 60),
+        ("heartbeat_seconds", 20),
+        ("message_deadline_seconds", 240),
+        ("lease_margin_seconds", 15),
+        ("drain_seconds", 25),
+        ("max_event_age_hours", 24),
+        ("settle_seconds", 15),
+        ("backoff_base_seconds", 15),
+        ("backoff_cap_seconds", 900),
+        ("retention_days", 400),
+        ("replicas", 1),
+        ("api_port", 8080),
+    ],
+)
+def test_a_default_number_is_the_promised_one(field: str, value: int) -> None:
+    assert getattr(load(), field) == value
+
+
+def test_every_mistake_is_reported_at_once() -> None:
+    lines = mistakes(
+        {
+            "COUNTERMAND_QUEUE_URL": "my-queue",
+            "COUNTERMAND_MODE": "yolo",
+            "COUNTERMAND_WORKER_THREADS": "many",
+            "COUNTERMAND_HEARTBEAT_SECONDS": "25",
+            "COUNTERMAND_MOED": "enforce",
+        }
+    )
+    starts = [line.partition(":")[0] for line in lines]
+    assert starts == [
+        "COUNTERMAND_MOED",
+        "COUNTERMAND_QUEUE_URL",
+        "COUNTERMAND_TOPIC_ARN",
+        "COUNTERMAND_MODE",
+        "COUNTERMAND_WORKER_THREADS",
+        "COUNTERMAND_HEARTBEAT_SECONDS, COUNTERMAND_VISIBILITY_SECONDS",
+    ]
+
+
+def test_a_mistake_names_the_variable_the_fault_the_value_and_a_right_value() -> None:
+    assert mistake(worker_threads="65") == (
+        "COUNTERMAND_WORKER_THREADS: should be less than or equal to 64 (it is '65'); "
+        "for example COUNTERMAND_WORKER_THREADS=16"
+    )
+
+
+def test_a_missing_variable_is_said_to_be_required() -> None:
+    assert mistakes({"COUNTERMAND_QUEUE_URL": QUEUE}) == [
+        f"COUNTERMAND_TOPIC_ARN: is required; for example COUNTERMAND_TOPIC_ARN={TOPIC}"
+    ]
+
+
+def test_a_misspelt_variable_is_refused_with_the_nearest_name() -> None:
+    line = mistake(exeption_tag="a=b")
+    assert line.endswith("did you mean COUNTERMAND_EXCEPTION_TAG?")
+
+
+@pytest.mark.parametrize("name", ["countermand_mode", "COUNTERMAND_mode"])
+def test_a_variable_in_the_wrong_case_is_refused_not_ignored(name: str) -> None:
+    (line,) = mistakes(REQUIRED | {name: "enforce"})
+    assert line == f"{name}: there is no such setting; did you mean COUNTERMAND_MODE?"
+
+
+def test_variables_of_others_are_ignored() -> None:
+    settings = Settings.load(REQUIRED | {"MODE": "enforce", "AWS_REGION": "eu-west-1"})
+    assert settings.mode is Mode.DRY_RUN
+
+
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [
+        ("COUNTERMAND_PORT", "tcp://10.0.0.1:8080"),
+        ("COUNTERMAND_SERVICE_HOST", "10.0.0.1"),
+        ("COUNTERMAND_SERVICE_PORT", "8080"),
+        ("COUNTERMAND_SERVICE_PORT_HTTP", "8080"),
+        ("COUNTERMAND_PORT_8080_TCP", "tcp://10.0.0.1:8080"),
+        ("COUNTERMAND_PORT_8080_TCP_ADDR", "10.0.0.1"),
+        ("COUNTERMAND_API_PORT", "tcp://10.0.0.1:8080"),
+        ("COUNTERMAND_METRICS_SERVICE_HOST", "10.0.0.1"),
+    ],
+)
+def test_what_kubernetes_injects_for_a_service_is_ignored(name: str, value: str) -> None:
+    assert Settings.load(REQUIRED | {name: value}) == load()
+
+
+def test_an_empty_variable_counts_as_unset() -> None:
+    assert load(mode="", api_token=" ") == load()
+
+
+def test_spaces_and_line_breaks_around_a_value_are_dropped() -> None:
+    assert load(mode=" enforce\n").mode is Mode.ENFORCE
+
+
+def test_the_process_environment_is_never_read(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("COUNTERMAND_MODE", "enforce")
+    assert load().mode is Mode.DRY_RUN
+    assert Settings(queue_url=QUEUE, topic_arn=TOPIC).mode is Mode.DRY_RUN
+
+
+@pytest.mark.parametrize(
+    ("field", "value"),
+    [
+        ("queue_url", "ftp://sqs/queue"),
+        ("queue_url", "https://user:password@host/queue"),
+        ("topic_arn", "arn:aws:sqs:us-east-1:111122223333:x"),
+        ("topic_arn", "arn:aws:sns:us-east-1:111122223333:x.fifo"),
+        ("account_id", "11112222333"),
+        ("account_id", "١١١١٢٢٢٢٣٣٣٣"),
+        ("mode", "ENFORCE!"),
+        ("user_scope", "iam-[a-z]*"),
+        ("user_scope", "team/iam-*"),
+        ("user_scope", "a" * 65),
+        ("exception_tag", "SecurityApproved"),
+        ("exception_tag", "SecurityApproved="),
+        ("exception_tag", "=true"),
+        ("own_role_arn", "arn:aws:iam::111122223333:user/x"),
+        ("visibility_seconds", "29"),
+        ("visibility_seconds", "43201"),
+        ("poll_seconds", "21"),
+        ("drain_seconds", "111"),
+        ("recheck_seconds", "5;15"),
+        ("recheck_seconds", "15,5"),
+        ("ledger_url", "sqlite:///var/lib/ledger.sqlite3"),
+        ("ledger_url", "postgres:x"),
+        ("ledger_url", "dynamodb:a table"),
+        ("api_port", "65536"),
+        ("api_token", "fifteen-letters"),
+        ("api_token", "sixteen letters and spaces"),
+        ("api_token", "sixteen-lettérs-"),
+        ("api_public_url", "javascript:alert(1)"),
+        ("log_level", "LOUD"),
+        ("log_group", "a group"),
+    ],
+)
+def test_a_value_of_the_wrong_form_is_refused(field: str, value: str) -> None:
+    assert mistake(**{field: value}).startswith(f"{variable(field)}: ")
+
+
+@pytest.mark.parametrize(
+    ("field", "value"),
+    [
+        ("queue_url", "http://localhost:4566/000000000000/countermand"),
+        ("topic_arn", "arn:aws:sns:us-east-1:000000000000:t"),
+        ("user_scope", "*"),
+        ("exception_tag", "team:Approved by=sec=yes"),
+        ("own_role_arn", "arn:aws-us-gov:iam::111122223333:role/path/countermand"),
+        ("recheck_seconds", "5, 10, 15"),
+        ("ledger_url", "sqlite:/var/lib/countermand/ledger.sqlite3"),
+        ("ledger_url", "dynamodb:countermand"),
+        ("api_port", "0"),
+        ("log_level", "debug"),
+        ("api_host", "::1"),
+    ],
+)
+def test_a_value_of_the_right_form_is_taken(field: str, value: str) -> None:
+    assert getattr(load(**{field: value}), field) is not None
+
+
+def test_other_partitions_are_taken_when_everything_is_there() -> None:
+    settings = load(
+        queue_url="https://sqs.cn-north-1.amazonaws.com.cn/111122223333/q",
+        topic_arn="arn:aws-cn:sns:cn-north-1:111122223333:t",
+        region="cn-north-1",
+        event_region="cn-north-1",
+    )
+    assert settings.region == "cn-north-1"
+
+
+@pytest.mark.parametrize(
+    ("changes", "part"),
+    [
+        ({"heartbeat_seconds": "21"}, "more than a third of the visibility of 60 s"),
+        ({"backoff_base_seconds": "20", "backoff_cap_seconds": "10"}, "longer than the longest"),
+        ({"replicas": "2"}, "cannot share an SQLite file"),
+        ({"region": "eu-west-1", "queue_url": "http://vpc/q"}, "topic is in us-east-1"),
+        (
+            {"queue_url": "https://sqs.eu-west-1.amazonaws.com/111122223333/q"},
+            "queue is in eu-west-1",
+        ),
+        ({"dlq_url": QUEUE}, "is the queue itself"),
+        ({"api_host": "0.0.0.0"}, "strangers"),  # noqa: S104
+    ],
+)
+def test_values_that_do_not_fit_together_are_refused(changes: dict[str, str], part: str) -> None:
+    assert part in mistake(**changes)
+
+
+def test_replicas_may_share_a_table() -> None:
+    assert load(replicas="3", ledger_url="dynamodb:countermand").replicas == 3
+
+
+def test_the_shortest_visibility_outlives_the_longest_poll() -> None:
+    visibility, poll = (Settings.model_fields[n] for n in ("visibility_seconds", "poll_seconds"))
+    shortest = next(m.ge for m in visibility.metadata if hasattr(m, "ge"))
+    longest = next(m.le for m in poll.metadata if hasattr(m, "le"))
+    read_timeout_beyond_the_wait = 5
+    assert shortest > longest + read_timeout_beyond_the_wait
+
+
+@pytest.mark.parametrize("host", ["127.0.0.1", "localhost", "::1"])
+def test_the_api_on_this_machine_needs_no_token(host: str) -> None:
+    assert load(api_host=host).api_token is None
+
+
+def test_the_api_beyond_this_machine_needs_a_token_or_an_explicit_word() -> None:
+    everywhere = {"api_host": "0.0.0.0", "api_public_url": "https://c.example.com"}  # noqa: S104
+    assert load(**everywhere, api_token=TOKEN).warnings() == []
+    (warning,) = load(**everywhere, api_allow_anonymous="true").warnings()
+    assert "without a token" in warning
+
+
+def test_enforcing_on_every_user_is_allowed_with_a_warning() -> None:
+    (warning,) = load(mode="enforce", user_scope="*").warnings()
+    assert "BREAK_GLASS" in warning
+
+
+def test_links_that_nobody_can_open_are_warned_of() -> None:
+    (warning,) = load(api_port="9090").warnings()
+    assert "COUNTERMAND_API_PUBLIC_URL" in warning
+
+
+def test_a_secret_is_never_printed() -> None:
+    settings = load(api_token=TOKEN)
+    shown = [repr(settings), str(settings), settings.as_text(), str(settings.model_dump())]
+    assert not [text for text in shown if TOKEN in text]
+    assert settings.as_environment()["COUNTERMAND_API_TOKEN"] == "********"
+
+
+def test_a_wrong_secret_is_never_printed_either() -> None:
+    secret = "not ascii: é"
+    lines = mistakes({"COUNTERMAND_API_TOKEN": secret, "COUNTERMAND_API_TOKNE": secret})
+    assert len(lines) == 4
+    assert secret not in "".join(lines)
+    assert ascii(secret)[1:-1] not in "".join(lines)
+    with pytest.raises(ValidationError) as caught:
+        Settings(queue_url=QUEUE, topic_arn=TOPIC, api_token=secret)  # type: ignore[arg-type]
+    assert secret not in str(caught.value)
+
+
+def test_a_hostile_value_cannot_break_the_line_it_is_shown_on() -> None:
+    line = mistake(mode="a\nb\x1b[31m\u202e" + "c" * 500)
+    assert line.isascii()
+    assert line.isprintable()
+    assert len(line) < 400
+
+
+def test_printed_settings_give_the_same_settings_again() -> None:
+    settings = load(mode="enforce", recheck_seconds="6,12", account_id="111122223333")
+    assert Settings.load(settings.as_environment()) == settings
+    assert "COUNTERMAND_RECHECK_SECONDS=6,12\n" in settings.as_text()
+
+
+def test_settings_cannot_be_changed() -> None:
+    with pytest.raises(ValidationError):
+        load().mode = Mode.ENFORCE
+
+
+def test_every_field_says_what_it_means_and_shows_a_right_value() -> None:
+    for row in Settings.describe():
+        assert len(row.meaning) > 20, row.variable
+        assert row.meaning.endswith("."), row.variable
+        assert row.example, row.variable
+        assert row.section, row.variable
+
+
+def test_every_example_is_a_right_value() -> None:
+    rows = {row.variable: row.example for row in Settings.describe() if row.type != "secret"}
+    rows["COUNTERMAND_EVENT_REGION"] = "us-gov-west-1"
+    del rows["COUNTERMAND_API_HOST"]  # right with a token only
+    assert Settings.load(rows).mode is Mode.DRY_RUN
+
+
+def test_every_field_ends_in_its_unit_when_it_has_one() -> None:
+    for row in Settings.describe():
+        if re.match(r"(Seconds|Days|Hours)\b", row.meaning):
+            unit = row.meaning.split()[0].upper()
+            assert row.variable.endswith(f"_{unit}"), row.variable
+
+
+def test_the_page_has_one_line_for_every_variable() -> None:
+    page = configuration_page(Settings)
+    for name in Settings.model_fields:
+        assert page.count(f"| `{variable(name)}` |") == 1

@@ -1,0 +1,81 @@
+"""Probes: what they ask, how often, and what they answer."""
+
+from types import SimpleNamespace
+from typing import Any
+
+import pytest
+
+from countermand.core.errors import Denied, Transient
+from countermand.worker.health import WorkerHealth
+from support.fakes import FrozenClock, Recorder
+
+
+class Asked(Recorder):
+    """The ledger and AWS, as a probe sees them."""
+
+    def check(self) -> None:
+        self.record("check")
+
+    def identify(self) -> None:
+        self.record("identify")
+
+
+class Scene:
+    def __init__(self) -> None:
+        self.clock, self.asked = FrozenClock(), Asked()
+        now = self.clock.monotonic()
+        worker: Any = SimpleNamespace(last_poll=now, last_round=now)
+        self.worker = worker
+        ledger: Any = self.asked
+        self.health = WorkerHealth(worker, ledger, self.clock, self.asked.identify)
+
+    def ready(self) -> dict[str, bool]:
+        return {check.name: check.ok for check in self.health.ready()}
+
+
+def test_all_is_well_when_everything_answers() -> None:
+    assert Scene().ready() == {
+        "worker_loop": True,
+        "queue": True,
+        "ledger": True,
+        "credentials": True,
+    }
+
+
+def test_a_crowd_of_probes_costs_one_write_and_one_call() -> None:
+    scene = Scene()
+    for _ in range(100):
+        scene.ready()
+    assert scene.asked.calls == [("check", ()), ("identify", ())]
+
+
+@pytest.mark.parametrize(("name", "asks"), [("ledger", "check"), ("credentials", "identify")])
+def test_a_failure_is_shown_kept_for_some_seconds_and_forgotten_when_mended(
+    name: str, asks: str
+) -> None:
+    scene = Scene()
+    scene.asked.fail[asks] = [Denied("refused")]
+    assert scene.ready()[name] is False
+    scene.clock.advance(4)
+    assert scene.ready()[name] is False
+    scene.clock.advance(2)
+    assert scene.ready()[name] is True
+
+
+def test_a_ledger_that_breaks_later_is_seen_within_seconds() -> None:
+    scene = Scene()
+    scene.ready()
+    scene.asked.fail["check"] = [Transient("disk full")]
+    scene.clock.advance(6)
+    assert scene.ready()["ledger"] is False
+
+
+def test_silence_of_the_queue_and_a_loop_that_stands_still_are_told_apart() -> None:
+    scene = Scene()
+    scene.clock.advance(61)
+    assert scene.ready()["queue"] is False
+    assert scene.health.alive().ok
+    scene.clock.advance(30)
+    assert not scene.health.alive().ok
+    scene.worker.last_poll = None
+    assert scene.ready()["queue"] is False

@@ -1,0 +1,361 @@
+"""The worker: how each answer of the pipeline settles its message, and how it stops."""
+
+import threading
+from collections.abc import Callable, Iterator, Sequence
+from typing import Any
+
+import pytest
+
+from countermand.core.errors import LostClaim, Malformed, Transient
+from countermand.core.parse import parse
+from countermand.metrics import Metrics, Settlement
+from countermand.pipeline.pipeline import Recheck, Result
+from countermand.pipeline.schedule import Schedule
+from countermand.ports import Message
+from countermand.worker.worker import Timing, Worker, backoff
+from support.fakes import FakeQueue, FrozenClock
+from support.stage import attack
+
+TIMING = Timing(threads=4, heartbeat=0.05, drain=5)
+
+
+class FakeClaims:
+    def __init__(self) -> None:
+        self.renewed = threading.Event()
+
+    def renew_all(self) -> None:
+        self.renewed.set()
+
+
+class FakePipeline:
+    """Answers by body; `answers[body]` may be an exception or a function."""
+
+    def __init__(self, clock: FrozenClock) -> None:
+        self.rechecks: Schedule[Recheck] = Schedule(clock)
+        self.answers: dict[str, Any] = {}
+        self.handled: list[str] = []
+        self.rechecked: list[float] = []
+        self.claims = FakeClaims()
+
+    def handle(self, body: str) -> Result:
+        self.handled.append(body)
+        answer = self.answers.get(body, Result.DECIDED)
+        if isinstance(answer, Exception):
+            raise answer
+        handled: Result = answer() if callable(answer) else answer
+        return handled
+
+    def recheck(self, look: Recheck) -> None:
+        self.rechecked.append(look.after_seconds)
+
+
+class Plant:
+    """A running worker between a fake queue and a fake pipeline."""
+
+    def __init__(self, timing: Timing = TIMING) -> None:
+        self.clock = FrozenClock()
+        self.queue = FakeQueue(self.clock)
+        self.pipeline = FakePipeline(self.clock)
+        self.metrics = Metrics()
+        self.worker = Worker(self.queue, self.pipeline, self.clock, self.metrics, timing)  # type: ignore[arg-type]
+
+    def settled(self, result: str) -> float:
+        value: float = self.metrics.settlements.labels(result=result)._value.get()
+        return value
+
+    def wait(self, condition: Callable[[], bool]) -> bool:
+        return self.queue.wait_for(condition)
+
+
+def eventually(condition: Callable[[], bool]) -> bool:
+    """Whether it holds within ten seconds; for what no queue call announces."""
+    tick = threading.Event()
+    return any(condition() or tick.wait(0.01) or condition() for _ in range(1000))
+
+
+@pytest.fixture
+def plant() -> Iterator[Plant]:
+    plant = Plant()
+    yield plant
+    if plant.worker._threads:
+        plant.worker.drain()
+
+
+def test_a_message_that_was_handled_is_deleted(plant: Plant) -> None:
+    plant.queue.put("a", "b", "c")
+    plant.worker.start()
+    assert plant.wait(lambda: len(plant.queue.deleted) == 3)
+
+
+def test_a_single_message_is_deleted_by_itself_and_several_in_one_batch(plant: Plant) -> None:
+    plant.queue.put("a", "b", "c")
+    settler = plant.worker._settler
+    for message in plant.queue.receive(3, 0):
+        settler.add(message)
+        settler.delete(message)
+    settler.close()
+    settler.delete_loop()
+    assert plant.queue.called("delete") == [(("1", "2", "3"),)]
+    plant.queue.put("d")
+    (last,) = plant.queue.receive(1, 0)
+    settler.delete(last)
+    settler.close()
+    settler.delete_loop()
+    assert plant.queue.called("delete")[-1] == (("4",),)
+
+
+def test_what_a_batch_failed_to_delete_is_tried_again(plant: Plant) -> None:
+    plant.queue.put("a", "b")
+    plant.queue.fail_deletes("1", 2)
+    plant.worker.start()
+    assert plant.wait(lambda: sorted(plant.queue.deleted) == ["1", "2"])
+
+
+def test_a_delete_that_keeps_failing_is_counted_and_left_to_redelivery(plant: Plant) -> None:
+    plant.queue.put("a")
+    plant.queue.fail_deletes("1", 99)
+    plant.worker.start()
+    assert plant.wait(lambda: len(plant.queue.called("delete")) == 3)
+    plant.worker.drain()
+    assert plant.settled("delete_failed") == 1
+    assert plant.queue.deleted == []
+
+
+def test_a_refused_message_goes_to_the_dlq_and_its_neighbours_are_done(plant: Plant) -> None:
+    plant.pipeline.answers["poison"] = Malformed("not JSON")
+    plant.queue.put(*"1234", "poison", *"56789")
+    plant.worker.start()
+    assert plant.wait(lambda: len(plant.queue.deleted) == 9 and plant.queue.dead == ["poison"])
+    assert plant.settled("poisoned") == 3
+
+
+def test_a_poison_message_without_redrive_policy_is_not_spun_on() -> None:
+    plant = Plant()
+    plant.queue.max_receives = 10_000
+    plant.pipeline.answers["poison"] = Malformed("not JSON")
+    plant.queue.put("poison")
+    plant.worker.start()
+    assert plant.wait(lambda: ("1", 900) in plant.queue.called("return_in"))
+    plant.worker.drain()
+    assert len(plant.pipeline.handled) < 30
+
+
+def test_a_transient_failure_comes_back_after_the_delay_it_asks_for(plant: Plant) -> None:
+    plant.pipeline.answers["a"] = Transient("busy", retry_in=42)
+    plant.queue.put("a")
+    plant.worker.start()
+    assert plant.wait(lambda: ("1", 42) in plant.queue.called("return_in"))
+    assert plant.queue.deleted == []
+
+
+def test_a_transient_failure_without_delay_backs_off(plant: Plant) -> None:
+    plant.pipeline.answers["a"] = Transient("throttled")
+    plant.queue.put("a")
+    plant.worker.start()
+    assert plant.wait(lambda: bool(plant.queue.called("return_in")))
+    ((_, seconds),) = plant.queue.called("return_in")
+    assert isinstance(seconds, float)
+    assert 1 <= seconds <= 15
+
+
+def test_a_lost_claim_leaves_the_message_to_its_new_owner(plant: Plant) -> None:
+    plant.pipeline.answers["a"] = LostClaim()
+    plant.queue.put("a", "b")
+    plant.worker.start()
+    assert plant.wait(lambda: plant.queue.deleted == ["2"])
+    plant.worker.drain()
+    assert plant.settled("left") == 1
+    assert plant.queue.called("return_in") == []
+
+
+def test_a_bug_gives_the_message_back_and_stops_nothing(plant: Plant) -> None:
+    plant.pipeline.answers["a"] = ZeroDivisionError()
+    plant.queue.put("a", "b")
+    plant.worker.start()
+    assert plant.wait(lambda: plant.queue.deleted == ["2"])
+    assert plant.wait(lambda: bool(plant.queue.called("return_in")))
+    assert plant.worker._threads["handle-0"].is_alive()
+
+
+def test_no_more_is_received_than_threads_are_free(plant: Plant) -> None:
+    gate = threading.Event()
+
+    def slowly() -> Result:
+        gate.wait(10)
+        return Result.DECIDED
+
+    plant.pipeline.answers |= {"slow-1": slowly, "slow-2": slowly, "slow-3": slowly}
+    plant.queue.put("slow-1", "slow-2", "slow-3")
+    plant.worker.start()
+    assert plant.wait(lambda: len(plant.pipeline.handled) == 3)
+    plant.queue.put("d")
+    assert plant.wait(lambda: "d" in plant.pipeline.handled)
+    assert {asked for asked, _ in plant.queue.called("receive")} == {4, 1}
+    gate.set()
+
+
+def test_only_the_first_poll_does_not_wait(plant: Plant) -> None:
+    plant.worker.start()
+    assert plant.queue.waiting.wait(5)
+    assert plant.queue.called("receive")[:2] == [(4, 0), (4, 20)]
+
+
+def test_a_failing_receive_is_tried_again(plant: Plant) -> None:
+    plant.queue.fail["receive"] = [Transient("sqs:ReceiveMessage failed")]
+    plant.queue.put("a")
+    plant.worker.start()
+    assert plant.wait(lambda: plant.queue.deleted == ["1"])
+
+
+def test_what_is_in_hand_is_kept_hidden_and_its_lease_alive(plant: Plant) -> None:
+    gate = threading.Event()
+    plant.pipeline.answers["slow"] = lambda: gate.wait(10) and Result.DECIDED
+    plant.queue.put("slow")
+    plant.worker.start()
+    assert plant.wait(lambda: ("1", 60) in plant.queue.called("return_in"))
+    assert plant.pipeline.claims.renewed.wait(5)
+    gate.set()
+
+
+def test_a_message_past_its_deadline_is_not_hidden_any_longer(plant: Plant) -> None:
+    plant.queue.put("a")
+    settler = plant.worker._settler
+    (message,) = plant.queue.receive(1, 0)
+    settler.add(message)
+    plant.clock.advance(241)
+    settler.extend(60, deadline=240)
+    assert plant.queue.called("return_in") == []
+
+
+def test_the_heartbeat_does_not_overwrite_a_backoff(plant: Plant) -> None:
+    plant.queue.put("a")
+    settler = plant.worker._settler
+    (message,) = plant.queue.receive(1, 0)
+    settler.add(message)
+    settler.give_back([message], 300, Settlement.RETURNED)
+    settler.extend(60, deadline=240)
+    assert plant.queue.called("return_in") == [("1", 300)]
+
+
+def look(seconds: float) -> Recheck:
+    return Recheck(parse(attack()), seconds)
+
+
+def test_what_was_taken_back_is_looked_at_again(plant: Plant) -> None:
+    plant.worker.start()
+    plant.pipeline.rechecks.add(15, look(15))
+    plant.pipeline.rechecks.add(5, look(5))
+    plant.clock.advance(6)
+    assert eventually(lambda: plant.pipeline.rechecked == [5])
+    plant.clock.advance(10)
+    assert eventually(lambda: plant.pipeline.rechecked == [5, 15])
+
+
+def test_a_worker_that_stops_says_what_it_will_not_look_at_again(
+    plant: Plant, capsys: pytest.CaptureFixture[str]
+) -> None:
+    plant.worker.start()
+    plant.pipeline.rechecks.add(300, look(300))
+    plant.worker.drain()
+    plant.worker._threads["recheck"].join(5)
+    assert "Recheck dropped" in capsys.readouterr().out
+
+
+def test_an_idle_worker_stops_at_once_although_it_polls(plant: Plant) -> None:
+    plant.worker.start()
+    assert plant.queue.waiting.wait(5)
+    plant.worker.request_stop()
+    assert plant.worker.wait()
+    assert plant.worker.drain()
+
+
+def test_a_drain_finishes_what_is_in_hand(plant: Plant) -> None:
+    started, gate = threading.Event(), threading.Event()
+
+    def slowly() -> Result:
+        started.set()
+        gate.wait(10)
+        return Result.DECIDED
+
+    plant.pipeline.answers["slow"] = slowly
+    plant.queue.put("slow")
+    plant.worker.start()
+    assert started.wait(5)
+    threading.Timer(0.1, gate.set).start()
+    assert plant.worker.drain()
+    assert plant.queue.deleted == ["1"]
+
+
+def test_a_drain_ends_in_time_though_the_queue_hangs() -> None:
+    plant = Plant(Timing(threads=1, drain=3))
+    started, gate = threading.Event(), threading.Event()
+
+    def stuck() -> Result:
+        started.set()
+        gate.wait(30)
+        return Result.DECIDED
+
+    plant.pipeline.answers["stuck"] = stuck
+    plant.queue.put("stuck")
+    plant.worker.start()
+    assert started.wait(5)
+    plant.queue.return_in = lambda *_: gate.wait(30) and ()  # type: ignore[method-assign,assignment]
+    before = plant.clock.monotonic()
+    waited = threading.Thread(target=plant.worker.drain)
+    waited.start()
+    waited.join(10)
+    assert not waited.is_alive(), f"still draining after {plant.clock.monotonic() - before} s"
+    gate.set()
+
+
+def test_several_messages_are_hidden_with_one_call(plant: Plant) -> None:
+    plant.queue.put(*"abc")
+    settler = plant.worker._settler
+    calls: list[int] = []
+    return_in = plant.queue.return_in
+
+    def counted(messages: Sequence[Message], seconds: float) -> Sequence[Message]:
+        calls.append(len(messages))
+        return return_in(messages, seconds)
+
+    plant.queue.return_in = counted  # type: ignore[method-assign]
+    for message in plant.queue.receive(3, 0):
+        settler.add(message)
+    settler.extend(60, deadline=240)
+    assert calls == [3]
+
+
+def test_a_drain_gives_back_what_it_cannot_finish() -> None:
+    plant = Plant(Timing(threads=1, drain=1))
+    started, gate = threading.Event(), threading.Event()
+
+    def stuck() -> Result:
+        started.set()
+        gate.wait(10)
+        return Result.DECIDED
+
+    plant.pipeline.answers["stuck"] = stuck
+    plant.queue.put("stuck")
+    plant.worker.start()
+    assert started.wait(5)
+    assert not plant.worker.drain()
+    assert ("1", 0) in plant.queue.called("return_in")
+    gate.set()
+
+
+@pytest.mark.filterwarnings("ignore::pytest.PytestUnhandledThreadExceptionWarning")
+def test_a_thread_that_dies_ends_the_worker(plant: Plant) -> None:
+    plant.queue.fail["receive"] = [MemoryError()]
+    plant.worker.start()
+    assert plant.worker.wait() is False
+
+
+def test_backoff_has_full_jitter_doubles_and_is_capped() -> None:
+    def largest(_low: float, high: float) -> float:
+        return high
+
+    def smallest(low: float, _high: float) -> float:
+        return low
+
+    assert [backoff(n, 15, 900, largest) for n in (1, 2, 3, 8, 1000)] == [15, 30, 60, 900, 900]
+    assert backoff(5, 15, 900, smallest) == 1
