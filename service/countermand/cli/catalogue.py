@@ -1,10 +1,8 @@
-"""The rules as people look at them: lists, cases, coverage and the page `docs/rules.md`."""
+"""The rules as people look at them: lists, coverage and the page `docs/rules.md`."""
 
 import json
 import re
-from collections.abc import Iterator, Mapping, Sequence
-from collections.abc import Set as AbstractSet
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -12,39 +10,13 @@ from pydantic import TypeAdapter
 
 from countermand.actions import ALL as ACTIONS
 from countermand.app import rules
-from countermand.core.envelope import envelope
-from countermand.core.errors import ConfigError, Malformed
+from countermand.core.errors import ConfigError
 from countermand.core.model import Mode
-from countermand.core.parse import parse
-from countermand.core.rules.detect import detect
 from countermand.core.rules.pattern import exact_values
 from countermand.core.rules.rule import Correlation, CorrelationFile, Rule, RuleFile, RuleSet
 from countermand.deployment.iam_policy import VARIABLES, Places, enforce_policy, worker_policy
-from countermand.rules.rulebook import BUILT_IN, line_of, load_rules, read_yaml
+from countermand.rules.rulebook import BUILT_IN, load_rules
 from countermand.settings.settings import Settings
-
-_KINDS = ("matches", "ignores")
-_LARGEST_CASES_BYTES = 1_000_000
-_LONGEST_CASE_NAME = 60
-
-
-@dataclass(frozen=True, slots=True)
-class Case:
-    """A CloudTrail record that a rule must match or ignore, and a sentence that names it."""
-
-    name: str
-    record: object
-
-
-@dataclass(frozen=True, slots=True)
-class CaseResult:
-    """The result of one case of one rule; the name is empty where a rule has no cases."""
-
-    rule_id: str
-    kind: str
-    name: str
-    ok: bool
-    detail: str
 
 
 def rules_in(folder: Path | None, environ: Mapping[str, str]) -> RuleSet:
@@ -115,82 +87,18 @@ def calls_of(rule_set: RuleSet) -> Mapping[str, Sequence[str]]:
     return dict(sorted(found.items()))
 
 
-def run_cases(folder: Path) -> list[CaseResult]:
-    """Run each rule of the folder on its cases. A rule without cases of both kinds is a failure."""
-    every = load_rules(ACTIONS, folder).rules
-    return [result for rule in every for result in _results(rule, folder / "cases")]
-
-
-def _results(rule: Rule, folder: Path) -> Iterator[CaseResult]:
-    path = folder / f"{rule.id}.yaml"
-    cases = _read_cases(path)
-    for kind in _KINDS:
-        if not cases[kind]:
-            yield CaseResult(rule.id, kind, "", ok=False, detail=f"{path}: {kind}: no cases")
-        for case in cases[kind]:
-            fired, why = _fires(rule, case.record)
-            ok = fired == (kind == "matches")
-            yield CaseResult(rule.id, kind, case.name, ok, why or ("fired" if fired else "silent"))
-
-
-def _read_cases(path: Path) -> Mapping[str, Sequence[Case]]:
-    """Read the cases of one rule by kind. Raises `ConfigError` with every error of the file."""
-    if not path.exists():
-        return dict.fromkeys(_KINDS, ())
-    node, document = read_yaml(path, _LARGEST_CASES_BYTES)
-    if not isinstance(document, dict) or set(document) - set(_KINDS):
-        raise ConfigError(f"{path}: must be an object with the lists `matches` and `ignores`")
-    cases: dict[str, list[Case]] = {kind: [] for kind in _KINDS}
-    errors: list[str] = []
-    names: set[str] = set()
-    for kind in _KINDS:
-        for index, item in enumerate(_as_list(path, kind, document.get(kind, []))):
-            if (why := _case_error(item, names)) is not None:
-                errors.append(f"{path}:{line_of(node, (kind, index))}: {kind}.{index}: {why}")
-                continue
-            names.add(item["name"])
-            cases[kind].append(Case(item["name"], item["record"]))
-    if errors:
-        raise ConfigError("\n".join(errors))
-    return cases
-
-
-def _as_list(path: Path, kind: str, value: object) -> list[Any]:
-    if not isinstance(value, list):
-        raise ConfigError(f"{path}: {kind}: must be a list")
-    return value
-
-
-def _case_error(item: object, names: AbstractSet[str]) -> str | None:
-    """Return why an item is not a case with a new name, or None if it is one."""
-    if not isinstance(item, dict) or set(item) != {"name", "record"}:
-        return "must be an object with `name`, and the CloudTrail record under `record`"
-    name = item["name"]
-    if not isinstance(name, str) or not 0 < len(name) <= _LONGEST_CASE_NAME:
-        return f"name: must be a sentence of at most {_LONGEST_CASE_NAME} characters"
-    # A failure is reported by the name of its case.
-    return f"name: another case has the name {name!r}" if name in names else None
-
-
-def _fires(rule: Rule, record: object) -> tuple[bool, str]:
-    if not isinstance(record, dict):
-        return False, "the record is not an object"
-    try:
-        return bool(detect(parse(json.dumps(envelope(record), default=str)), RuleSet([rule]))), ""
-    except Malformed as error:
-        return False, f"malformed: {error}"
-
-
 def rules_page() -> str:
     """`docs/rules.md`."""
     every = load_rules(ACTIONS, BUILT_IN).every
     lines = [
         "# Rules",
         "",
-        "Made from the rule files by `make docs`; do not edit. A rule alerts unless it says more.",
-        'Where the remediation is "off", the change is daily work of many, the undo loses',
-        "something, or the worker would need a right that could grant: it runs when an override",
-        "gives the rule a mode.",
+        "`make docs` generates this page from the rule files; do not edit it. A rule without a",
+        "remediation only alerts.",
+        "",
+        'A remediation marked "off" runs only if an override sets a mode for its rule. It is off',
+        "because the change is routine, because an undo cannot restore everything, or because the",
+        "worker would need a permission that can also grant access.",
         "",
         "| Rule | Severity | MITRE | What it does |",
         "|---|---|---|---|",

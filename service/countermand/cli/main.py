@@ -284,7 +284,7 @@ def rules_test(
     `cases/RULE_ID.yaml`.
     """
     with _explained():
-        from countermand.cli.catalogue import run_cases  # noqa: PLC0415
+        from countermand.cli.cases import run_cases  # noqa: PLC0415
         from countermand.cli.render import show_cases  # noqa: PLC0415
 
         results = run_cases(folder)
