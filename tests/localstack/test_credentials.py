@@ -51,7 +51,7 @@ def test_a_key_made_for_another_user_is_set_inactive_and_active_again(site: Site
     event_id = happened(site, "UpdateAccessKey", request, userIdentity=operator)
     found = decision(worker, event_id)
     assert found["verdict"] == "alert_only", found
-    assert "took the remediation back with undo" in json.dumps(found)
+    assert "undid the remediation" in json.dumps(found)
     assert status() == "Active"
 
 

@@ -141,7 +141,7 @@ def test_enforce_takes_the_grant_back_and_a_human_can_undo_it_for_good(site: Sit
     site.lab.put_event(own, CLOUDTRAIL_CALL)
     judged = decision(worker, own["eventID"])
     assert judged["verdict"] == "alert_only"
-    assert "took the remediation back" in judged["decision_reason"]
+    assert "undid the remediation" in judged["decision_reason"]
     assert site.has_admin(user)
 
 
