@@ -76,7 +76,14 @@ class Account:
         put(**name, PolicyName="inline", PolicyDocument=text)
 
     def plan(self, action: str, subject: Subject, **evidence: str) -> Mapping[str, str] | None:
-        finding = Finding("rule", "title", Severity.HIGH, subject, evidence, action)
+        finding = Finding(
+            rule_id="rule",
+            title="title",
+            severity=Severity.HIGH,
+            subject=subject,
+            evidence=evidence,
+            remediation=action,
+        )
         principal: Principal | None = None
         if subject.kind.is_principal:
             principal = IamIdentities(self.iam).read(subject)

@@ -73,7 +73,14 @@ def plan(
     """What the action would do about a resource of this name."""
     chosen = ALL[action] if isinstance(action, str) else action
     subject = Subject(SubjectKind.RESOURCE, name)
-    finding = Finding("rule", "title", Severity.HIGH, subject, evidence, chosen.name)
+    finding = Finding(
+        rule_id="rule",
+        title="title",
+        severity=Severity.HIGH,
+        subject=subject,
+        evidence=evidence,
+        remediation=chosen.name,
+    )
     params = chosen.plan(cloud, finding, None)
     assert params is None or all(isinstance(value, str) for value in params.values())
     return params
