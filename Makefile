@@ -16,7 +16,7 @@ export PYTHON
 # Two pip processes in one environment would interfere with each other.
 .NOTPARALLEL:
 .DEFAULT_GOAL := help
-.PHONY: help install install-localstack demo test unit lint fmt check docs docs-fresh dashboards bench lock \
+.PHONY: help install install-localstack demo test unit lint words words-update changelog fmt check docs docs-fresh dashboards bench lock \
 	image sbom docker-test chart chart-files chart-e2e terraform terraform-files checkov clean distclean
 
 help: ## Show this list
@@ -43,6 +43,17 @@ lint: $(DEV) ## Check style, format, types, and the direction of imports
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
 	$(BIN)/lint-imports
+	$(BIN)/codespell
+	$(BIN)/python scripts/words.py
+
+words: $(DEV) ## Print every word that plain English would replace
+	@$(BIN)/python scripts/words.py --all
+
+words-update: $(DEV) ## Lower the numbers in .words-left.yaml after a cleanup
+	@$(BIN)/python scripts/words.py --update
+
+changelog: $(DEV) ## Move the changelog fragments to CHANGELOG.md (VERSION=1.2.3 releases them)
+	@$(BIN)/python scripts/changelog.py $(VERSION)
 
 fmt: $(DEV) ## Format the code and apply the fixes of ruff
 	$(BIN)/ruff check --fix-only .

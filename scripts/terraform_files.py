@@ -17,7 +17,7 @@ from countermand.app import rules
 from countermand.core.checks.conditions import PROTECTED_DENY_ARNS
 from countermand.core.model import Mode
 from countermand.deployment.iam_policy import (
-    Places,
+    DeploymentValues,
     enforce_policy,
     routing_patterns,
     worker_policy,
@@ -31,13 +31,13 @@ TTL_ATTRIBUTE = "expires_at"
 
 def outputs() -> dict[Path, str]:
     """Build the text of every generated file."""
-    built_in, places = rules(), Places()
+    built_in, values = rules(), DeploymentValues()
     table = table_definition("unnamed") | {"TimeToLive": TTL_ATTRIBUTE}
     del table["TableName"]
     documents = {
-        "iam/policies/worker.json.tftpl": worker_policy(Mode.DRY_RUN, built_in, ALL, places),
-        "iam/policies/enforce.json.tftpl": enforce_policy(built_in, ALL, places),
-        "iam/policies/denying.json.tftpl": sorted(places.here(PROTECTED_DENY_ARNS)),
+        "iam/policies/worker.json.tftpl": worker_policy(Mode.DRY_RUN, built_in, ALL, values),
+        "iam/policies/enforce.json.tftpl": enforce_policy(built_in, ALL, values),
+        "iam/policies/denying.json.tftpl": sorted(values.here(PROTECTED_DENY_ARNS)),
         "eventbridge/patterns.json": routing_patterns(built_in),
         "ledger/table.json": table,
     }

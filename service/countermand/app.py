@@ -28,7 +28,7 @@ from countermand.aws.sns import SnsTopic
 from countermand.aws.sqs import SqsQueue
 from countermand.clock import SystemClock
 from countermand.core.errors import ConfigError, CountermandError
-from countermand.core.governance.guards import Policy
+from countermand.core.governance.guards import Guardrails
 from countermand.core.model import Record, Undo
 from countermand.core.rules.rule import RuleSet
 from countermand.ledger.sqlite import SqliteLedger
@@ -37,8 +37,8 @@ from countermand.notifiers.sns import SnsNotifier
 from countermand.operations.undo import undo
 from countermand.pipeline.facts import FactReader
 from countermand.pipeline.history import History
-from countermand.pipeline.leases import Claims
-from countermand.pipeline.notify import Announcer
+from countermand.pipeline.leases import Leases
+from countermand.pipeline.notify import AlertDispatcher
 from countermand.pipeline.pipeline import Pipeline
 from countermand.pipeline.remediate import Remediator
 from countermand.pipeline.schedule import Schedule
@@ -46,7 +46,7 @@ from countermand.ports import Clock, DecisionQuery, Ledger
 from countermand.rules.rulebook import BUILT_IN, Rulebook, load_rules
 from countermand.settings.settings import Settings
 from countermand.worker.health import WorkerHealth
-from countermand.worker.maintenance import Chore, Upkeep
+from countermand.worker.maintenance import Maintenance, ScheduledTask
 from countermand.worker.worker import Timing, Worker
 
 log = logs.get_logger(__name__)
@@ -67,7 +67,7 @@ class Service:
 
     settings: Settings
     worker: Worker
-    upkeep: Upkeep
+    maintenance: Maintenance
     api: ApiServer
     ledger: Ledger
     close_logs: Callable[[], None]
@@ -88,12 +88,12 @@ def _overrides(settings: Settings) -> Path | None:
     return Path(settings.rule_overrides) if settings.rule_overrides is not None else None
 
 
-def policy(settings: Settings, caller: Caller) -> Policy:
+def policy(settings: Settings, caller: Caller) -> Guardrails:
     """What the operator allows, with what AWS says about our identity filled in."""
     # A session is known by its role, an IAM user by itself; root is nobody's own identity.
     itself = caller.arn if ":user/" in caller.arn else None
     own = {settings.own_role_arn or caller.role_arn or itself} - {None}
-    return Policy(
+    return Guardrails(
         account_id=settings.account_id or caller.account_id,
         region=settings.event_region,
         mode=settings.mode,
@@ -167,11 +167,13 @@ def build(settings: Settings) -> Service:
     pipeline = _pipeline(
         settings, clients, policy(settings, caller), ledger, rulebook, (clock, metrics)
     )
-    upkeep = Upkeep(
+    maintenance = Maintenance(
         clock,
         [
-            Chore("rules", _LOOK_SECONDS, lambda asked: rulebook.refresh(asked=asked)),
-            Chore("snapshot", _LOOK_SECONDS, lambda asked: pipeline.history.refresh(asked=asked)),
+            ScheduledTask("rules", _LOOK_SECONDS, lambda asked: rulebook.refresh(asked=asked)),
+            ScheduledTask(
+                "snapshot", _LOOK_SECONDS, lambda asked: pipeline.history.refresh(asked=asked)
+            ),
         ],
     )
     worker = Worker(_queue(settings, clients), pipeline, clock, metrics, _timing(settings))
@@ -179,7 +181,7 @@ def build(settings: Settings) -> Service:
     token = settings.api_token.get_secret_value() if settings.api_token else None
     app = create_app(ledger, health, metrics, token=token, public_url=settings.api_base_url)
     api = ApiServer(app, settings.api_host, settings.api_port)
-    return Service(settings, worker, upkeep, api, ledger, close_logs)
+    return Service(settings, worker, maintenance, api, ledger, close_logs)
 
 
 def run(environ: Mapping[str, str]) -> NoReturn:
@@ -204,9 +206,9 @@ def serve(service: Service) -> int:
     stopper = _stopper(worker)
     for signum in (signal.SIGTERM, signal.SIGINT):
         signal.signal(signum, stopper)
-    signal.signal(signal.SIGHUP, lambda *_: service.upkeep.ask())
+    signal.signal(signal.SIGHUP, lambda *_: service.maintenance.ask())
     _give_memory_back()
-    service.upkeep.start()
+    service.maintenance.start()
     service.api.start()
     worker.start()
     log.info(
@@ -220,7 +222,7 @@ def serve(service: Service) -> int:
     for warning in settings.warnings():
         log.warning("Configuration warning", detail=warning)
     healthy = worker.wait(lambda: service.api.alive)
-    service.upkeep.stop()
+    service.maintenance.stop()
     worker.drain()
     service.api.stop()
     service.ledger.close()
@@ -253,7 +255,7 @@ def _stopper(worker: Worker) -> Callable[[int, FrameType | None], None]:
 def _pipeline(
     settings: Settings,
     clients: Clients,
-    guardrails: Policy,
+    guardrails: Guardrails,
     ledger: Ledger,
     rulebook: Rulebook,
     base: tuple[Clock, Metrics],
@@ -268,11 +270,11 @@ def _pipeline(
         policy=guardrails,
         facts=FactReader(identities, cloud, ACTIONS, ledger, history, clock),
         remediator=Remediator(ACTIONS, cloud, clock, metrics),
-        announcer=Announcer(notifiers, settings.api_base_url, metrics),
+        dispatcher=AlertDispatcher(notifiers, settings.api_base_url, metrics),
         ledger=ledger,
         clock=clock,
         metrics=metrics,
-        claims=Claims(
+        leases=Leases(
             ledger,
             clock,
             timedelta(seconds=settings.lease_seconds),

@@ -13,8 +13,8 @@ from typing import Any, Protocol
 
 from countermand.core.model import (
     Alert,
+    Baseline,
     Finding,
-    Noted,
     Principal,
     Record,
     Severity,
@@ -125,8 +125,8 @@ class Notifier(Protocol):
 class Action(Protocol):
     """One way to take a change back; one module in `actions/` each.
 
-    `facts.py` calls `look`; `act.py` calls `apply`, then `present` until the change is seen. A dry
-    run ends after `look`.
+    The pipeline calls `plan`, then `apply`, then `is_present` until the change is gone. A dry run
+    ends after `plan`.
     """
 
     @property
@@ -142,7 +142,7 @@ class Action(Protocol):
 
     @property
     def read_permissions(self) -> tuple[str, ...]:
-        """The IAM actions that `look` and `present` need, in every mode."""
+        """The IAM actions that `plan` and `is_present` need, in every mode."""
         ...
 
     @property
@@ -155,12 +155,12 @@ class Action(Protocol):
         """The IAM actions that `undo` needs, with the operator's rights."""
         ...
 
-    def look(
+    def plan(
         self, cloud: Cloud, finding: Finding, principal: Principal | None
     ) -> Mapping[str, str] | None:
         """The parameters of the step, with what its undo will need, read live; None: what would be
         taken back is not there. `CannotRestore`: nobody knows what the change replaced;
-        `Harmless`: it is there, and gives nothing.
+        `Benign`: it is there, and gives nothing.
 
         `principal` is the finding's subject as just read, or None when that is no principal. Two
         parameters are governed: `created`, ISO 8601, when what would be taken back was made, and
@@ -172,7 +172,7 @@ class Action(Protocol):
         """Take it back. False: there was nothing to take back."""
         ...
 
-    def present(self, cloud: Cloud, params: Mapping[str, str]) -> bool:
+    def is_present(self, cloud: Cloud, params: Mapping[str, str]) -> bool:
         """Whether what was to be taken back is (still) there, read live."""
         ...
 
@@ -182,7 +182,7 @@ class Action(Protocol):
 
 
 @dataclass(frozen=True, slots=True)
-class Check:
+class HealthCheck:
     """One thing that health depends on."""
 
     name: str
@@ -191,9 +191,9 @@ class Check:
 
 
 @dataclass(frozen=True, slots=True)
-class Claim:
+class EventLease:
     """The right to work on one event until the lease ends. Writes carry the fence: a former
-    owner's are refused with `LostClaim`.
+    owner's are refused with `LostLease`.
     """
 
     key: str
@@ -210,7 +210,7 @@ class Done:
 
 @dataclass(frozen=True, slots=True)
 class Busy:
-    """Another worker holds the claim, for at most so many more seconds."""
+    """Another worker holds the lease, for at most so many more seconds."""
 
     retry_in: float
 
@@ -250,24 +250,26 @@ class Page:
 class Ledger(Protocol):
     """The idempotency record and the history of decisions; see `ledger.py` for the contract."""
 
-    def claim(self, key: str, digest: str, lease_seconds: float) -> Claim | Done | Busy | Conflict:
+    def acquire(
+        self, key: str, digest: str, lease_seconds: float
+    ) -> EventLease | Done | Busy | Conflict:
         """Take the event `key`. `digest` is a hash of the payload, to tell a forged duplicate."""
         ...
 
-    def renew(self, claim: Claim, lease_seconds: float) -> None:
-        """Extend the lease from now; `LostClaim` when another worker took over."""
+    def renew(self, lease: EventLease, lease_seconds: float) -> None:
+        """Extend the lease from now; `LostLease` when another worker took over."""
         ...
 
-    def save(self, claim: Claim, record: Record) -> None:
-        """Store what was decided and done so far; `LostClaim` when another worker took over."""
+    def save(self, lease: EventLease, record: Record) -> None:
+        """Store what was decided and done so far; `LostLease` when another worker took over."""
         ...
 
-    def finish(self, claim: Claim, record: Record) -> None:
+    def finish(self, lease: EventLease, record: Record) -> None:
         """Store the last state and mark the event done for good."""
         ...
 
-    def release(self, claim: Claim) -> None:
-        """Give the claim up early, so that a retry need not wait for the lease."""
+    def release(self, lease: EventLease) -> None:
+        """Give the lease up early, so that a retry need not wait for the lease."""
         ...
 
     def get(self, decision_id: str) -> Record | None:
@@ -286,22 +288,22 @@ class Ledger(Protocol):
         ...
 
     def undo_of(self, grant: str) -> Undo | None:
-        """The latest undo noted for this grant (see `facts.grant_key`), if it is still kept."""
+        """The latest undo baseline for this grant (see `facts.grant_key`), if it is still kept."""
         ...
 
-    def note(self, name: str, noted: Noted) -> None:
+    def save_baseline(self, name: str, baseline: Baseline) -> None:
         """Keep what an aspect is (see `history.py`), unless something later is known of it."""
         ...
 
-    def noted(self, name: str) -> Noted | None:
-        """The latest that was noted, if it is still kept."""
+    def baseline(self, name: str) -> Baseline | None:
+        """The latest that was baseline, if it is still kept."""
         ...
 
-    def gather(self, name: str, member: str) -> None:
+    def add_marker(self, name: str, member: str) -> None:
         """Put a member into a set that all replicas share. A set keeps its first 1,000 or so."""
         ...
 
-    def gathered(self, names: Sequence[str]) -> frozenset[str]:
+    def markers(self, names: Sequence[str]) -> frozenset[str]:
         """The members of all these sets, with everything that was put in before the call."""
         ...
 

@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 
 from countermand.actions import ALL
-from support.steps import Script, look, take_back_and_undo
+from support.steps import Script, plan, remediate_and_undo
 
 ADMIN = "arn:aws:eks::aws:cluster-access-policy/AmazonEKSClusterAdminPolicy"
 VIEW = "arn:aws:eks::aws:cluster-access-policy/AmazonEKSViewPolicy"
@@ -35,8 +35,8 @@ def test_the_access_is_taken_and_given_back_with_its_scope(principal_arn: str) -
     script.expect("associate_access_policy", wanted, {})
     associated(script, VIEW, ADMIN)
     evidence = {"principal_arn": principal_arn, "access_policy_arn": ADMIN}
-    params = look(script.cloud(), "disassociate_access_policy", "prod", **evidence)
-    take_back_and_undo(script.cloud(), "disassociate_access_policy", params)
+    params = plan(script.cloud(), "disassociate_access_policy", "prod", **evidence)
+    remediate_and_undo(script.cloud(), "disassociate_access_policy", params)
     script.ended()
 
 
@@ -44,7 +44,7 @@ def test_access_that_was_taken_since_is_left_alone() -> None:
     script = Script("eks")
     associated(script, VIEW)
     evidence = {"principal_arn": ENCODED, "access_policy_arn": ADMIN}
-    assert look(script.cloud(), "disassociate_access_policy", "prod", **evidence) is None
+    assert plan(script.cloud(), "disassociate_access_policy", "prod", **evidence) is None
 
 
 def test_a_cluster_that_is_gone_needs_nothing() -> None:
@@ -53,4 +53,4 @@ def test_a_cluster_that_is_gone_needs_nothing() -> None:
     script.refuse("disassociate_access_policy", "ResourceNotFoundException")
     script.refuse("list_associated_access_policies", "ResourceNotFoundException")
     assert not action.apply(script.cloud(), params)
-    assert not action.present(script.cloud(), params)
+    assert not action.is_present(script.cloud(), params)

@@ -1,4 +1,4 @@
-"""Actions on the keys, certificates and passwords of a user, against moto's IAM: look, apply,
+"""Actions on the keys, certificates and passwords of a user, against moto's IAM: plan, apply,
 verify, undo, verify.
 """
 
@@ -65,8 +65,8 @@ CREDENTIALS = [
 def test_a_credential_is_set_inactive_and_works_again_after_undo(
     account: Account, action: str, needed: str, make: Callable[[Account], str]
 ) -> None:
-    params = account.look(action, subject(account), **{needed: make(account)})
-    account.take_back_and_undo(action, params)
+    params = account.plan(action, subject(account), **{needed: make(account)})
+    account.remediate_and_undo(action, params)
 
 
 @pytest.mark.parametrize(("action", "needed", "make"), CREDENTIALS)
@@ -74,10 +74,10 @@ def test_a_credential_that_is_inactive_needs_nothing(
     account: Account, action: str, needed: str, make: Callable[[Account], str]
 ) -> None:
     evidence = {needed: make(account)}
-    params = account.look(action, subject(account), **evidence)
+    params = account.plan(action, subject(account), **evidence)
     assert params is not None
     ALL[action].apply(account.cloud, params)
-    assert account.look(action, subject(account), **evidence) is None
+    assert account.plan(action, subject(account), **evidence) is None
 
 
 @pytest.mark.parametrize(("action", "needed", "make"), CREDENTIALS)
@@ -86,7 +86,7 @@ def test_a_credential_of_somebody_else_is_not_touched(
 ) -> None:
     other = Account(dynamodb.meta.endpoint_url)
     make(account)
-    assert account.look(action, subject(account), **{needed: make(other)}) is None
+    assert account.plan(action, subject(account), **{needed: make(other)}) is None
 
 
 @pytest.mark.parametrize(("action", "needed"), [row[:2] for row in CREDENTIALS])
@@ -94,7 +94,7 @@ def test_a_credential_that_does_not_exist_is_gone(
     account: Account, action: str, needed: str
 ) -> None:
     params = {"user_name": f"{account.name}-gone", needed: "EXAMPLEEXAMPLEEXAMPLE000"}
-    assert not ALL[action].present(account.cloud, params)
+    assert not ALL[action].is_present(account.cloud, params)
     assert not ALL[action].apply(account.cloud, params)
 
 
@@ -161,7 +161,7 @@ FINDING = Finding(
 def test_a_service_credential_is_set_inactive_and_works_again_after_undo() -> None:
     iam = StubbedIam()
     iam.lists("Active", "Active")
-    params = SERVICE.look(iam.cloud, FINDING, user())
+    params = SERVICE.plan(iam.cloud, FINDING, user())
     assert params == {
         "user_name": "iam-test-user",
         "credential_id": CREDENTIAL,
@@ -170,11 +170,11 @@ def test_a_service_credential_is_set_inactive_and_works_again_after_undo() -> No
     iam.updates("Inactive")
     assert SERVICE.apply(iam.cloud, params)
     iam.lists("Active", "Inactive")
-    assert not SERVICE.present(iam.cloud, params)
+    assert not SERVICE.is_present(iam.cloud, params)
     iam.updates("Active")
     SERVICE.undo(iam.cloud, params)
     iam.lists("Active", "Active")
-    assert SERVICE.present(iam.cloud, params)
+    assert SERVICE.is_present(iam.cloud, params)
     iam.stub.assert_no_pending_responses()
 
 
@@ -182,7 +182,7 @@ def test_a_service_credential_on_the_second_page_is_found() -> None:
     iam = StubbedIam()
     iam.lists("Active", more="next")
     iam.lists("Expired", "Active", asked={"Marker": "next"})
-    assert SERVICE.look(iam.cloud, FINDING, user()) is not None
+    assert SERVICE.plan(iam.cloud, FINDING, user()) is not None
     iam.stub.assert_no_pending_responses()
 
 
@@ -191,5 +191,5 @@ def test_a_service_credential_that_was_deleted_is_gone() -> None:
     iam.stub.add_client_error("list_service_specific_credentials", "NoSuchEntity")
     iam.stub.add_client_error("update_service_specific_credential", "NoSuchEntity")
     params = {"user_name": "iam-test-user", "credential_id": CREDENTIAL}
-    assert not SERVICE.present(iam.cloud, params)
+    assert not SERVICE.is_present(iam.cloud, params)
     assert not SERVICE.apply(iam.cloud, params)

@@ -7,7 +7,7 @@ import pytest
 
 from countermand.actions import ALL
 from countermand.core.errors import CannotRestore
-from support.steps import MotoClients, look, take_back_and_undo
+from support.steps import MotoClients, plan, remediate_and_undo
 
 
 @pytest.fixture
@@ -30,21 +30,21 @@ def test_a_disabled_rule_is_enabled_again(
     clients: MotoClients, rule: str, evidence: dict[str, str]
 ) -> None:
     clients.get("events").disable_rule(Name=rule)
-    params = look(clients.cloud(), "enable_event_rule", rule, **evidence)
-    take_back_and_undo(clients.cloud(), "enable_event_rule", params)
+    params = plan(clients.cloud(), "enable_event_rule", rule, **evidence)
+    remediate_and_undo(clients.cloud(), "enable_event_rule", params)
 
 
 def test_an_enabled_rule_is_left_alone(clients: MotoClients, rule: str) -> None:
-    assert look(clients.cloud(), "enable_event_rule", rule) is None
+    assert plan(clients.cloud(), "enable_event_rule", rule) is None
 
 
 def test_a_rule_of_another_bus_is_left_to_people(clients: MotoClients, rule: str) -> None:
     with pytest.raises(CannotRestore, match="default event bus"):
-        look(clients.cloud(), "enable_event_rule", rule, event_bus="orders")
+        plan(clients.cloud(), "enable_event_rule", rule, event_bus="orders")
 
 
 def test_a_rule_that_was_deleted_since_cannot_be_enabled(clients: MotoClients, rule: str) -> None:
     clients.get("events").delete_rule(Name=rule)
     action, params = ALL["enable_event_rule"], {"rule": rule}
-    assert not action.present(clients.cloud(), params)
+    assert not action.is_present(clients.cloud(), params)
     assert not action.apply(clients.cloud(), params)

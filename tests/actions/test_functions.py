@@ -9,8 +9,8 @@ from typing import Any
 import pytest
 
 from countermand.actions import ALL
-from countermand.core.errors import CannotRestore, Gone, Harmless
-from support.steps import MOTO_ACCOUNT, MotoClients, Script, look, make_admin, take_back_and_undo
+from countermand.core.errors import Benign, CannotRestore, Gone
+from support.steps import MOTO_ACCOUNT, MotoClients, Script, make_admin, plan, remediate_and_undo
 
 THEIRS = "444455556666"
 LIMIT, REMOVE = "limit_function_concurrency", "remove_function_permission"
@@ -74,19 +74,19 @@ def test_a_function_of_an_administrator_is_stopped_and_gets_its_limit_back(
         function.client.put_function_concurrency(
             FunctionName=function.name, ReservedConcurrentExecutions=before
         )
-    params = look(function.cloud, LIMIT, getattr(function, by))
+    params = plan(function.cloud, LIMIT, getattr(function, by))
     assert params == {
         "function_arn": function.arn,
         "previous_limit": str(before or ""),
         "role_arns": f"arn:aws:iam::{MOTO_ACCOUNT}:role/{function.name}",
     }
-    take_back_and_undo(function.cloud, LIMIT, params)
+    remediate_and_undo(function.cloud, LIMIT, params)
     assert function.limit() == before
 
 
 def test_a_harmless_function_runs_on(function: Function) -> None:
-    with pytest.raises(Harmless, match="role gives no way"):
-        look(function.cloud, LIMIT, function.name)
+    with pytest.raises(Benign, match="role gives no way"):
+        plan(function.cloud, LIMIT, function.name)
 
 
 def test_a_function_that_stands_still_is_left_alone(function: Function) -> None:
@@ -94,15 +94,15 @@ def test_a_function_that_stands_still_is_left_alone(function: Function) -> None:
     function.client.put_function_concurrency(
         FunctionName=function.name, ReservedConcurrentExecutions=0
     )
-    assert look(function.cloud, LIMIT, function.name) is None
+    assert plan(function.cloud, LIMIT, function.name) is None
 
 
 def test_a_function_that_is_gone_needs_no_limit(function: Function) -> None:
     function.client.delete_function(FunctionName=function.name)
     with pytest.raises(Gone):
-        look(function.cloud, LIMIT, function.name)
+        plan(function.cloud, LIMIT, function.name)
     assert not ALL[LIMIT].apply(function.cloud, {"function_arn": function.arn})
-    assert not ALL[LIMIT].present(function.cloud, {"function_arn": function.arn})
+    assert not ALL[LIMIT].is_present(function.cloud, {"function_arn": function.arn})
 
 
 @pytest.mark.parametrize(
@@ -118,14 +118,14 @@ def test_a_permission_is_removed_and_comes_back_as_it_was(
 ) -> None:
     function.allow(principal, **more)
     before = function.policy()
-    params = look(function.cloud, REMOVE, function.name, statement_id="backdoor")
-    take_back_and_undo(function.cloud, REMOVE, params)
+    params = plan(function.cloud, REMOVE, function.name, statement_id="backdoor")
+    remediate_and_undo(function.cloud, REMOVE, params)
     assert function.policy() == before
 
 
 def test_a_permission_that_was_removed_since_is_left_alone(function: Function) -> None:
     function.allow("*")
-    assert look(function.cloud, REMOVE, function.name, statement_id="another") is None
+    assert plan(function.cloud, REMOVE, function.name, statement_id="another") is None
 
 
 def statement(**changes: Any) -> dict[str, str]:
@@ -164,7 +164,7 @@ def test_every_condition_that_a_permission_can_have_comes_back() -> None:
         "FunctionUrlAuthType": "NONE",
     }
     script.expect("add_permission", request, {})
-    params = look(script.cloud(), REMOVE, "f", statement_id="backdoor", qualifier="live")
+    params = plan(script.cloud(), REMOVE, "f", statement_id="backdoor", qualifier="live")
     assert params is not None
     ALL[REMOVE].undo(script.cloud(), params)
     script.ended()
@@ -184,7 +184,7 @@ def test_a_statement_that_could_not_be_added_again_is_left_to_people(
     script = Script("lambda")
     script.expect("get_policy", {"FunctionName": "f"}, statement(**changes))
     with pytest.raises(CannotRestore, match="the statement"):
-        look(script.cloud(), REMOVE, "f", statement_id="backdoor")
+        plan(script.cloud(), REMOVE, "f", statement_id="backdoor")
 
 
 def test_a_policy_that_is_gone_has_no_permission() -> None:
@@ -193,7 +193,7 @@ def test_a_policy_that_is_gone_has_no_permission() -> None:
     script.refuse("remove_permission", "ResourceNotFoundException")
     script.refuse("get_policy", "ResourceNotFoundException")
     assert not action.apply(script.cloud(), params)
-    assert not action.present(script.cloud(), params)
+    assert not action.is_present(script.cloud(), params)
 
 
 URL = "delete_function_url"
@@ -204,21 +204,21 @@ def test_an_open_url_is_deleted_and_another_one_made_with_its_settings(function:
     made = function.client.create_function_url_config(
         FunctionName=function.name, AuthType="NONE", Cors=cors
     )
-    params = look(function.cloud, URL, function.name)
+    params = plan(function.cloud, URL, function.name)
     assert params is not None
     assert params["url"] == made["FunctionUrl"]
-    take_back_and_undo(function.cloud, URL, params)
+    remediate_and_undo(function.cloud, URL, params)
     again = function.client.get_function_url_config(FunctionName=function.name)
     assert (again["AuthType"], again["Cors"]) == ("NONE", cors)
 
 
 def test_a_url_that_asks_for_credentials_is_left_alone(function: Function) -> None:
     function.client.create_function_url_config(FunctionName=function.name, AuthType="AWS_IAM")
-    assert look(function.cloud, URL, function.name) is None
+    assert plan(function.cloud, URL, function.name) is None
 
 
 def test_a_url_that_is_gone_needs_no_deletion(function: Function) -> None:
     params = {"function": function.name, "qualifier": "", "url": "", "settings": "{}"}
-    assert not ALL[URL].present(function.cloud, params)
+    assert not ALL[URL].is_present(function.cloud, params)
     with pytest.raises(Gone):
-        look(function.cloud, URL, function.name)
+        plan(function.cloud, URL, function.name)

@@ -1,5 +1,5 @@
 """Actions on inline policies, versions, groups, boundaries and deny policies, against moto's IAM:
-look, apply, verify, undo, verify.
+plan, apply, verify, undo, verify.
 """
 
 import json
@@ -9,7 +9,7 @@ import pytest
 
 from countermand.actions import ALL
 from countermand.core.checks.conditions import PROTECTED_DENY_ARNS
-from countermand.core.errors import CannotRestore, Harmless
+from countermand.core.errors import Benign, CannotRestore
 from countermand.core.model import Subject, SubjectKind
 from support.accounts import (
     ADMIN,
@@ -37,9 +37,9 @@ def test_an_inline_policy_becomes_what_it_was_and_comes_back(
 ) -> None:
     account.put_inline(kind, ADMIN)
     action, subject = f"restore_{kind}_inline_policy", Subject(kind, account.name)
-    params = account.look(action, subject, policy_name="inline", previous=previous)
+    params = account.plan(action, subject, policy_name="inline", previous=previous)
     assert params is not None
-    account.take_back_and_undo(action, params)
+    account.remediate_and_undo(action, params)
     ALL[action].apply(account.cloud, params)
     names = getattr(account.iam, f"list_{kind}_policies")(
         **{f"{kind.capitalize()}Name": account.name}
@@ -55,10 +55,10 @@ def test_an_inline_policy_that_a_boundary_holds_back_is_left_alone(account: Acco
     account.put_inline(SubjectKind.ROLE, ADMIN)
     account.set_boundary(SubjectKind.ROLE, account.policy_arn)
     subject, seen = Subject(SubjectKind.ROLE, account.name), {"policy_name": "inline"}
-    with pytest.raises(Harmless, match="boundary of the role holds the policy back"):
-        account.look("restore_role_inline_policy", subject, **seen, previous="")
+    with pytest.raises(Benign, match="boundary of the role holds the policy back"):
+        account.plan("restore_role_inline_policy", subject, **seen, previous="")
     account.set_boundary(SubjectKind.ROLE, f"{account.policy_arn}-of-no-policy")
-    assert account.look("restore_role_inline_policy", subject, **seen, previous="") is not None
+    assert account.plan("restore_role_inline_policy", subject, **seen, previous="") is not None
 
 
 @pytest.mark.parametrize("kind", KINDS)
@@ -67,7 +67,7 @@ def test_an_inline_policy_that_was_made_harmless_since_is_left_alone(
 ) -> None:
     account.put_inline(kind, READ)
     action, subject = f"restore_{kind}_inline_policy", Subject(kind, account.name)
-    assert account.look(action, subject, policy_name="inline", previous="") is None
+    assert account.plan(action, subject, policy_name="inline", previous="") is None
 
 
 def test_an_inline_policy_that_granted_admin_rights_before_is_never_put_back(
@@ -76,7 +76,7 @@ def test_an_inline_policy_that_granted_admin_rights_before_is_never_put_back(
     account.put_inline(SubjectKind.USER, ADMIN)
     subject = Subject(SubjectKind.USER, account.name)
     with pytest.raises(CannotRestore, match="before it granted"):
-        account.look(
+        account.plan(
             "restore_user_inline_policy", subject, policy_name="inline", previous=document("iam:*")
         )
 
@@ -84,10 +84,10 @@ def test_an_inline_policy_that_granted_admin_rights_before_is_never_put_back(
 def test_an_inline_policy_that_is_gone_needs_no_deletion(account: Account) -> None:
     account.put_inline(SubjectKind.USER, ADMIN)
     action, subject = "restore_user_inline_policy", Subject(SubjectKind.USER, account.name)
-    params = account.look(action, subject, policy_name="inline", previous="")
+    params = account.plan(action, subject, policy_name="inline", previous="")
     assert params is not None
     account.iam.delete_user_policy(UserName=account.name, PolicyName="inline")
-    assert not ALL[action].present(account.cloud, params)
+    assert not ALL[action].is_present(account.cloud, params)
     assert not ALL[action].apply(account.cloud, params)
 
 
@@ -102,10 +102,10 @@ def test_the_version_before_it_becomes_the_default_again(account: Account) -> No
     version_id = _version(account, ADMIN)
     subject = Subject(SubjectKind.POLICY, account.policy_arn)
     seen = {"version_id": version_id, "set_as_default": "true"}
-    params = account.look("set_default_policy_version", subject, **seen)
+    params = account.plan("set_default_policy_version", subject, **seen)
     assert params is not None
     assert params["previous_version_id"] == "v1"
-    account.take_back_and_undo("set_default_policy_version", params)
+    account.remediate_and_undo("set_default_policy_version", params)
 
 
 def test_a_version_that_was_prepared_and_never_in_force_is_not_chosen(account: Account) -> None:
@@ -113,24 +113,24 @@ def test_a_version_that_was_prepared_and_never_in_force_is_not_chosen(account: A
     version_id = _version(account, ADMIN)
     subject, seen = Subject(SubjectKind.POLICY, account.policy_arn), {"version_id": version_id}
     with pytest.raises(CannotRestore, match="nobody knows which version"):
-        account.look("set_default_policy_version", subject, **seen)
-    params = account.look("set_default_policy_version", subject, **seen, previous="v1")
+        account.plan("set_default_policy_version", subject, **seen)
+    params = account.plan("set_default_policy_version", subject, **seen, previous="v1")
     assert params is not None
     assert params["previous_version_id"] == "v1"
-    account.take_back_and_undo("set_default_policy_version", params)
+    account.remediate_and_undo("set_default_policy_version", params)
 
 
 def test_a_version_is_left_alone_that_is_not_the_default(account: Account) -> None:
     version_id = _version(account, ADMIN, default=False)
     subject = Subject(SubjectKind.POLICY, account.policy_arn)
-    assert account.look("set_default_policy_version", subject, version_id=version_id) is None
+    assert account.plan("set_default_policy_version", subject, version_id=version_id) is None
 
 
 def test_a_version_is_left_alone_that_is_harmless(account: Account) -> None:
     version_id = _version(account, READ)
     subject = Subject(SubjectKind.POLICY, account.policy_arn)
-    with pytest.raises(Harmless, match="no way to administrator"):
-        account.look("set_default_policy_version", subject, version_id=version_id)
+    with pytest.raises(Benign, match="no way to administrator"):
+        account.plan("set_default_policy_version", subject, version_id=version_id)
 
 
 @pytest.mark.parametrize(
@@ -148,14 +148,14 @@ def test_a_version_before_it_that_is_no_better_is_never_put_back(
     seen = {"version_id": _version(account, document("iam:*")), "previous": previous}
     subject = Subject(SubjectKind.POLICY, account.policy_arn)
     with pytest.raises(CannotRestore, match=why):
-        account.look("set_default_policy_version", subject, **seen)
+        account.plan("set_default_policy_version", subject, **seen)
 
 
 def test_a_policy_with_one_version_has_nothing_to_go_back_to(account: Account) -> None:
     policy = account.iam.create_policy(PolicyName=f"{account.name}-admin", PolicyDocument=ADMIN)
     subject = Subject(SubjectKind.POLICY, policy["Policy"]["Arn"])
     with pytest.raises(CannotRestore, match="nobody knows which version"):
-        account.look("set_default_policy_version", subject, version_id="v1")
+        account.plan("set_default_policy_version", subject, version_id="v1")
 
 
 @pytest.mark.parametrize("how", ["attached", "inline"])
@@ -166,8 +166,8 @@ def test_a_user_leaves_a_group_of_administrators_and_comes_back(account: Account
         account.put_inline(SubjectKind.GROUP, ADMIN)
     account.iam.add_user_to_group(GroupName=account.name, UserName=account.name)
     subject = Subject(SubjectKind.USER, account.name)
-    params = account.look("remove_user_from_group", subject, group_name=account.name)
-    account.take_back_and_undo("remove_user_from_group", params)
+    params = account.plan("remove_user_from_group", subject, group_name=account.name)
+    account.remediate_and_undo("remove_user_from_group", params)
 
 
 def test_a_user_leaves_a_group_whose_own_policy_grants_admin_by_another_name(
@@ -177,8 +177,8 @@ def test_a_user_leaves_a_group_whose_own_policy_grants_admin_by_another_name(
     account.iam.attach_group_policy(GroupName=account.name, PolicyArn=policy["Policy"]["Arn"])
     account.iam.add_user_to_group(GroupName=account.name, UserName=account.name)
     subject = Subject(SubjectKind.USER, account.name)
-    params = account.look("remove_user_from_group", subject, group_name=account.name)
-    account.take_back_and_undo("remove_user_from_group", params)
+    params = account.plan("remove_user_from_group", subject, group_name=account.name)
+    account.remediate_and_undo("remove_user_from_group", params)
 
 
 def test_a_user_leaves_a_group_that_may_rewrite_a_policy_of_its_own(account: Account) -> None:
@@ -186,10 +186,10 @@ def test_a_user_leaves_a_group_that_may_rewrite_a_policy_of_its_own(account: Acc
     account.put_inline(SubjectKind.GROUP, document("iam:CreatePolicyVersion", account.policy_arn))
     account.iam.add_user_to_group(GroupName=account.name, UserName=account.name)
     subject = Subject(SubjectKind.USER, account.name)
-    with pytest.raises(Harmless, match="no way to administrator"):
-        account.look("remove_user_from_group", subject, group_name=account.name)
+    with pytest.raises(Benign, match="no way to administrator"):
+        account.plan("remove_user_from_group", subject, group_name=account.name)
     account.iam.attach_group_policy(GroupName=account.name, PolicyArn=account.policy_arn)
-    assert account.look("remove_user_from_group", subject, group_name=account.name) is not None
+    assert account.plan("remove_user_from_group", subject, group_name=account.name) is not None
 
 
 def test_a_user_stays_in_a_group_whose_inline_policy_denies_what_another_allows(
@@ -199,15 +199,15 @@ def test_a_user_stays_in_a_group_whose_inline_policy_denies_what_another_allows(
     account.put_inline(SubjectKind.GROUP, ADMIN.replace("Allow", "Deny"))
     account.iam.add_user_to_group(GroupName=account.name, UserName=account.name)
     subject = Subject(SubjectKind.USER, account.name)
-    with pytest.raises(Harmless, match="no way to administrator"):
-        account.look("remove_user_from_group", subject, group_name=account.name)
+    with pytest.raises(Benign, match="no way to administrator"):
+        account.plan("remove_user_from_group", subject, group_name=account.name)
 
 
 def test_the_name_of_a_group_is_the_same_in_any_case(account: Account) -> None:
     account.put_inline(SubjectKind.GROUP, ADMIN)
     account.iam.add_user_to_group(GroupName=account.name, UserName=account.name)
     subject = Subject(SubjectKind.USER, account.name)
-    params = account.look("remove_user_from_group", subject, group_name=account.name.upper())
+    params = account.plan("remove_user_from_group", subject, group_name=account.name.upper())
     assert params is not None
     assert params["group_name"] == account.name
 
@@ -219,15 +219,15 @@ def test_what_a_group_gives_under_a_condition_is_left_to_a_human(account: Accoun
     account.iam.add_user_to_group(GroupName=account.name, UserName=account.name)
     subject = Subject(SubjectKind.USER, account.name)
     with pytest.raises(CannotRestore, match="under a condition"):
-        account.look("remove_user_from_group", subject, group_name=account.name)
+        account.plan("remove_user_from_group", subject, group_name=account.name)
 
 
 def test_a_user_stays_in_a_harmless_group(account: Account) -> None:
     account.put_inline(SubjectKind.GROUP, READ)
     account.iam.add_user_to_group(GroupName=account.name, UserName=account.name)
     subject = Subject(SubjectKind.USER, account.name)
-    with pytest.raises(Harmless, match="no way to administrator"):
-        account.look("remove_user_from_group", subject, group_name=account.name)
+    with pytest.raises(Benign, match="no way to administrator"):
+        account.plan("remove_user_from_group", subject, group_name=account.name)
 
 
 @pytest.mark.parametrize("before", ["", ADMIN_ARN])
@@ -238,33 +238,33 @@ def test_a_role_with_open_trust_is_denied_all_and_gets_its_boundary_back(
     if before:
         account.iam.put_role_permissions_boundary(RoleName=account.name, PermissionsBoundary=before)
     subject = Subject(SubjectKind.ROLE, account.name)
-    params = account.look("deny_role_by_boundary", subject)
-    account.take_back_and_undo("deny_role_by_boundary", params)
+    params = account.plan("deny_role_by_boundary", subject)
+    account.remediate_and_undo("deny_role_by_boundary", params)
     role = account.iam.get_role(RoleName=account.name)["Role"]
     assert role.get("PermissionsBoundary", {}).get("PermissionsBoundaryArn", "") == before
 
 
 def test_a_role_that_trusts_only_its_own_account_is_left_alone(account: Account) -> None:
-    assert account.look("deny_role_by_boundary", Subject(SubjectKind.ROLE, account.name)) is None
+    assert account.plan("deny_role_by_boundary", Subject(SubjectKind.ROLE, account.name)) is None
 
 
 def test_a_role_s_trust_policy_becomes_what_it_was_and_comes_back(account: Account) -> None:
     account.iam.update_assume_role_policy(RoleName=account.name, PolicyDocument=FOREIGN)
     subject = Subject(SubjectKind.ROLE, account.name)
-    params = account.look("restore_role_trust_policy", subject, previous=OWN)
-    account.take_back_and_undo("restore_role_trust_policy", params)
+    params = account.plan("restore_role_trust_policy", subject, previous=OWN)
+    account.remediate_and_undo("restore_role_trust_policy", params)
 
 
 def test_a_trust_policy_that_was_open_before_is_never_put_back(account: Account) -> None:
     account.iam.update_assume_role_policy(RoleName=account.name, PolicyDocument=FOREIGN)
     subject = Subject(SubjectKind.ROLE, account.name)
     with pytest.raises(CannotRestore, match="open too"):
-        account.look("restore_role_trust_policy", subject, previous=trust({"AWS": "*"}))
+        account.plan("restore_role_trust_policy", subject, previous=trust({"AWS": "*"}))
 
 
 def test_a_trust_policy_that_was_closed_since_is_left_alone(account: Account) -> None:
     subject = Subject(SubjectKind.ROLE, account.name)
-    assert account.look("restore_role_trust_policy", subject, previous=OWN) is None
+    assert account.plan("restore_role_trust_policy", subject, previous=OWN) is None
 
 
 @pytest.mark.parametrize("now", ["", ADMIN_ARN])
@@ -273,7 +273,7 @@ def test_a_role_s_boundary_becomes_what_it_was_and_the_change_comes_back(
 ) -> None:
     account.set_boundary(SubjectKind.ROLE, now)
     subject, action = Subject(SubjectKind.ROLE, account.name), "restore_role_permissions_boundary"
-    account.take_back_and_undo(action, account.look(action, subject, previous=account.policy_arn))
+    account.remediate_and_undo(action, account.plan(action, subject, previous=account.policy_arn))
     role = account.iam.get_role(RoleName=account.name)["Role"]
     assert role.get("PermissionsBoundary", {}).get("PermissionsBoundaryArn", "") == now
 
@@ -288,7 +288,7 @@ def test_a_boundary_that_may_not_be_put_back_is_said_to_be_so(
     account.set_boundary(SubjectKind.ROLE, DENY_ALL)
     subject = Subject(SubjectKind.ROLE, account.name)
     with pytest.raises(CannotRestore, match=why):
-        account.look("restore_role_permissions_boundary", subject, previous=previous)
+        account.plan("restore_role_permissions_boundary", subject, previous=previous)
 
 
 def test_a_boundary_that_was_tightened_or_lets_the_same_through_stays(account: Account) -> None:
@@ -298,13 +298,13 @@ def test_a_boundary_that_was_tightened_or_lets_the_same_through_stays(account: A
     before, subject = more["Policy"]["Arn"], Subject(SubjectKind.ROLE, account.name)
     account.set_boundary(SubjectKind.ROLE, account.policy_arn)
     with pytest.raises(CannotRestore, match="no worse rights"):
-        account.look("restore_role_permissions_boundary", subject, previous=before)
+        account.plan("restore_role_permissions_boundary", subject, previous=before)
 
 
 def test_a_boundary_whose_policy_is_deleted_cannot_come_back(account: Account) -> None:
     subject = Subject(SubjectKind.ROLE, account.name)
     with pytest.raises(CannotRestore, match="is deleted"):
-        account.look(
+        account.plan(
             "restore_role_permissions_boundary", subject, previous=f"{account.policy_arn}-gone"
         )
 
@@ -313,21 +313,21 @@ def test_a_boundary_that_is_there_again_is_left_alone(account: Account) -> None:
     account.set_boundary(SubjectKind.ROLE, account.policy_arn)
     subject = Subject(SubjectKind.ROLE, account.name)
     action = "restore_role_permissions_boundary"
-    assert account.look(action, subject, previous=account.policy_arn) is None
+    assert account.plan(action, subject, previous=account.policy_arn) is None
 
 
 @pytest.mark.parametrize("kind", [SubjectKind.USER, SubjectKind.ROLE])
 def test_a_detached_deny_policy_is_attached_again(account: Account, kind: SubjectKind) -> None:
     action = f"reattach_{kind}_deny_policy"
-    params = account.look(action, Subject(kind, account.name), policy_arn=DENY_ALL)
-    account.take_back_and_undo(action, params)
+    params = account.plan(action, Subject(kind, account.name), policy_arn=DENY_ALL)
+    account.remediate_and_undo(action, params)
 
 
 @pytest.mark.parametrize("kind", [SubjectKind.USER, SubjectKind.ROLE])
 def test_nothing_but_a_deny_policy_is_ever_attached(account: Account, kind: SubjectKind) -> None:
     action = f"reattach_{kind}_deny_policy"
     assert ADMIN_ARN not in PROTECTED_DENY_ARNS
-    assert account.look(action, Subject(kind, account.name), policy_arn=ADMIN_ARN) is None
+    assert account.plan(action, Subject(kind, account.name), policy_arn=ADMIN_ARN) is None
 
 
 # --- policies that grant and are attached to nobody
@@ -344,24 +344,24 @@ def made_policy(account: Account, text: str) -> str:
 
 def test_a_policy_that_is_attached_to_nobody_is_deleted_and_made_again(account: Account) -> None:
     arn = made_policy(account, ADMIN)
-    params = account.look(DELETE, Subject(SubjectKind.POLICY, arn))
+    params = account.plan(DELETE, Subject(SubjectKind.POLICY, arn))
     assert params is not None
     action = ALL[DELETE]
-    assert action.present(account.cloud, params)
+    assert action.is_present(account.cloud, params)
     assert action.apply(account.cloud, params)
-    assert not action.present(account.cloud, params)
+    assert not action.is_present(account.cloud, params)
     assert not action.apply(account.cloud, params)
     action.undo(account.cloud, params)
     again = account.iam.get_policy(PolicyArn=arn)["Policy"]
     assert (again["Description"], again["DefaultVersionId"]) == ("for a test", "v1")
     version = account.iam.get_policy_version(PolicyArn=arn, VersionId="v1")["PolicyVersion"]
     assert version["Document"] == json.loads(ADMIN)
-    assert not action.present(account.cloud, params)  # another policy: its maker is asked anew
+    assert not action.is_present(account.cloud, params)  # another policy: its maker is asked anew
 
 
 def test_a_policy_that_grants_nothing_is_left_alone(account: Account) -> None:
     arn = made_policy(account, READ)
-    assert account.look(DELETE, Subject(SubjectKind.POLICY, arn)) is None
+    assert account.plan(DELETE, Subject(SubjectKind.POLICY, arn)) is None
 
 
 @pytest.mark.parametrize(("why", "text"), [("in use", "in use"), ("several", "several versions")])
@@ -374,12 +374,12 @@ def test_a_policy_that_would_be_missed_is_not_deleted(
     else:
         account.iam.create_policy_version(PolicyArn=arn, PolicyDocument=READ)
     with pytest.raises(CannotRestore, match=text):
-        account.look(DELETE, Subject(SubjectKind.POLICY, arn))
+        account.plan(DELETE, Subject(SubjectKind.POLICY, arn))
 
 
 def test_a_policy_whose_arn_the_event_does_not_say_is_not_looked_for(account: Account) -> None:
     with pytest.raises(CannotRestore, match="does not say its ARN"):
-        account.look(DELETE, Subject(SubjectKind.POLICY, "some-name"))
+        account.plan(DELETE, Subject(SubjectKind.POLICY, "some-name"))
 
 
 # --- MFA devices
@@ -394,11 +394,11 @@ def test_a_device_of_another_is_taken_from_the_user_and_only_its_owner_enrols_it
     codes = {"AuthenticationCode1": "123456", "AuthenticationCode2": "654321"}
     account.iam.enable_mfa_device(UserName=account.name, SerialNumber=serial, **codes)
     subject, action = Subject(SubjectKind.USER, account.name), ALL["deactivate_mfa_device"]
-    params = account.look(action.name, subject, serial_number=serial)
+    params = account.plan(action.name, subject, serial_number=serial)
     assert params is not None
-    assert action.present(account.cloud, params)
+    assert action.is_present(account.cloud, params)
     assert action.apply(account.cloud, params)
-    assert not action.present(account.cloud, params)
-    assert account.look(action.name, subject, serial_number=serial) is None
+    assert not action.is_present(account.cloud, params)
+    assert account.plan(action.name, subject, serial_number=serial) is None
     with pytest.raises(CannotRestore, match="two codes"):
         action.undo(account.cloud, params)

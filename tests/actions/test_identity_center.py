@@ -14,8 +14,8 @@ from countermand.actions.identity_center.delete_account_assignment import Delete
 from countermand.actions.identity_center.detach_permission_set_policy import (
     DetachPermissionSetPolicy,
 )
-from countermand.core.errors import CannotRestore, Denied, Harmless, Permanent, Transient
-from support.steps import ADMIN_ARN, MOTO_ACCOUNT, MotoClients, Script, look, take_back_and_undo
+from countermand.core.errors import Benign, CannotRestore, Denied, Permanent, Transient
+from support.steps import ADMIN_ARN, MOTO_ACCOUNT, MotoClients, Script, plan, remediate_and_undo
 
 INSTANCE = "arn:aws:sso:::instance/ssoins-1111222233334444"
 SET = "arn:aws:sso:::permissionSet/ssoins-1111222233334444/ps-5555666677778888"
@@ -87,14 +87,14 @@ def test_an_assignment_of_administrators_is_deleted_and_created_again(
         document = json.dumps({"Version": "2012-10-17", "Statement": [statement]})
         center.client.put_inline_policy_to_permission_set(**center.which, InlinePolicy=document)
     action = DeleteAccountAssignment(Waits())
-    params = look(center.cloud, action, center.set, **center.evidence())
-    take_back_and_undo(center.cloud, action, params)
+    params = plan(center.cloud, action, center.set, **center.evidence())
+    remediate_and_undo(center.cloud, action, params)
 
 
 def test_an_assignment_of_a_harmless_set_is_left_alone(center: Center) -> None:
     center.attach(READ_ONLY)
-    with pytest.raises(Harmless, match="permission set gives no way"):
-        look(center.cloud, DeleteAccountAssignment(), center.set, **center.evidence())
+    with pytest.raises(Benign, match="permission set gives no way"):
+        plan(center.cloud, DeleteAccountAssignment(), center.set, **center.evidence())
 
 
 def test_a_set_with_policies_that_only_the_account_shows_is_left_to_people(center: Center) -> None:
@@ -104,13 +104,13 @@ def test_a_set_with_policies_that_only_the_account_shows_is_left_to_people(cente
         **center.which, CustomerManagedPolicyReference=policy
     )
     with pytest.raises(CannotRestore, match="only the account shows, such as team-admin"):
-        look(center.cloud, DeleteAccountAssignment(), center.set, **center.evidence())
+        plan(center.cloud, DeleteAccountAssignment(), center.set, **center.evidence())
 
 
 def test_an_assignment_that_was_deleted_since_is_left_alone(center: Center) -> None:
     center.attach(ADMIN_ARN)
     center.client.delete_account_assignment(**REQUEST | center.which)
-    assert look(center.cloud, DeleteAccountAssignment(), center.set, **center.evidence()) is None
+    assert plan(center.cloud, DeleteAccountAssignment(), center.set, **center.evidence()) is None
 
 
 def deletion(status: str, **more: str) -> Mapping[str, Any]:
@@ -155,7 +155,7 @@ def test_a_set_that_is_gone_is_assigned_to_nobody() -> None:
     script.refuse("delete_account_assignment", "ResourceNotFoundException")
     script.refuse("list_account_assignments", "ResourceNotFoundException")
     assert not action.apply(script.cloud(), PARAMS)
-    assert not action.present(script.cloud(), PARAMS)
+    assert not action.is_present(script.cloud(), PARAMS)
 
 
 def provisioning(status: str, **more: str) -> Mapping[str, Any]:
@@ -190,8 +190,8 @@ def test_an_administrator_policy_is_detached_provisioned_and_attached_again() ->
     provisioned(script, "IN_PROGRESS", "SUCCEEDED")
     listed(script, READ_ONLY, ADMIN_ARN)
     evidence = {"instance_arn": INSTANCE, "policy_arn": ADMIN_ARN}
-    params = look(script.cloud(), action, SET, **evidence)
-    take_back_and_undo(script.cloud(), action, params)
+    params = plan(script.cloud(), action, SET, **evidence)
+    remediate_and_undo(script.cloud(), action, params)
     script.ended()
 
 
@@ -209,7 +209,7 @@ def test_a_set_that_is_gone_has_no_policy() -> None:
     script.refuse("provision_permission_set", "ResourceNotFoundException")
     script.refuse("list_managed_policies_in_permission_set", "ResourceNotFoundException")
     assert not action.apply(script.cloud(), POLICY)
-    assert not action.present(script.cloud(), POLICY)
+    assert not action.is_present(script.cloud(), POLICY)
 
 
 def test_provisioning_that_fails_leaves_something_to_undo() -> None:
@@ -228,7 +228,7 @@ def test_provisioning_that_fails_leaves_something_to_undo() -> None:
 def test_only_an_administrator_policy_is_ever_detached() -> None:
     script = Script("sso-admin")
     evidence = {"instance_arn": INSTANCE, "policy_arn": READ_ONLY}
-    assert look(script.cloud(), DetachPermissionSetPolicy(), SET, **evidence) is None
+    assert plan(script.cloud(), DetachPermissionSetPolicy(), SET, **evidence) is None
 
 
 JOIN = "delete_group_membership"
@@ -259,8 +259,8 @@ class Joined(Center):
         who = {"PrincipalType": "GROUP", "PrincipalId": self.group, "TargetId": account_id}
         self.client.create_account_assignment(**REQUEST | self.which | who)
 
-    def look(self, **evidence: str) -> Mapping[str, str] | None:
-        return look(self.cloud, JOIN, self.group, account_id=MOTO_ACCOUNT, **evidence)
+    def plan(self, **evidence: str) -> Mapping[str, str] | None:
+        return plan(self.cloud, JOIN, self.group, account_id=MOTO_ACCOUNT, **evidence)
 
 
 @pytest.fixture
@@ -271,14 +271,14 @@ def joined(dynamodb: Any) -> Joined:
 def test_a_member_of_administrators_is_taken_out_and_put_back(joined: Joined) -> None:
     joined.attach(ADMIN_ARN)
     joined.assign()
-    params = joined.look(member_id=joined.user, identity_store_id=joined.store)
-    take_back_and_undo(joined.cloud, JOIN, params)
+    params = joined.plan(member_id=joined.user, identity_store_id=joined.store)
+    remediate_and_undo(joined.cloud, JOIN, params)
 
 
 def test_the_identity_store_is_read_when_the_event_does_not_say_it(joined: Joined) -> None:
     joined.attach(ADMIN_ARN)
     joined.assign()
-    params = joined.look(member_id=joined.user)
+    params = joined.plan(member_id=joined.user)
     assert params is not None
     assert params["identity_store_id"] == joined.store
 
@@ -286,30 +286,30 @@ def test_the_identity_store_is_read_when_the_event_does_not_say_it(joined: Joine
 def test_a_member_of_a_harmless_group_stays(joined: Joined) -> None:
     joined.attach(READ_ONLY)
     joined.assign()
-    with pytest.raises(Harmless, match="group gives no way"):
-        joined.look(member_id=joined.user)
+    with pytest.raises(Benign, match="group gives no way"):
+        joined.plan(member_id=joined.user)
 
 
 def test_a_group_without_an_assignment_in_this_account_is_left_alone(joined: Joined) -> None:
     joined.attach(ADMIN_ARN)
     joined.assign("999999999999")
-    with pytest.raises(Harmless, match="group gives no way"):
-        joined.look(member_id=joined.user)
+    with pytest.raises(Benign, match="group gives no way"):
+        joined.plan(member_id=joined.user)
 
 
 def test_a_group_of_another_identity_store_is_left_alone(joined: Joined) -> None:
     joined.attach(ADMIN_ARN)
     joined.assign()
-    assert joined.look(member_id=joined.user, identity_store_id="d-0000000000") is None
+    assert joined.plan(member_id=joined.user, identity_store_id="d-0000000000") is None
 
 
 def test_a_member_who_left_since_is_left_alone(joined: Joined) -> None:
     joined.attach(ADMIN_ARN)
     joined.assign()
-    params = joined.look(member_id=joined.user)
+    params = joined.plan(member_id=joined.user)
     assert params is not None
     joined.people.delete_group_membership(
         IdentityStoreId=joined.store, MembershipId=joined.membership
     )
-    assert joined.look(member_id=joined.user) is None
+    assert joined.plan(member_id=joined.user) is None
     assert not ALL[JOIN].apply(joined.cloud, params)

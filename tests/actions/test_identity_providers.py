@@ -8,7 +8,7 @@ import pytest
 from countermand.actions import ALL
 from countermand.core.errors import CannotRestore, Gone
 from support.fakes import NOW
-from support.steps import MotoClients, Script, look, take_back_and_undo
+from support.steps import MotoClients, Script, plan, remediate_and_undo
 
 METADATA = f'<EntityDescriptor entityID="https://idp.example.com">{"x" * 1000}</EntityDescriptor>'
 THUMBPRINT = "9e99a48a9960b14926bb7f3b02e22da2b0ab7280"
@@ -31,8 +31,8 @@ def test_a_saml_provider_is_deleted_and_comes_back_as_it_was(
     iam = clients.get("iam")
     made = iam.create_saml_provider(Name=name, SAMLMetadataDocument=METADATA)
     arn = made["SAMLProviderArn"]
-    params = look(clients.cloud(), "delete_saml_provider", arn)
-    take_back_and_undo(clients.cloud(), "delete_saml_provider", params)
+    params = plan(clients.cloud(), "delete_saml_provider", arn)
+    remediate_and_undo(clients.cloud(), "delete_saml_provider", params)
     assert iam.get_saml_provider(SAMLProviderArn=arn)["SAMLMetadataDocument"] == METADATA
 
 
@@ -43,7 +43,7 @@ def test_tags_of_a_saml_provider_come_back() -> None:
     script.expect("get_saml_provider", {"SAMLProviderArn": arn}, answer)
     request = {"Name": "corp", "SAMLMetadataDocument": METADATA, "Tags": tags}
     script.expect("create_saml_provider", request, {})
-    params = look(script.cloud(), "delete_saml_provider", arn)
+    params = plan(script.cloud(), "delete_saml_provider", arn)
     assert params is not None
     ALL["delete_saml_provider"].undo(script.cloud(), params)
     script.ended()
@@ -54,14 +54,14 @@ def test_a_document_that_the_ledger_cannot_keep_is_left_to_people() -> None:
     answer = {"SAMLMetadataDocument": "x" * 100_001}
     script.expect("get_saml_provider", {"SAMLProviderArn": arn}, answer)
     with pytest.raises(CannotRestore, match="100001 characters"):
-        look(script.cloud(), "delete_saml_provider", arn)
+        plan(script.cloud(), "delete_saml_provider", arn)
 
 
 def test_a_saml_provider_that_is_gone_needs_no_deletion(clients: MotoClients, name: str) -> None:
     arn = f"arn:aws:iam::123456789012:saml-provider/{name}"
     with pytest.raises(Gone):
-        look(clients.cloud(), "delete_saml_provider", arn)
-    assert not ALL["delete_saml_provider"].present(clients.cloud(), {"provider_arn": arn})
+        plan(clients.cloud(), "delete_saml_provider", arn)
+    assert not ALL["delete_saml_provider"].is_present(clients.cloud(), {"provider_arn": arn})
     script = Script("iam")
     script.refuse("delete_saml_provider", "NoSuchEntity")
     assert not ALL["delete_saml_provider"].apply(script.cloud(), {"provider_arn": arn})
@@ -69,7 +69,7 @@ def test_a_saml_provider_that_is_gone_needs_no_deletion(clients: MotoClients, na
 
 def test_an_oidc_provider_that_is_gone_needs_no_deletion(clients: MotoClients) -> None:
     with pytest.raises(Gone):
-        look(clients.cloud(), "delete_oidc_provider", f"{OIDC_ARN}/gone")
+        plan(clients.cloud(), "delete_oidc_provider", f"{OIDC_ARN}/gone")
     params = {"provider_arn": f"{OIDC_ARN}/gone"}
     assert not ALL["delete_oidc_provider"].apply(clients.cloud(), params)
 
@@ -86,8 +86,8 @@ def test_an_oidc_provider_is_deleted_and_comes_back_as_it_was(
     )
     arn = made["OpenIDConnectProviderArn"]
     before = iam.get_open_id_connect_provider(OpenIDConnectProviderArn=arn)
-    params = look(clients.cloud(), "delete_oidc_provider", arn)
-    take_back_and_undo(clients.cloud(), "delete_oidc_provider", params)
+    params = plan(clients.cloud(), "delete_oidc_provider", arn)
+    remediate_and_undo(clients.cloud(), "delete_oidc_provider", params)
     after = iam.get_open_id_connect_provider(OpenIDConnectProviderArn=arn)
     for key in ("Url", "ClientIDList", "ThumbprintList", "Tags"):
         assert after[key] == before[key]
@@ -109,8 +109,8 @@ def test_a_client_id_is_removed_and_added_again() -> None:
         else:
             left = ("ci",) if step == "gone" else ("ci", "mallory")
             script.expect("get_open_id_connect_provider", which, provider(*left))
-    params = look(script.cloud(), "remove_oidc_client_id", OIDC_ARN, client_id="mallory")
-    take_back_and_undo(script.cloud(), "remove_oidc_client_id", params)
+    params = plan(script.cloud(), "remove_oidc_client_id", OIDC_ARN, client_id="mallory")
+    remediate_and_undo(script.cloud(), "remove_oidc_client_id", params)
     script.ended()
 
 
@@ -120,6 +120,6 @@ def test_a_client_id_that_was_removed_since_is_left_alone() -> None:
     for _ in range(2):
         script.expect("get_open_id_connect_provider", which, provider("ci"))
     params = {"provider_arn": OIDC_ARN, "client_id": "mallory"}
-    assert look(script.cloud(), "remove_oidc_client_id", OIDC_ARN, client_id="mallory") is None
+    assert plan(script.cloud(), "remove_oidc_client_id", OIDC_ARN, client_id="mallory") is None
     assert not ALL["remove_oidc_client_id"].apply(script.cloud(), params)
     script.ended()

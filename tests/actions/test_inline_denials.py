@@ -9,7 +9,7 @@ from countermand.actions import ALL
 from countermand.actions.iam import deny_without_mfa, revoke_sessions
 from countermand.core.errors import CannotRestore
 from countermand.core.model import Subject, SubjectKind
-from countermand.core.policies.evaluate import Holder, judge_policies
+from countermand.core.policies.evaluate import Holder, evaluate_policies
 from support.accounts import READ, Account
 
 USER, ROLE = SubjectKind.USER, SubjectKind.ROLE
@@ -28,8 +28,8 @@ def account(dynamodb: Any) -> Account:
     return Account(dynamodb.meta.endpoint_url)
 
 
-def look(account: Account, action: str, kind: SubjectKind, issued_at: str = NOON) -> Any:
-    return account.look(action, Subject(kind, account.name), issued_at=issued_at)
+def plan(account: Account, action: str, kind: SubjectKind, issued_at: str = NOON) -> Any:
+    return account.plan(action, Subject(kind, account.name), issued_at=issued_at)
 
 
 def put(account: Account, kind: SubjectKind, name: str, document: str) -> None:
@@ -49,15 +49,15 @@ def inline(account: Account, kind: SubjectKind) -> dict[str, Any]:
 def test_what_is_put_only_denies_and_undo_deletes_it(
     account: Account, action: str, kind: SubjectKind, name: str
 ) -> None:
-    params = look(account, action, kind)
+    params = plan(account, action, kind)
     assert params["previous"] == ""
-    account.take_back_and_undo(action, params)
+    account.remediate_and_undo(action, params)
     assert inline(account, kind) == {}
     ALL[action].apply(account.cloud, params)
     (document,) = inline(account, kind).values()
     assert [statement["Effect"] for statement in document["Statement"]] == ["Deny"]
     assert list(inline(account, kind)) == [name]
-    assert not judge_policies({name: document}, Holder("123456789012")).claim.is_risk
+    assert not evaluate_policies({name: document}, Holder("123456789012")).privilege.is_risk
 
 
 @pytest.mark.parametrize(("action", "kind", "name"), ACTIONS)
@@ -65,7 +65,7 @@ def test_what_was_there_under_the_name_comes_back(
     account: Account, action: str, kind: SubjectKind, name: str
 ) -> None:
     put(account, kind, name, READ)
-    account.take_back_and_undo(action, look(account, action, kind))
+    account.remediate_and_undo(action, plan(account, action, kind))
     assert inline(account, kind) == {name: json.loads(READ)}
 
 
@@ -74,8 +74,8 @@ def test_a_denial_that_is_there_already_is_not_put_again(
     account: Account, action: str, kind: SubjectKind, name: str
 ) -> None:
     assert name
-    ALL[action].apply(account.cloud, look(account, action, kind))
-    assert look(account, action, kind) is None
+    ALL[action].apply(account.cloud, plan(account, action, kind))
+    assert plan(account, action, kind) is None
 
 
 @pytest.mark.parametrize(("action", "kind", "name"), ACTIONS)
@@ -83,12 +83,12 @@ def test_a_principal_that_was_deleted_is_not_denied_anything(
     account: Account, action: str, kind: SubjectKind, name: str
 ) -> None:
     assert name
-    params = {**look(account, action, kind), f"{kind}_name": f"{account.name}-gone"}
+    params = {**plan(account, action, kind), f"{kind}_name": f"{account.name}-gone"}
     assert not ALL[action].apply(account.cloud, params)
 
 
 def test_without_mfa_everything_is_denied_and_an_access_key_goes_on(account: Account) -> None:
-    params = look(account, "deny_without_mfa", USER)
+    params = plan(account, "deny_without_mfa", USER)
     (statement,) = json.loads(params["policy_document"])["Statement"]
     assert (statement["Action"], statement["Resource"]) == (["*"], ["*"])
     # A request with an access key has no such key: Bool is not met, BoolIfExists would be.
@@ -109,7 +109,7 @@ def test_the_session_of_the_event_is_among_those_that_are_denied(
     account: Account, kind: SubjectKind, issued_at: str, before: str
 ) -> None:
     action = f"revoke_{kind}_sessions"
-    params = look(account, action, kind, issued_at)
+    params = plan(account, action, kind, issued_at)
     ALL[action].apply(account.cloud, params)
     (statement,) = inline(account, kind)[REVOKE]["Statement"]
     assert statement["Condition"] == {"DateLessThan": {"aws:TokenIssueTime": before}}
@@ -123,7 +123,7 @@ def test_a_time_that_is_none_revokes_nothing(
     account: Account, kind: SubjectKind, issued_at: str
 ) -> None:
     with pytest.raises(CannotRestore, match="does not say when"):
-        look(account, f"revoke_{kind}_sessions", kind, issued_at)
+        plan(account, f"revoke_{kind}_sessions", kind, issued_at)
 
 
 @pytest.mark.parametrize("kind", [USER, ROLE])
@@ -131,11 +131,11 @@ def test_an_earlier_event_never_narrows_a_later_revocation(
     account: Account, kind: SubjectKind
 ) -> None:
     action = ALL[f"revoke_{kind}_sessions"]
-    earlier = look(account, action.name, kind, "2026-11-23T11:00:00Z")
-    later = look(account, action.name, kind)
+    earlier = plan(account, action.name, kind, "2026-11-23T11:00:00Z")
+    later = plan(account, action.name, kind)
     action.apply(account.cloud, later)
     before = inline(account, kind)
-    assert look(account, action.name, kind, "2026-11-23T11:00:00Z") is None
+    assert plan(account, action.name, kind, "2026-11-23T11:00:00Z") is None
     assert not action.apply(account.cloud, earlier)
     action.undo(account.cloud, earlier)
     assert inline(account, kind) == before
@@ -157,9 +157,9 @@ def test_a_policy_that_only_looks_like_a_revocation_is_replaced(
     account: Account, kind: SubjectKind, change: dict[str, Any]
 ) -> None:
     action = ALL[f"revoke_{kind}_sessions"]
-    params = look(account, action.name, kind)
+    params = plan(account, action.name, kind)
     statement = revoke_sessions._denial("2027-01-01T00:00:00Z")["Statement"][0] | change
     put(account, kind, REVOKE, json.dumps({"Version": "2012-10-17", "Statement": [statement]}))
-    assert action.present(account.cloud, params)
+    assert action.is_present(account.cloud, params)
     assert action.apply(account.cloud, params)
-    assert not action.present(account.cloud, params)
+    assert not action.is_present(account.cloud, params)

@@ -6,9 +6,9 @@ from typing import Any
 import pytest
 
 from countermand.actions import ALL
-from countermand.core.errors import CannotRestore, Gone, Harmless
+from countermand.core.errors import Benign, CannotRestore, Gone
 from support.accounts import document
-from support.steps import MOTO_ACCOUNT, MotoClients, Script, look, make_admin, take_back_and_undo
+from support.steps import MOTO_ACCOUNT, MotoClients, Script, make_admin, plan, remediate_and_undo
 
 ACTION = "remove_role_from_instance_profile"
 DISASSOCIATE = "disassociate_instance_profile"
@@ -34,18 +34,18 @@ def test_an_administrator_is_taken_out_of_the_profile_and_put_back(
     clients: MotoClients, name: str, how: str
 ) -> None:
     make_admin(clients, name, how)
-    params = look(clients.cloud(), ACTION, name, role_name=name)
-    take_back_and_undo(clients.cloud(), ACTION, params)
+    params = plan(clients.cloud(), ACTION, name, role_name=name)
+    remediate_and_undo(clients.cloud(), ACTION, params)
 
 
 def test_a_harmless_role_stays_in_the_profile(clients: MotoClients, name: str) -> None:
-    with pytest.raises(Harmless, match="role gives no way"):
-        look(clients.cloud(), ACTION, name, role_name=name)
+    with pytest.raises(Benign, match="role gives no way"):
+        plan(clients.cloud(), ACTION, name, role_name=name)
 
 
 def test_the_name_of_a_role_is_the_same_in_any_case(clients: MotoClients, name: str) -> None:
     make_admin(clients, name)
-    params = look(clients.cloud(), ACTION, name, role_name=name.upper())
+    params = plan(clients.cloud(), ACTION, name, role_name=name.upper())
     assert params == {
         "instance_profile_name": name,
         "role_name": name,
@@ -60,22 +60,22 @@ def test_a_role_that_its_boundary_holds_back_stays_in_the_profile(
     iam = clients.get("iam")
     limits = iam.create_policy(PolicyName=name, PolicyDocument=document("s3:*"))["Policy"]["Arn"]
     iam.put_role_permissions_boundary(RoleName=name, PermissionsBoundary=limits)
-    with pytest.raises(Harmless, match="role gives no way"):
-        look(clients.cloud(), ACTION, name, role_name=name)
+    with pytest.raises(Benign, match="role gives no way"):
+        plan(clients.cloud(), ACTION, name, role_name=name)
 
 
 def test_what_a_customers_policy_gives_counts_too(clients: MotoClients, name: str) -> None:
     iam, text = clients.get("iam"), document("*")
     arn = iam.create_policy(PolicyName=name, PolicyDocument=text)["Policy"]["Arn"]
     iam.attach_role_policy(RoleName=name, PolicyArn=arn)
-    assert look(clients.cloud(), ACTION, name, role_name=name) is not None
+    assert plan(clients.cloud(), ACTION, name, role_name=name) is not None
 
 
 def test_a_role_that_left_the_profile_since_is_left_alone(clients: MotoClients, name: str) -> None:
     make_admin(clients, name)
     which = {"InstanceProfileName": name, "RoleName": name}
     clients.get("iam").remove_role_from_instance_profile(**which)
-    assert look(clients.cloud(), ACTION, name, role_name=name) is None
+    assert plan(clients.cloud(), ACTION, name, role_name=name) is None
     script, params = Script("iam"), {"instance_profile_name": name, "role_name": name}
     script.refuse("remove_role_from_instance_profile", "NoSuchEntity")
     assert not ALL[ACTION].apply(script.cloud(), params)
@@ -83,7 +83,7 @@ def test_a_role_that_left_the_profile_since_is_left_alone(clients: MotoClients, 
 
 def test_a_profile_that_is_gone_has_no_role(clients: MotoClients) -> None:
     with pytest.raises(Gone):
-        look(clients.cloud(), ACTION, "no-such-profile", role_name="any")
+        plan(clients.cloud(), ACTION, "no-such-profile", role_name="any")
 
 
 @pytest.fixture
@@ -107,8 +107,8 @@ def test_a_profile_of_an_administrator_is_taken_from_the_instance_and_given_back
     clients: MotoClients, name: str, instance: str, how: str
 ) -> None:
     make_admin(clients, name, how)
-    params = look(clients.cloud(), DISASSOCIATE, instance, profile_name=name)
-    take_back_and_undo(clients.cloud(), DISASSOCIATE, params)
+    params = plan(clients.cloud(), DISASSOCIATE, instance, profile_name=name)
+    remediate_and_undo(clients.cloud(), DISASSOCIATE, params)
 
 
 def test_the_association_alone_leads_to_the_instance(
@@ -117,7 +117,7 @@ def test_the_association_alone_leads_to_the_instance(
     make_admin(clients, name)
     arn = f"arn:aws:iam::123456789012:instance-profile/{name}"
     found = association(clients, instance)
-    params = look(clients.cloud(), DISASSOCIATE, found, new_profile_arn=arn)
+    params = plan(clients.cloud(), DISASSOCIATE, found, new_profile_arn=arn)
     role_arn = f"arn:aws:iam::{MOTO_ACCOUNT}:role/{name}"
     assert params == {"instance_id": instance, "profile_arn": arn, "role_arns": role_arn}
 
@@ -125,20 +125,20 @@ def test_the_association_alone_leads_to_the_instance(
 def test_a_harmless_profile_stays_on_the_instance(
     clients: MotoClients, name: str, instance: str
 ) -> None:
-    with pytest.raises(Harmless, match="role gives no way"):
-        look(clients.cloud(), DISASSOCIATE, instance, profile_name=name)
+    with pytest.raises(Benign, match="role gives no way"):
+        plan(clients.cloud(), DISASSOCIATE, instance, profile_name=name)
 
 
 def test_a_profile_that_left_the_instance_since_is_left_alone(
     clients: MotoClients, name: str, instance: str
 ) -> None:
     make_admin(clients, name)
-    params = look(clients.cloud(), DISASSOCIATE, instance, profile_name=name)
+    params = plan(clients.cloud(), DISASSOCIATE, instance, profile_name=name)
     assert params is not None
     gone = association(clients, instance)
     clients.get("ec2").disassociate_iam_instance_profile(AssociationId=gone)
-    assert look(clients.cloud(), DISASSOCIATE, instance, profile_name=name) is None
-    assert look(clients.cloud(), DISASSOCIATE, gone, profile_name=name) is None
+    assert plan(clients.cloud(), DISASSOCIATE, instance, profile_name=name) is None
+    assert plan(clients.cloud(), DISASSOCIATE, gone, profile_name=name) is None
     assert not ALL[DISASSOCIATE].apply(clients.cloud(), params)
 
 
@@ -146,7 +146,7 @@ def test_another_profile_that_came_meanwhile_is_left_alone(
     clients: MotoClients, name: str, instance: str
 ) -> None:
     make_admin(clients, name)
-    params = look(clients.cloud(), DISASSOCIATE, instance, profile_name=name)
+    params = plan(clients.cloud(), DISASSOCIATE, instance, profile_name=name)
     assert params is not None
     other = f"{name}-other"
     clients.get("iam").create_instance_profile(InstanceProfileName=other)
@@ -154,8 +154,8 @@ def test_another_profile_that_came_meanwhile_is_left_alone(
     clients.get("ec2").replace_iam_instance_profile_association(
         AssociationId=association(clients, instance), IamInstanceProfile={"Name": other}
     )
-    assert look(clients.cloud(), DISASSOCIATE, instance, profile_name=name) is None
-    assert not ALL[DISASSOCIATE].present(clients.cloud(), params)
+    assert plan(clients.cloud(), DISASSOCIATE, instance, profile_name=name) is None
+    assert not ALL[DISASSOCIATE].is_present(clients.cloud(), params)
     assert not ALL[DISASSOCIATE].apply(clients.cloud(), params)
 
 
@@ -163,9 +163,9 @@ def test_another_profile_that_came_meanwhile_is_left_alone(
 def test_an_instance_that_is_gone_has_no_profile(code: str) -> None:
     script, params = Script("ec2"), {"instance_id": "i-0", "profile_arn": "arn:p/x"}
     script.refuse("describe_iam_instance_profile_associations", code)
-    assert not ALL[DISASSOCIATE].present(script.cloud(), params)
+    assert not ALL[DISASSOCIATE].is_present(script.cloud(), params)
 
 
 def test_an_event_without_a_profile_takes_nothing_away(clients: MotoClients, instance: str) -> None:
     with pytest.raises(CannotRestore, match="which instance profile"):
-        look(clients.cloud(), DISASSOCIATE, instance)
+        plan(clients.cloud(), DISASSOCIATE, instance)

@@ -37,33 +37,33 @@ def set_password(account: Account) -> None:
 
 def test_a_password_is_deleted_and_undo_says_that_nobody_can_put_it_back(account: Account) -> None:
     set_password(account)
-    params = account.look(DELETE.name, subject(account))
+    params = account.plan(DELETE.name, subject(account))
     assert params is not None
-    assert DELETE.present(account.cloud, params)
+    assert DELETE.is_present(account.cloud, params)
     assert DELETE.apply(account.cloud, params)
-    assert not DELETE.present(account.cloud, params)
+    assert not DELETE.is_present(account.cloud, params)
     with pytest.raises(CannotRestore, match="new password by hand"):
         DELETE.undo(account.cloud, params)
-    assert not DELETE.present(account.cloud, params)
+    assert not DELETE.is_present(account.cloud, params)
 
 
 def test_a_password_that_was_set_anew_since_is_left_alone(account: Account) -> None:
     set_password(account)
-    params = account.look(DELETE.name, subject(account))
+    params = account.plan(DELETE.name, subject(account))
     assert params is not None
     earlier = datetime.fromisoformat(params["created"]) - timedelta(seconds=1)
     older = {**params, "created": earlier.isoformat()}
-    assert not DELETE.present(account.cloud, older)
+    assert not DELETE.is_present(account.cloud, older)
     assert not DELETE.apply(account.cloud, older)
-    assert DELETE.present(account.cloud, params)
+    assert DELETE.is_present(account.cloud, params)
 
 
 @pytest.mark.parametrize("name", [DELETE.name, SCRAMBLE.name])
 def test_a_user_without_password_needs_nothing(account: Account, name: str) -> None:
     with pytest.raises(Gone):
-        account.look(name, subject(account))
+        account.plan(name, subject(account))
     params = {"user_name": account.name, "created": MADE.isoformat()}
-    assert not ALL[name].present(account.cloud, params)
+    assert not ALL[name].is_present(account.cloud, params)
     assert not ALL[name].apply(account.cloud, params)
 
 
@@ -71,14 +71,14 @@ def test_a_password_is_scrambled_and_undo_says_that_nobody_can_put_it_back(
     account: Account,
 ) -> None:
     set_password(account)
-    params = account.look(SCRAMBLE.name, subject(account))
+    params = account.plan(SCRAMBLE.name, subject(account))
     assert params == {"user_name": account.name}
-    assert SCRAMBLE.present(account.cloud, params)
+    assert SCRAMBLE.is_present(account.cloud, params)
     assert SCRAMBLE.apply(account.cloud, params)
-    assert not SCRAMBLE.present(account.cloud, params)
+    assert not SCRAMBLE.is_present(account.cloud, params)
     with pytest.raises(CannotRestore, match="new password by hand"):
         SCRAMBLE.undo(account.cloud, params)
-    assert not SCRAMBLE.present(account.cloud, params)
+    assert not SCRAMBLE.is_present(account.cloud, params)
 
 
 # --- what moto does not do: botocore checks every call and answer

@@ -12,7 +12,7 @@ from countermand.core.errors import CannotRestore
 from countermand.core.model import Aspect, Finding, Principal, Severity, Subject, SubjectKind
 from countermand.live.values import READERS
 from support.fakes import user
-from support.steps import MotoClients, Script, look, take_back_and_undo
+from support.steps import MotoClients, Script, plan, remediate_and_undo
 
 METADATA, EVIL = (
     f'<EntityDescriptor entityID="https://{who}.example.com">{"x" * 1000}</EntityDescriptor>'
@@ -98,17 +98,17 @@ def test_what_a_change_replaced_is_put_back_and_the_new_value_by_undo(
     target, change = make(clients, name)
     cloud, read = clients.cloud(), READERS[aspect].value
     previous = read(cloud, target)
-    assert look(cloud, action, target, previous=previous) is None
+    assert plan(cloud, action, target, previous=previous) is None
     change()
     changed = read(cloud, target)
     assert changed != previous
-    params = look(cloud, action, target, previous=previous)
+    params = plan(cloud, action, target, previous=previous)
     assert params is not None
     ALL[action].apply(cloud, params)
     assert read(cloud, target) == previous
     ALL[action].undo(cloud, params)
     assert read(cloud, target) == changed
-    take_back_and_undo(cloud, action, params)
+    remediate_and_undo(cloud, action, params)
 
 
 @pytest.mark.parametrize(
@@ -147,10 +147,10 @@ def test_a_password_policy_is_put_back_only_in_place_of_a_weaker_one(
     put({"MinimumPasswordLength": 9})
     put(now)
     if weaker:
-        assert look(cloud, "restore_password_policy", name, previous=previous) is not None
+        assert plan(cloud, "restore_password_policy", name, previous=previous) is not None
     else:
         with pytest.raises(CannotRestore, match="asks for no less than the one before"):
-            look(cloud, "restore_password_policy", name, previous=previous)
+            plan(cloud, "restore_password_policy", name, previous=previous)
 
 
 @pytest.mark.parametrize("reader", READERS.values(), ids=[str(a) for a in READERS])
@@ -173,7 +173,7 @@ def test_a_provider_that_is_or_was_not_there_cannot_be_restored(
     if deleted:
         clients.get("iam").delete_saml_provider(SAMLProviderArn=arn)
     with pytest.raises(CannotRestore, match=why):
-        look(clients.cloud(), "restore_saml_metadata", arn, previous=previous)
+        plan(clients.cloud(), "restore_saml_metadata", arn, previous=previous)
 
 
 def test_a_setting_that_was_not_there_before_is_emptied() -> None:
@@ -184,7 +184,7 @@ def test_a_setting_that_was_not_there_before_is_emptied() -> None:
     shown = {"Trail": trail | {"KmsKeyId": now["KmsKeyId"]}}
     script.expect("get_trail", {"Name": "audit"}, shown)
     script.expect("update_trail", {"Name": "audit", "KmsKeyId": ""}, {})
-    params = look(script.cloud(), "restore_trail", "audit", previous=json.dumps(before))
+    params = plan(script.cloud(), "restore_trail", "audit", previous=json.dumps(before))
     assert params is not None
     assert ALL["restore_trail"].apply(script.cloud(), params)
     script.ended()
@@ -197,7 +197,7 @@ def test_a_trail_whose_log_group_was_taken_away_is_left_to_people() -> None:
     shown = {"Trail": {"S3BucketName": "logs", "LogFileValidationEnabled": True}}
     script.expect("get_trail", {"Name": "audit"}, shown)
     with pytest.raises(CannotRestore, match="would have to pass a role"):
-        look(script.cloud(), "restore_trail", "audit", previous=before)
+        plan(script.cloud(), "restore_trail", "audit", previous=before)
 
 
 @pytest.mark.parametrize(
@@ -225,7 +225,7 @@ def test_what_was_deleted_since_needs_no_restoring(
 def look_at(clients: MotoClients, found: Principal, **evidence: str) -> Mapping[str, str] | None:
     subject = Subject(SubjectKind.USER, found.name)
     finding = Finding("user_renamed", "title", Severity.HIGH, subject, evidence)
-    return ALL["rename_user_back"].look(clients.cloud(), finding, found)
+    return ALL["rename_user_back"].plan(clients.cloud(), finding, found)
 
 
 def test_a_renamed_user_gets_the_old_name_back_and_the_new_one_by_undo(
@@ -236,14 +236,14 @@ def test_a_renamed_user_gets_the_old_name_back_and_the_new_one_by_undo(
     iam.update_user(UserName=name, NewUserName=f"{name}-x")
     renamed = user(f"{name}-x", unique_id=created)
     params = look_at(clients, renamed, previous=name)
-    take_back_and_undo(clients.cloud(), "rename_user_back", params)
+    remediate_and_undo(clients.cloud(), "rename_user_back", params)
     assert iam.get_user(UserName=f"{name}-x")["User"]["UserId"] == created
 
 
 def test_another_user_of_the_new_name_is_left_alone(clients: MotoClients, name: str) -> None:
     clients.get("iam").create_user(UserName=name)
     params = {"user_name": name, "user_id": "AIDAOTHER", "previous_name": "x"}
-    assert not ALL["rename_user_back"].present(clients.cloud(), params)
+    assert not ALL["rename_user_back"].is_present(clients.cloud(), params)
 
 
 def test_a_user_whose_name_is_what_it_was_or_whose_path_changed_is_left_alone(
@@ -257,5 +257,5 @@ def test_a_user_whose_name_is_what_it_was_or_whose_path_changed_is_left_alone(
 
 def test_a_renamed_user_that_is_gone_needs_no_name(clients: MotoClients, name: str) -> None:
     params = {"user_name": name, "user_id": "AIDA", "previous_name": "x"}
-    assert not ALL["rename_user_back"].present(clients.cloud(), params)
+    assert not ALL["rename_user_back"].is_present(clients.cloud(), params)
     assert not ALL["rename_user_back"].apply(clients.cloud(), params)

@@ -8,9 +8,9 @@ from typing import Any
 import pytest
 
 from countermand.actions import ALL
-from countermand.core.errors import Harmless
+from countermand.core.errors import Benign
 from support.fakes import NOW
-from support.steps import MotoClients, Script, look, make_admin, take_back_and_undo
+from support.steps import MotoClients, Script, make_admin, plan, remediate_and_undo
 
 ANCHOR = "3f0d2b9a-0000-4000-8000-000000000001"
 ANCHOR_ARN = f"arn:aws:rolesanywhere:us-east-1:123456789012:trust-anchor/{ANCHOR}"
@@ -50,15 +50,15 @@ def test_a_trust_anchor_is_disabled_and_enabled_again() -> None:
     anchor(script, "get_trust_anchor", enabled=False)
     anchor(script, "enable_trust_anchor", enabled=True)
     anchor(script, "get_trust_anchor", enabled=True)
-    params = look(script.cloud(), "disable_trust_anchor", ANCHOR_ARN)
-    take_back_and_undo(script.cloud(), "disable_trust_anchor", params)
+    params = plan(script.cloud(), "disable_trust_anchor", ANCHOR_ARN)
+    remediate_and_undo(script.cloud(), "disable_trust_anchor", params)
     script.ended()
 
 
 def test_a_disabled_trust_anchor_is_left_alone() -> None:
     script = Script("rolesanywhere")
     anchor(script, "get_trust_anchor", enabled=False)
-    assert look(script.cloud(), "disable_trust_anchor", ANCHOR_ARN) is None
+    assert plan(script.cloud(), "disable_trust_anchor", ANCHOR_ARN) is None
 
 
 def test_a_trust_anchor_that_is_gone_needs_nothing() -> None:
@@ -66,7 +66,7 @@ def test_a_trust_anchor_that_is_gone_needs_nothing() -> None:
     script.refuse("disable_trust_anchor", "ResourceNotFoundException")
     script.refuse("get_trust_anchor", "ResourceNotFoundException")
     assert not ALL["disable_trust_anchor"].apply(script.cloud(), params)
-    assert not ALL["disable_trust_anchor"].present(script.cloud(), params)
+    assert not ALL["disable_trust_anchor"].is_present(script.cloud(), params)
 
 
 @pytest.mark.parametrize("how", ["attached", "inline"])
@@ -81,20 +81,20 @@ def test_a_profile_with_an_administrator_is_disabled_and_enabled_again(
     profile(script, "get_profile", "gone", role, enabled=False)
     profile(script, "enable_profile", "gone", role, enabled=True)
     profile(script, "get_profile", "gone", role, enabled=True)
-    params = look(script.cloud(moto), "disable_profile", PROFILE_ARN)
-    take_back_and_undo(script.cloud(moto), "disable_profile", params)
+    params = plan(script.cloud(moto), "disable_profile", PROFILE_ARN)
+    remediate_and_undo(script.cloud(moto), "disable_profile", params)
     script.ended()
 
 
 def test_a_profile_of_harmless_roles_is_left_alone(moto: MotoClients, role: str) -> None:
     script = Script("rolesanywhere")
     profile(script, "get_profile", role, enabled=True)
-    with pytest.raises(Harmless, match="role gives no way"):
-        look(script.cloud(moto), "disable_profile", PROFILE_ARN)
+    with pytest.raises(Benign, match="role gives no way"):
+        plan(script.cloud(moto), "disable_profile", PROFILE_ARN)
 
 
 def test_a_disabled_profile_is_left_alone(moto: MotoClients, role: str) -> None:
     make_admin(moto, role, "attached")
     script = Script("rolesanywhere")
     profile(script, "get_profile", role, enabled=False)
-    assert look(script.cloud(moto), "disable_profile", PROFILE_ARN) is None
+    assert plan(script.cloud(moto), "disable_profile", PROFILE_ARN) is None

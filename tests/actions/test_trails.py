@@ -7,7 +7,7 @@ import pytest
 
 from countermand.actions import ALL
 from countermand.core.errors import CannotRestore, Gone
-from support.steps import MotoClients, Script, look, take_back_and_undo
+from support.steps import MotoClients, Script, plan, remediate_and_undo
 
 type Selectors = list[dict[str, Any]]
 
@@ -39,21 +39,21 @@ def trail(dynamodb: Any) -> Trail:
 @pytest.mark.parametrize("by", ["name", "arn"])
 def test_a_stopped_trail_logs_again_and_is_stopped_by_undo(trail: Trail, by: str) -> None:
     trail.cloudtrail.stop_logging(Name=trail.name)
-    params = look(trail.cloud, "start_logging", getattr(trail, by))
-    take_back_and_undo(trail.cloud, "start_logging", params)
+    params = plan(trail.cloud, "start_logging", getattr(trail, by))
+    remediate_and_undo(trail.cloud, "start_logging", params)
     assert not trail.cloudtrail.get_trail_status(Name=trail.name)["IsLogging"]
 
 
 def test_a_trail_that_logs_needs_no_start(trail: Trail) -> None:
-    assert look(trail.cloud, "start_logging", trail.name) is None
+    assert plan(trail.cloud, "start_logging", trail.name) is None
 
 
 def test_a_trail_that_is_gone_cannot_be_started(trail: Trail) -> None:
     params = {"trail": trail.name}
     trail.cloudtrail.delete_trail(Name=trail.name)
     with pytest.raises(Gone):
-        look(trail.cloud, "start_logging", trail.name)
-    assert not ALL["start_logging"].present(trail.cloud, params)
+        plan(trail.cloud, "start_logging", trail.name)
+    assert not ALL["start_logging"].is_present(trail.cloud, params)
     assert not ALL["start_logging"].apply(trail.cloud, params)
 
 
@@ -67,15 +67,15 @@ def test_a_trail_that_is_gone_cannot_be_started(trail: Trail) -> None:
 def test_a_narrowed_trail_records_all_changes_again(trail: Trail, narrow: Selectors) -> None:
     trail.cloudtrail.put_event_selectors(TrailName=trail.name, EventSelectors=narrow)
     before = trail.selectors()["EventSelectors"]
-    params = look(trail.cloud, "restore_event_selectors", trail.name)
-    take_back_and_undo(trail.cloud, "restore_event_selectors", params)
+    params = plan(trail.cloud, "restore_event_selectors", trail.name)
+    remediate_and_undo(trail.cloud, "restore_event_selectors", params)
     assert trail.selectors()["EventSelectors"] == before
 
 
 def test_data_events_are_recorded_as_before(trail: Trail) -> None:
     narrow = {"ReadWriteType": "WriteOnly", "IncludeManagementEvents": False, "DataResources": DATA}
     trail.cloudtrail.put_event_selectors(TrailName=trail.name, EventSelectors=[narrow])
-    params = look(trail.cloud, "restore_event_selectors", trail.name)
+    params = plan(trail.cloud, "restore_event_selectors", trail.name)
     assert params is not None
     assert ALL["restore_event_selectors"].apply(trail.cloud, params)
     after = trail.selectors()["EventSelectors"]
@@ -100,7 +100,7 @@ def test_advanced_selectors_stay_advanced(trail: Trail) -> None:
         ],
     }
     trail.cloudtrail.put_event_selectors(TrailName=trail.name, AdvancedEventSelectors=[reads, data])
-    params = look(trail.cloud, "restore_event_selectors", trail.name)
+    params = plan(trail.cloud, "restore_event_selectors", trail.name)
     assert params is not None
     assert ALL["restore_event_selectors"].apply(trail.cloud, params)
     after = trail.selectors()["AdvancedEventSelectors"]
@@ -117,7 +117,7 @@ def test_a_trail_that_records_all_changes_is_left_alone(trail: Trail) -> None:
         "ExcludeManagementEventSources": ["kms.amazonaws.com"],
     }
     trail.cloudtrail.put_event_selectors(TrailName=trail.name, EventSelectors=[without_kms])
-    assert look(trail.cloud, "restore_event_selectors", trail.name) is None
+    assert plan(trail.cloud, "restore_event_selectors", trail.name) is None
 
 
 def test_five_selectors_of_data_events_leave_no_room() -> None:
@@ -125,4 +125,4 @@ def test_five_selectors_of_data_events_leave_no_room() -> None:
     data = {"IncludeManagementEvents": False, "DataResources": DATA}
     script.expect("get_event_selectors", {"TrailName": "t"}, {"EventSelectors": [data] * 5})
     with pytest.raises(CannotRestore, match="no room"):
-        look(script.cloud(), "restore_event_selectors", "t")
+        plan(script.cloud(), "restore_event_selectors", "t")

@@ -35,24 +35,24 @@ def test_the_exception_tag_is_taken_away_and_comes_back_as_it_was(
 ) -> None:
     tag(account, kind, SecurityApproved=value, team="a")
     before = tags(account, kind)
-    params = account.look(f"untag_{kind}", Subject(kind, account.name))
-    account.take_back_and_undo(f"untag_{kind}", params)
+    params = account.plan(f"untag_{kind}", Subject(kind, account.name))
+    account.remediate_and_undo(f"untag_{kind}", params)
     assert tags(account, kind) == before
 
 
 @pytest.mark.parametrize("kind", KINDS)
 def test_other_tags_stay(account: Account, kind: SubjectKind) -> None:
     tag(account, kind, SecurityApproved="true", team="a")
-    params = account.look(f"untag_{kind}", Subject(kind, account.name))
+    params = account.plan(f"untag_{kind}", Subject(kind, account.name))
     assert params is not None
     assert ALL[f"untag_{kind}"].apply(account.cloud, params)
     assert tags(account, kind) == {"team": "a"}
-    assert account.look(f"untag_{kind}", Subject(kind, account.name)) is None
+    assert account.plan(f"untag_{kind}", Subject(kind, account.name)) is None
 
 
 @pytest.mark.parametrize("kind", KINDS)
 def test_a_principal_that_was_deleted_has_no_tag(account: Account, kind: SubjectKind) -> None:
     action = ALL[f"untag_{kind}"]
     params = {f"{kind}_name": f"{account.name}-gone", "tag_key": "SecurityApproved"}
-    assert not action.present(account.cloud, params)
+    assert not action.is_present(account.cloud, params)
     assert not action.apply(account.cloud, params)

@@ -19,7 +19,7 @@ from countermand.actions import ALL
 from countermand.core.decide import decide
 from countermand.core.envelope import ADMIN_POLICY, attach_event, envelope
 from countermand.core.errors import Malformed
-from countermand.core.governance.guards import Policy, judge, screen
+from countermand.core.governance.guards import Guardrails, evaluate, screen
 from countermand.core.model import Decision, Facts, Principal, SubjectKind
 from countermand.core.parse import parse
 from countermand.core.rules.detect import detect
@@ -28,7 +28,7 @@ from countermand.lab.localstack import default_home
 from countermand.rules.rulebook import BUILT_IN, load_rules
 
 ACCOUNT = "111122223333"
-POLICY = Policy(ACCOUNT, "us-east-1")
+POLICY = Guardrails(ACCOUNT, "us-east-1")
 NOW = datetime.now(UTC)
 FACTS = Facts(
     now=NOW,
@@ -52,7 +52,7 @@ def decision(body: str, rules: RuleSet) -> Decision | None:
     findings = detect(event, rules)
     if not findings:
         return None
-    rulings = [screen(event, f, POLICY) or judge(event, f, POLICY, FACTS) for f in findings]
+    rulings = [screen(event, f, POLICY) or evaluate(event, f, POLICY, FACTS) for f in findings]
     return decide(event, rulings)
 
 

@@ -1,4 +1,4 @@
-"""What the judgement of one policy of 6 KB costs, from text to answer, on one core.
+"""What the evaluation of one policy of 6 KB costs, from text to answer, on one core.
 
 Run by `make bench`. Nothing is cached between calls. The machine is noisy: every figure is the best
 of many rounds, and the ratio to parsing the same text as JSON is what counts.
@@ -11,7 +11,7 @@ from functools import partial
 
 from moto.iam.aws_managed_policies import aws_managed_policies_data
 
-from countermand.core.policies.evaluate import Holder, judge_policies
+from countermand.core.policies.evaluate import Holder, evaluate_policies
 
 LONGEST = 6144
 """Characters of a managed policy, without white space.
@@ -76,8 +76,8 @@ def microseconds(function: Callable[[], object], rounds: int = 40, calls: int = 
 
 
 def costs(text: str) -> tuple[float, float]:
-    """Of the judgement and of parsing alone."""
-    judging = microseconds(partial(judge_policies, {"": text}, HOLDER))
+    """Of the evaluation and of parsing alone."""
+    judging = microseconds(partial(evaluate_policies, {"": text}, HOLDER))
     return judging, microseconds(partial(json.loads, text))
 
 
@@ -87,14 +87,14 @@ def main() -> None:
     ]
     near = [text for text in managed if LONGEST * 0.9 <= len(text) <= LONGEST]
     each = sorted(costs(text) for text in near)
-    print("us per judgement, text to answer, best round; in brackets: times json.loads")
+    print("us per evaluation, text to answer, best round; in brackets: times json.loads")
     for name, (judging, parsing) in (("median", each[len(each) // 2]), ("worst", each[-1])):
         print(f"  {name} of {len(each)} policies of AWS's of 6 KB: {judging:5.1f} ", end="")
         print(f"({judging / parsing:.1f})")
     print("policies of 6 KB made of one thing:")
     for name, text in SHAPES.items():
         judging, parsing = costs(text)
-        claim = judge_policies({"": text}, HOLDER).claim
+        claim = evaluate_policies({"": text}, HOLDER).privilege
         print(f"  {name:<26} {judging:6.1f} ({judging / parsing:4.1f}), {claim}")
 
 

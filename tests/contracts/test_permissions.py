@@ -19,8 +19,8 @@ from countermand.core.model import Mode
 from countermand.core.rules.rule import RuleSet
 from countermand.deployment.iam_policy import (
     LONGEST_PATTERN,
-    Places,
-    Policy,
+    DeploymentValues,
+    PolicyJson,
     enforce_policy,
     routing_patterns,
     worker_policy,
@@ -31,7 +31,7 @@ from countermand.rules.rulebook import BUILT_IN, load_rules
 from support.authoriser import authorised
 
 ACCOUNT = "111122223333"
-PLACES = Places(
+VALUES = DeploymentValues(
     partition="aws",
     account_id=ACCOUNT,
     queue_arn=f"arn:aws:sqs:us-east-1:{ACCOUNT}:countermand-events",
@@ -53,8 +53,8 @@ NOT_THE_WORKERS = {
 }
 
 
-def policy(mode: Mode) -> Policy:
-    return worker_policy(mode, RULES, ALL, PLACES)
+def policy(mode: Mode) -> PolicyJson:
+    return worker_policy(mode, RULES, ALL, VALUES)
 
 
 def allowed(mode: Mode) -> set[str]:
@@ -116,7 +116,7 @@ def test_the_reads_of_managed_policies_are_those_that_the_module_names() -> None
 def test_rules_that_ask_about_no_policy_need_no_read_of_policies(tmp_path: Path) -> None:
     of_admins = (BUILT_IN / "admin_policy_attached_to_user.yaml").read_text()
     (tmp_path / "admin_policy_attached_to_user.yaml").write_text(of_admins)
-    document = worker_policy(Mode.ENFORCE, load_rules(ALL, tmp_path), ALL, PLACES)
+    document = worker_policy(Mode.ENFORCE, load_rules(ALL, tmp_path), ALL, VALUES)
     assert not any(permission in str(document) for permission in policies.PERMISSIONS)
     assert "policy/iam-test-" not in str(document)
 
@@ -146,7 +146,7 @@ def test_the_writes_alone_are_what_enforce_adds() -> None:
     extra = [
         s for s in policy(Mode.ENFORCE)["Statement"] if s not in policy(Mode.DRY_RUN)["Statement"]
     ]
-    assert enforce_policy(RULES, ALL, PLACES)["Statement"] == extra
+    assert enforce_policy(RULES, ALL, VALUES)["Statement"] == extra
 
 
 @pytest.mark.parametrize("mode", Mode)
@@ -192,7 +192,7 @@ def test_a_call_that_could_grant_is_limited_to_the_scope_and_goes_away_with_its_
     off = tmp_path / "overrides.yaml"
     off.write_text(f"{UNLIMITED[call]}: {{mode: observe}}")
     rule_set = load_rules(ALL, BUILT_IN, overrides=off)
-    assert call not in str(enforce_policy(rule_set, ALL, PLACES))
+    assert call not in str(enforce_policy(rule_set, ALL, VALUES))
 
 
 def with_overrides(folder: Path, text: str) -> RuleSet:
@@ -207,7 +207,7 @@ def test_a_rule_that_only_observes_may_look_but_not_write(tmp_path: Path) -> Non
         for rule in RULES.rules
     }
     rule_set = with_overrides(tmp_path, json.dumps(off))
-    text = str(worker_policy(Mode.ENFORCE, rule_set, ALL, PLACES))
+    text = str(worker_policy(Mode.ENFORCE, rule_set, ALL, VALUES))
     assert "iam:GetLoginProfile" in text
     assert "iam:DeleteLoginProfile" not in text
 
@@ -241,7 +241,7 @@ def test_a_call_that_could_grant_stands_under_a_sid_that_says_so(
     kind, arn = ("Roles", role) if sid.endswith("Roles") else ("Users", user)
     modes = {other: {"mode": "observe"} for other in UNLIMITED.values()}
     rule_set = with_overrides(tmp_path, json.dumps(modes | {rule_id: {"mode": "enforce"}}))
-    document = enforce_policy(rule_set, ALL, PLACES)
+    document = enforce_policy(rule_set, ALL, VALUES)
     asked = [s["Sid"] for s in document["Statement"] if call in s["Action"]]
     assert asked == [sid, f"NoPaths{kind}"]
     assert authorised(document, call, arn("iam-test-x"))
@@ -264,7 +264,7 @@ def test_all_but_enforce_fits_a_role_and_enforce_is_in_managed_policies() -> Non
 
 
 def test_the_listed_policies_are_those_of_the_worker_s_partition() -> None:
-    text = str(enforce_policy(RULES, ALL, replace(PLACES, partition="aws-cn")))
+    text = str(enforce_policy(RULES, ALL, replace(VALUES, partition="aws-cn")))
     assert "arn:aws-cn:iam::aws:policy/AdministratorAccess" in text
     assert "arn:aws:" not in text
 
@@ -284,7 +284,7 @@ def test_a_rule_that_is_off_needs_no_write(tmp_path: Path) -> None:
     names = [f"{kind}_policy_attached_to_user" for kind in ("admin", "customer", "escalation")]
     off = "\n".join(f"{name}: {{enabled: false}}" for name in names)
     rule_set = with_overrides(tmp_path, off)
-    document = enforce_policy(rule_set, ALL, PLACES)
+    document = enforce_policy(rule_set, ALL, VALUES)
     assert "iam:DetachUserPolicy" not in str(document)
 
 
@@ -382,25 +382,25 @@ DETACH = "iam:DetachUserPolicy"
         ("enforce", "iam:CreateUser", user("iam-test-user"), None, False),
         ("enforce", "iam:PassRole", role("countermand"), None, False),
         ("enforce", "sts:AssumeRole", role("admin"), None, False),
-        ("enforce", "sqs:PurgeQueue", PLACES.queue_arn, None, False),
-        ("enforce", "sqs:SendMessage", PLACES.queue_arn, None, False),
-        ("enforce", "sqs:SetQueueAttributes", PLACES.queue_arn, None, False),
-        ("enforce", "dynamodb:DeleteItem", PLACES.table_arn, None, False),
-        ("enforce", "dynamodb:Scan", PLACES.table_arn, None, False),
-        ("enforce", "dynamodb:DeleteTable", PLACES.table_arn, None, False),
-        ("enforce", "sns:Subscribe", PLACES.topic_arn, None, False),
+        ("enforce", "sqs:PurgeQueue", VALUES.queue_arn, None, False),
+        ("enforce", "sqs:SendMessage", VALUES.queue_arn, None, False),
+        ("enforce", "sqs:SetQueueAttributes", VALUES.queue_arn, None, False),
+        ("enforce", "dynamodb:DeleteItem", VALUES.table_arn, None, False),
+        ("enforce", "dynamodb:Scan", VALUES.table_arn, None, False),
+        ("enforce", "dynamodb:DeleteTable", VALUES.table_arn, None, False),
+        ("enforce", "sns:Subscribe", VALUES.topic_arn, None, False),
         # what it needs
-        ("observe", "sqs:ReceiveMessage", PLACES.queue_arn, None, True),
-        ("observe", "sqs:ReceiveMessage", f"{PLACES.queue_arn}-dlq", None, False),
-        ("observe", "sns:Publish", PLACES.topic_arn, None, True),
-        ("observe", "sns:Publish", f"{PLACES.topic_arn}-other", None, False),
-        ("observe", "dynamodb:Query", f"{PLACES.table_arn}/index/by-day", None, True),
-        ("observe", "dynamodb:PutItem", f"{PLACES.table_arn}-other", None, False),
+        ("observe", "sqs:ReceiveMessage", VALUES.queue_arn, None, True),
+        ("observe", "sqs:ReceiveMessage", f"{VALUES.queue_arn}-dlq", None, False),
+        ("observe", "sns:Publish", VALUES.topic_arn, None, True),
+        ("observe", "sns:Publish", f"{VALUES.topic_arn}-other", None, False),
+        ("observe", "dynamodb:Query", f"{VALUES.table_arn}/index/by-day", None, True),
+        ("observe", "dynamodb:PutItem", f"{VALUES.table_arn}-other", None, False),
         ("observe", "iam:GetUser", user("anybody/at/all"), None, True),
         ("observe", "iam:GetUser", "arn:aws:iam::999999999999:user/anybody", None, False),
         ("observe", "iam:ListUsers", user("*"), None, False),
-        ("observe", "logs:PutLogEvents", f"{PLACES.log_group_arn}:log-stream:a", None, True),
-        ("observe", "logs:DeleteLogGroup", f"{PLACES.log_group_arn}:*", None, False),
+        ("observe", "logs:PutLogEvents", f"{VALUES.log_group_arn}:log-stream:a", None, True),
+        ("observe", "logs:DeleteLogGroup", f"{VALUES.log_group_arn}:*", None, False),
     ],
 )  # fmt: skip
 def test_the_policy_allows_what_is_needed_and_nothing_beside(
@@ -514,7 +514,7 @@ def test_writes_to_what_is_no_principal_keep_to_the_resource_scope(
 
 def test_a_resource_scope_of_arns_is_the_only_thing_that_may_be_written_to() -> None:
     one = regional("cloudtrail", "trail/audit")
-    document = enforce_policy(RULES, ALL, replace(PLACES, resource_scope=one))
+    document = enforce_policy(RULES, ALL, replace(VALUES, resource_scope=one))
     assert authorised(document, "cloudtrail:StartLogging", one)
     assert not authorised(document, "cloudtrail:StartLogging", f"{one}-2")
     assert not authorised(
@@ -523,7 +523,7 @@ def test_a_resource_scope_of_arns_is_the_only_thing_that_may_be_written_to() -> 
 
 
 def test_an_empty_resource_scope_allows_no_write_to_a_resource() -> None:
-    document = enforce_policy(RULES, ALL, replace(PLACES, resource_scope=""))
+    document = enforce_policy(RULES, ALL, replace(VALUES, resource_scope=""))
     assert not authorised(document, "cloudtrail:StartLogging", regional("cloudtrail", "trail/t"))
     assert not authorised(document, "iam:DeleteSAMLProvider", no_principal("saml-provider/p"))
 
@@ -532,7 +532,7 @@ def test_an_empty_resource_scope_allows_no_write_to_a_resource() -> None:
 def test_settings_of_the_whole_account_are_written_only_where_the_account_is_in_scope(
     scope: str, allow: bool
 ) -> None:
-    document = enforce_policy(RULES, ALL, replace(PLACES, account_scope=scope))
+    document = enforce_policy(RULES, ALL, replace(VALUES, account_scope=scope))
     for call in ("iam:UpdateAccountPasswordPolicy", "iam:DeleteAccountPasswordPolicy"):
         assert authorised(document, call, "*", aws_PrincipalAccount=ACCOUNT) is allow
         assert not authorised(policy(Mode.DRY_RUN), call, "*", aws_PrincipalAccount=ACCOUNT)
@@ -543,7 +543,7 @@ def test_a_write_whose_resource_is_not_known_is_refused(tmp_path: Path) -> None:
     changed = text.replace("start_logging", "delete_login_profile").replace("trail_stopped", "some")
     (tmp_path / "some.yaml").write_text(changed)
     with pytest.raises(ConfigError, match="no resource is known for iam:DeleteLoginProfile"):
-        enforce_policy(load_rules(ALL, tmp_path), ALL, PLACES)
+        enforce_policy(load_rules(ALL, tmp_path), ALL, VALUES)
 
 
 # --- routing

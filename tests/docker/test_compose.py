@@ -64,7 +64,7 @@ def test_the_attack_leaves_the_workers_in_dry_run(stack: Stack) -> None:
         (d["target"] and d["target"]["name"], d["mode"], d["verdict"], d["outcome"])
         for d in decisions
     }
-    assert ("iam-test-user", "dry-run", "remediate", "rehearsed") in shown
+    assert ("iam-test-user", "dry-run", "remediate", "simulated") in shown
     assert ("iam-test-approved", "dry-run", "skip", "none") in shown
     assert ("iam-test-intruder", "enforce", "remediate", "applied") in shown
     assert ("alice", "enforce", "alert_only", "none") in shown

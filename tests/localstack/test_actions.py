@@ -16,6 +16,6 @@ def test_a_user_s_boundary_becomes_what_it_was_and_the_change_comes_back(
     account = Account(localstack.url)
     account.set_boundary(SubjectKind.USER, now)
     subject = Subject(SubjectKind.USER, account.name)
-    account.take_back_and_undo(ACTION, account.look(ACTION, subject, previous=account.policy_arn))
+    account.remediate_and_undo(ACTION, account.plan(ACTION, subject, previous=account.policy_arn))
     user = account.iam.get_user(UserName=account.name)["User"]
     assert user.get("PermissionsBoundary", {}).get("PermissionsBoundaryArn", "") == now

@@ -220,7 +220,7 @@ def test_each_bus_rule_has_the_state_of_its_route_and_brings_its_events(site: Si
     assert set(wanted.values()) == {"ENABLED", READING}
     cases = yaml.safe_load((RULE_CASES / "role_assumed_from_another_account.yaml").read_text())
     entry = {"Source": "aws.sts", "DetailType": CLOUDTRAIL_CALL}
-    records = (*cases["matches"], *cases["ignores"])
+    records = [case["record"] for case in (*cases["matches"], *cases["ignores"])]
     site.clients.get("events").put_events(
         Entries=[entry | {"Detail": json.dumps(record)} for record in records]
     )
@@ -243,7 +243,7 @@ def test_simulate_attaches_waits_and_shows_the_decision(site: Site) -> None:
     assert done.returncode == 0, done.stderr
     shown = json.loads(done.stdout)
     assert shown["approved_for_remediation"] is True
-    assert (shown["target"]["name"], shown["outcome"]) == (user, "rehearsed")
+    assert (shown["target"]["name"], shown["outcome"]) == (user, "simulated")
     assert site.has_admin(user)
     tags = site.clients.get("iam").list_user_tags(UserName=user)["Tags"]
     assert tags == [{"Key": "A", "Value": "b"}]

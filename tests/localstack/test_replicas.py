@@ -71,7 +71,7 @@ def test_every_event_is_decided_once_although_a_worker_is_killed(site: Site, dyn
             == {
                 event
                 for event, found in decided().items()
-                if [d["outcome"] for d in found] == ["applied"] and found[0]["told"]
+                if [d["outcome"] for d in found] == ["applied"] and found[0]["notified"]
             }
         ),
         90,

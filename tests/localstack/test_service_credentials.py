@@ -37,5 +37,5 @@ def test_a_service_credential_is_set_inactive_and_works_again_after_undo(
         iam.delete_service_specific_credential(
             UserName=name, ServiceSpecificCredentialId=credential_id
         )
-        assert not action.present(cloud, params)
+        assert not action.is_present(cloud, params)
         assert not action.apply(cloud, params)

@@ -48,7 +48,7 @@ def test_a_dry_run_tells_people_and_machines_and_leaves_the_policy(site: Site) -
     found = decision(worker, event_id)
     assert found["approved_for_remediation"] is True
     assert found["decision_reason"] == "Approved for remediation"
-    assert found["outcome"] == "rehearsed"
+    assert found["outcome"] == "simulated"
     assert site.has_admin(user)
     assert eventually(lambda: any(found["decision_id"] in mail for mail in site.mails()))
     heard: list[str] = []
@@ -160,11 +160,13 @@ def test_the_inverse_is_stored_and_the_workers_second_look_respects_an_undo(site
     ]
     assert site.countermand(worker, "undo", found["decision_id"]).returncode == 0
     undone = decision(worker, event_id)
-    told_at, undone_at = (
+    notified_at, undone_at = (
         datetime.fromisoformat(text)
-        for text in (undone["timings"]["told_at"], undone["undo"]["at"])
+        for text in (undone["timings"]["notified_at"], undone["undo"]["at"])
     )
-    assert (undone_at - told_at).total_seconds() < second_look, "the machine is too slow for this"
+    assert (undone_at - notified_at).total_seconds() < second_look, (
+        "the machine is too slow for this"
+    )
     time.sleep(second_look + 2)
     assert site.has_admin(user)
     assert not [line for line in worker.log if line["message"] == "Grant came back"]
@@ -197,7 +199,7 @@ def test_what_is_not_to_be_taken_back_is_left_alone(site: Site) -> None:
 
 def test_a_harmless_policy_is_ignored_and_stays(site: Site) -> None:
     worker = site.start(mode="enforce")
-    user = site.user("harmless")
+    user = site.user("benign")
     site.lab.create_user(user, {})
     site.lab.attach(user, READ_ONLY_POLICY)
     site.lab.put_event(attach_event(site.account, user, READ_ONLY_POLICY), CLOUDTRAIL_CALL)
@@ -268,7 +270,7 @@ def test_one_malformed_message_does_not_stop_nine_neighbours_in_its_batch(site: 
 
 def test_the_promised_words_are_in_the_log_and_in_cloudwatch(site: Site) -> None:
     first = site.start()
-    decision(first, site.attack(site.user("rehearsed")))
+    decision(first, site.attack(site.user("simulated")))
     decision(first, site.attack(site.user("excepted"), {"SecurityApproved": "true"}))
     assert first.stop() == 0
     time.sleep(POLL_SECONDS)  # LocalStack's long poll outlives its client, and would take a message

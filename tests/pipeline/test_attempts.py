@@ -12,7 +12,7 @@ from countermand.core.model import Mode, Record, StepStatus, Undo, Verdict
 from countermand.core.rules.rule import RuleFile, RuleSet, compile_rule
 from countermand.pipeline.facts import grant_key
 from countermand.pipeline.pipeline import Recheck
-from countermand.ports import Claim, Conflict
+from countermand.ports import Conflict, EventLease
 from support.fakes import ACCOUNT, ADMIN, NOW, user
 from support.stage import LEASE, RULES, Stage, attack
 
@@ -92,10 +92,10 @@ def test_how_a_write_ended_is_stored_before_anybody_is_told(enforcing: Stage) ->
 def test_what_was_told_is_stored_before_the_event_is_done(enforcing: Stage) -> None:
     body = attack()
     killed(enforcing, body, enforcing.ledger.finish)
-    told_at = enforcing.record().timings.told_at
+    notified_at = enforcing.record().timings.notified_at
     enforcing.pipeline().handle(body)
     assert len(enforcing.notifier.alerts) == 1
-    assert enforcing.record().timings.told_at == told_at is not None
+    assert enforcing.record().timings.notified_at == notified_at is not None
 
 
 # --- what the next attempt makes of it
@@ -138,20 +138,20 @@ def test_what_was_written_can_be_undone_after_enforcing_ended(enforcing: Stage) 
     enforcing.users(user())
     enforcing.mode = Mode.DRY_RUN
     enforcing.pipeline().handle(body)
-    assert statuses(enforcing.record()) == ["applied", "rehearsed"]
+    assert statuses(enforcing.record()) == ["applied", "simulated"]
 
 
 def test_the_same_failure_is_told_once(enforcing: Stage) -> None:
     body = attack()
     enforcing.identities.fail["iam:DetachUserPolicy"] = [Denied("AccessDenied")] * 2
-    told_at = []
+    notified_at = []
     for _ in range(2):
         with pytest.raises(Transient, match="detach_user_policy"):
             enforcing.pipeline().handle(body)
-        told_at.append(enforcing.record().timings.told_at)
+        notified_at.append(enforcing.record().timings.notified_at)
         enforcing.clock.advance(60)
     assert len(enforcing.notifier.alerts) == 1
-    assert told_at[0] == told_at[1] is not None
+    assert notified_at[0] == notified_at[1] is not None
 
 
 def test_the_backoff_of_an_unreadable_state_is_the_workers(enforcing: Stage) -> None:
@@ -202,10 +202,10 @@ def test_a_forged_copy_is_told_even_while_iam_shows_nothing(enforcing: Stage) ->
 
 
 def test_a_conflict_without_end_is_not_followed(enforcing: Stage) -> None:
-    def always(_key: str, _digest: str, _seconds: float) -> Claim | Conflict:
+    def always(_key: str, _digest: str, _seconds: float) -> EventLease | Conflict:
         return Conflict()
 
-    enforcing.ledger.claim = always  # type: ignore[method-assign,assignment]
+    enforcing.ledger.acquire = always  # type: ignore[method-assign,assignment]
     with pytest.raises(Transient, match="in conflict itself"):
         enforcing.pipeline().handle(attack())
     assert enforcing.identities.writes == []

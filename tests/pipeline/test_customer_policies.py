@@ -35,7 +35,7 @@ def test_an_innocent_name_that_resolves_to_admin_is_told_and_taken_back(enforcin
     assert enforcing.pipeline().handle(attached()) is Result.DECIDED
     decision = enforcing.record().decision
     assert decision.leading.finding.rule_id == "customer_policy_attached_to_user"
-    assert "allows every action on *" in decision.leading.finding.evidence["claim"]
+    assert "allows every action on *" in decision.leading.finding.evidence["summary"]
     assert "allows every action on *" in enforcing.notifier.alerts[0].text
     assert enforcing.identities.writes == ["iam:DetachUserPolicy"]
     assert not enforcing.identities.attached("iam-test-user", ARN)
@@ -45,7 +45,7 @@ def test_a_harmless_policy_is_recorded_and_neither_told_nor_taken_back(enforcing
     enforcing.identities.documents[ARN] = [policy(Action="s3:GetObject")]
     enforcing.pipeline().handle(attached())
     decision = enforcing.record().decision
-    assert (decision.verdict, decision.leading.reasons[0].guard) == (Verdict.SKIP, "harmless")
+    assert (decision.verdict, decision.leading.reasons[0].guard) == (Verdict.SKIP, "benign")
     assert enforcing.notifier.alerts == []
     assert enforcing.identities.writes == []
 
@@ -57,7 +57,7 @@ def test_a_policy_that_a_boundary_holds_back_is_neither_told_nor_taken_back(
     enforcing.identities.documents[limits] = [policy(Action="s3:*")]
     enforcing.users(user(policy_arns=frozenset({ARN}), boundary_arn=limits))
     enforcing.pipeline().handle(attached())
-    assert enforcing.record().decision.leading.reasons[0].guard == "harmless"
+    assert enforcing.record().decision.leading.reasons[0].guard == "benign"
     assert enforcing.identities.writes == []
 
 
@@ -74,7 +74,7 @@ def test_a_policy_under_a_condition_is_told_and_left_to_a_human(enforcing: Stage
 def test_what_a_user_may_do_to_itself_is_an_escalation_and_to_another_user_is_not(
     enforcing: Stage,
 ) -> None:
-    for name, guard in (("iam-test-user", "approved"), ("somebody-else", "harmless")):
+    for name, guard in (("iam-test-user", "approved"), ("somebody-else", "benign")):
         aim = f"arn:aws:iam::{ACCOUNT}:user/{name}"
         document = policy(Action="iam:PutUserPolicy", Resource=aim)
         enforcing.identities.documents[ARN] = [document]

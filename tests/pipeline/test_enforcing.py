@@ -13,15 +13,15 @@ from countermand.actions import ALL
 from countermand.aws.iam import IamIdentities
 from countermand.core.envelope import attach_event, envelope
 from countermand.core.errors import Transient
-from countermand.core.governance.guards import Policy
+from countermand.core.governance.guards import Guardrails
 from countermand.core.model import Mode, Record, SubjectKind, Undo
 from countermand.ledger.sqlite import SqliteLedger
 from countermand.metrics import Metrics
 from countermand.operations.undo import undo
 from countermand.pipeline.facts import FactReader
 from countermand.pipeline.history import History
-from countermand.pipeline.leases import Claims
-from countermand.pipeline.notify import Announcer
+from countermand.pipeline.leases import Leases
+from countermand.pipeline.notify import AlertDispatcher
 from countermand.pipeline.pipeline import Pipeline
 from countermand.pipeline.remediate import Remediator
 from countermand.pipeline.schedule import Schedule
@@ -90,7 +90,7 @@ class World(Account):
         self.clock, metrics, self.meddling = MovedClock(), Metrics(), Meddling(self.cloud)
         self.ledger = SqliteLedger(folder / "l.sqlite3", self.clock, "worker-1", retention_days=30)
         break_glass = (f"arn:aws:iam::{MOTO_ACCOUNT}:role/break-glass-*",)
-        policy = Policy(
+        policy = Guardrails(
             MOTO_ACCOUNT, "us-east-1", mode, resource_scope="*", break_glass=break_glass
         )
         cloud, ledger, clock = self.meddling, self.ledger, self.clock
@@ -100,11 +100,11 @@ class World(Account):
             policy=policy,
             facts=FactReader(IamIdentities(self.iam), cloud, ALL, ledger, self.history, clock),
             remediator=Remediator(ALL, cloud, clock, metrics),
-            announcer=Announcer([FakeNotifier()], "http://api", metrics),
+            dispatcher=AlertDispatcher([FakeNotifier()], "http://api", metrics),
             ledger=ledger,
             clock=clock,
             metrics=metrics,
-            claims=Claims(ledger, clock, LEASE, DEADLINE),
+            leases=Leases(ledger, clock, LEASE, DEADLINE),
             history=self.history,
             rechecks=Schedule(clock),
         )
@@ -312,6 +312,6 @@ def test_what_a_dry_run_would_have_taken_back_is_not_what_the_next_change_replac
         named = {"userName": world.name, "policyName": "inline"}
         record = world.handle("PutUserPolicy", policyDocument=text, **named)
         (outcome,) = record.outcomes
-        assert record.outcome == "rehearsed"
+        assert record.outcome == "simulated"
         assert json.loads(outcome.step.call.params["previous_document"]) == json.loads(READ)
     world.ledger.close()

@@ -8,7 +8,7 @@ from datetime import timedelta
 
 import pytest
 
-from countermand.core.errors import Denied, LostClaim, Malformed, Transient
+from countermand.core.errors import Denied, LostLease, Malformed, Transient
 from countermand.core.model import (
     Alert,
     Mode,
@@ -21,9 +21,9 @@ from countermand.core.model import (
 )
 from countermand.core.rules.rule import RuleSet
 from countermand.pipeline.facts import grant_key
-from countermand.pipeline.notify import Announcer
+from countermand.pipeline.notify import AlertDispatcher
 from countermand.pipeline.pipeline import Recheck, Result
-from countermand.ports import Busy, Claim
+from countermand.ports import Busy, EventLease
 from support.fakes import ACCOUNT, ADMIN, NOW, FakeNotifier, user
 from support.stage import LEASE, Stage, attack
 
@@ -34,7 +34,7 @@ def test_a_dry_run_decides_rehearses_tells_and_writes_nothing(stage: Stage) -> N
     assert result is Result.DECIDED
     assert record.decision.approved_for_remediation
     assert record.decision.reason == "Approved for remediation"
-    assert record.outcome == "rehearsed"
+    assert record.outcome == "simulated"
     assert stage.identities.writes == []
     assert len(stage.notifier.alerts) == 1
     assert stage.notifier.alerts[0].document["dry_run"] is True
@@ -187,8 +187,8 @@ def test_the_same_event_id_with_another_payload_is_judged_too_and_called_forged(
 def test_an_event_in_another_workers_hands_comes_back_when_the_lease_ends(stage: Stage) -> None:
     body = attack()
     pipeline = stage.pipeline("worker-2")
-    stage.identities.fail["read"] = [LostClaim()]
-    with pytest.raises(LostClaim):
+    stage.identities.fail["read"] = [LostLease()]
+    with pytest.raises(LostLease):
         stage.pipeline().handle(body)
     with pytest.raises(Transient) as busy:
         pipeline.handle(body)
@@ -345,19 +345,19 @@ def test_the_attempt_is_stored_before_the_write_and_a_former_owner_is_stopped_th
     def take_the_event() -> None:
         stage.clock.advance(LEASE.total_seconds() + 1)
         key = f"{ACCOUNT}/{json.loads(body)['detail']['eventID']}"
-        assert isinstance(other.claim(key, digest_of(body), 75), Claim)
+        assert isinstance(other.acquire(key, digest_of(body), 75), EventLease)
 
     pipeline = stage.pipeline()
     decided = pipeline.ledger.save
 
-    def save_then_lose(claim: Claim, record: Record) -> None:
-        decided(claim, record)
+    def save_then_lose(lease: EventLease, record: Record) -> None:
+        decided(lease, record)
         if not record.outcomes:
             take_the_event()
 
     ledger = stage.ledger
     ledger.save = save_then_lose  # type: ignore[method-assign]
-    with pytest.raises(LostClaim):
+    with pytest.raises(LostLease):
         pipeline.handle(body)
     assert stage.identities.writes == []
 
@@ -467,11 +467,11 @@ def test_a_worker_that_lost_its_claim_stops_before_the_next_effect(stage: Stage)
     def read_slowly(subject: Subject) -> Principal | None:
         stage.clock.advance(LEASE.total_seconds() + 1)
         key = f"{ACCOUNT}/{json.loads(body)['detail']['eventID']}"
-        assert not isinstance(other.claim(key, digest_of(body), 75), Busy)
+        assert not isinstance(other.acquire(key, digest_of(body), 75), Busy)
         return read(subject)
 
     stage.identities.read = read_slowly  # type: ignore[method-assign]
-    with pytest.raises(LostClaim):
+    with pytest.raises(LostLease):
         stage.pipeline().handle(body)
     assert stage.identities.writes == []
     assert stage.notifier.alerts == []
@@ -668,10 +668,10 @@ def test_what_our_own_role_would_never_do_is_told_as_theft_and_not_acted_on(stag
 def test_a_bug_in_a_channel_silences_no_other_and_is_tried_again(stage: Stage) -> None:
     other = FakeNotifier("mail")
     pipeline = stage.pipeline()
-    announcer = Announcer([stage.notifier, other], "http://api", stage.metrics)
+    dispatcher = AlertDispatcher([stage.notifier, other], "http://api", stage.metrics)
     stage.notifier.fail["send"] = [ZeroDivisionError()]
     with pytest.raises(Transient, match="sns"):
-        replace(pipeline, announcer=announcer).handle(attack())
+        replace(pipeline, dispatcher=dispatcher).handle(attack())
     assert len(other.alerts) == 1
 
 
@@ -696,10 +696,10 @@ def test_a_rule_whose_check_breaks_alerts_and_is_counted(stage: Stage) -> None:
 
 def test_leases_in_hand_are_renewed_while_their_steps_run(stage: Stage) -> None:
     pipeline = stage.pipeline()
-    claim = pipeline.claims.take("k", "digest")
-    assert isinstance(claim, Claim)
-    with pipeline.claims.held(claim):
+    lease = pipeline.leases.take("k", "digest")
+    assert isinstance(lease, EventLease)
+    with pipeline.leases.held(lease):
         stage.clock.advance(50)
-        pipeline.claims.renew_all()
+        pipeline.leases.renew_all()
         stage.clock.advance(50)
-        assert isinstance(stage.open_ledger("worker-2").claim("k", "digest", 75), Busy)
+        assert isinstance(stage.open_ledger("worker-2").acquire("k", "digest", 75), Busy)

@@ -192,7 +192,7 @@ def test_five_denied_calls_of_one_caller_are_probing(stage: Stage) -> None:
     pipeline.handle(denied(4))
     (record,) = stories(stage, PROBING)
     assert record.decision.verdict is Verdict.ALERT_ONLY
-    assert record.told
+    assert record.notified
 
 
 def test_a_caller_who_goes_on_probing_is_told_of_once_in_ten_minutes(stage: Stage) -> None:

@@ -75,23 +75,23 @@ class Account:
         name = {f"{kind.capitalize()}Name": self.name}
         put(**name, PolicyName="inline", PolicyDocument=text)
 
-    def look(self, action: str, subject: Subject, **evidence: str) -> Mapping[str, str] | None:
+    def plan(self, action: str, subject: Subject, **evidence: str) -> Mapping[str, str] | None:
         finding = Finding("rule", "title", Severity.HIGH, subject, evidence, action)
         principal: Principal | None = None
         if subject.kind.is_principal:
             principal = IamIdentities(self.iam).read(subject)
-        return ALL[action].look(self.cloud, finding, principal)
+        return ALL[action].plan(self.cloud, finding, principal)
 
-    def take_back_and_undo(self, action: str, params: Mapping[str, str] | None) -> None:
+    def remediate_and_undo(self, action: str, params: Mapping[str, str] | None) -> None:
         """The life of a step, with a look at IAM after each part."""
         assert params is not None
         assert all(isinstance(value, str) for value in params.values())
         done = ALL[action]
-        assert done.present(self.cloud, params)
+        assert done.is_present(self.cloud, params)
         assert done.apply(self.cloud, params)
-        assert not done.present(self.cloud, params)
+        assert not done.is_present(self.cloud, params)
         done.undo(self.cloud, params)
-        assert done.present(self.cloud, params)
+        assert done.is_present(self.cloud, params)
 
     def set_boundary(self, kind: SubjectKind, arn: str) -> None:
         """Set the permissions boundary; '' sets none."""

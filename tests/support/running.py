@@ -248,7 +248,7 @@ def decision(worker: Worker, event_id: str) -> dict[str, Any]:
         lambda d: (
             d["event_id"] == event_id
             and d["verdict"] != "wait"
-            and (d["verdict"] == "skip" or d["timings"]["told_at"] is not None)
+            and (d["verdict"] == "skip" or d["timings"]["notified_at"] is not None)
         ),
         PATIENCE_SECONDS,
         limit="100",

@@ -7,14 +7,14 @@ from typing import Any
 
 from countermand.actions import ALL
 from countermand.core.envelope import attach_event, envelope
-from countermand.core.governance.guards import Policy
+from countermand.core.governance.guards import Guardrails
 from countermand.core.model import Mode, Principal, Record
 from countermand.ledger.sqlite import SqliteLedger
 from countermand.metrics import Metrics
 from countermand.pipeline.facts import FactReader
 from countermand.pipeline.history import History
-from countermand.pipeline.leases import Claims
-from countermand.pipeline.notify import Announcer
+from countermand.pipeline.leases import Leases
+from countermand.pipeline.notify import AlertDispatcher
 from countermand.pipeline.pipeline import Pipeline, Recheck
 from countermand.pipeline.remediate import Remediator
 from countermand.pipeline.schedule import Schedule
@@ -54,7 +54,7 @@ class Stage:
         """A worker's pipeline; another owner is another replica."""
         ledger = self.open_ledger(owner) if owner else self.ledger
         own_role = f"arn:aws:iam::{ACCOUNT}:role/countermand"
-        policy = Policy(
+        policy = Guardrails(
             ACCOUNT,
             "us-east-1",
             self.mode,
@@ -67,11 +67,11 @@ class Stage:
             policy=policy,
             facts=FactReader(self.identities, self.identities, ALL, ledger, history, self.clock),
             remediator=Remediator(ALL, self.identities, self.clock, self.metrics),
-            announcer=Announcer([self.notifier], "http://api", self.metrics),
+            dispatcher=AlertDispatcher([self.notifier], "http://api", self.metrics),
             ledger=ledger,
             clock=self.clock,
             metrics=self.metrics,
-            claims=Claims(ledger, self.clock, LEASE, DEADLINE),
+            leases=Leases(ledger, self.clock, LEASE, DEADLINE),
             history=history,
             rechecks=self.rechecks,
         )

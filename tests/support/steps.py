@@ -67,29 +67,29 @@ class Script:
         self._stubber.assert_no_pending_responses()
 
 
-def look(
+def plan(
     cloud: Cloud, action: Action | str, name: str, **evidence: str
 ) -> Mapping[str, str] | None:
     """What the action would do about a resource of this name."""
     chosen = ALL[action] if isinstance(action, str) else action
     subject = Subject(SubjectKind.RESOURCE, name)
     finding = Finding("rule", "title", Severity.HIGH, subject, evidence, chosen.name)
-    params = chosen.look(cloud, finding, None)
+    params = chosen.plan(cloud, finding, None)
     assert params is None or all(isinstance(value, str) for value in params.values())
     return params
 
 
-def take_back_and_undo(
+def remediate_and_undo(
     cloud: Cloud, action: Action | str, params: Mapping[str, str] | None
 ) -> None:
     """The life of a step, with a look at AWS after each part."""
     assert params is not None
     done = ALL[action] if isinstance(action, str) else action
-    assert done.present(cloud, params)
+    assert done.is_present(cloud, params)
     assert done.apply(cloud, params)
-    assert not done.present(cloud, params)
+    assert not done.is_present(cloud, params)
     done.undo(cloud, params)
-    assert done.present(cloud, params)
+    assert done.is_present(cloud, params)
 
 
 def _client(service: str, **where: str) -> Any:

@@ -26,8 +26,8 @@ BREAK_GLASS = f"arn:aws:iam::{ACCOUNT}:user/iam-test-break-glass"
 WORKER = f"arn:aws:iam::{ACCOUNT}:role/countermand-worker"
 MALLORY = f"arn:aws:iam::{ACCOUNT}:user/mallory"
 RULE = f"arn:aws:events:us-east-1:{ACCOUNT}:rule/countermand-iam"
-QUEUE_ARN = printed.PLACES.queue_arn
-TOPIC_ARN = printed.PLACES.topic_arn
+QUEUE_ARN = printed.VALUES.queue_arn
+TOPIC_ARN = printed.VALUES.topic_arn
 
 type Resources = Mapping[str, dict[str, Any]]
 
@@ -37,7 +37,7 @@ def _planned(dev: Terraform, mode: Mode) -> Resources:
     resources = dev.would_be(
         **DEV,
         mode=str(mode),
-        scopes={"resource": printed.PLACES.resource_scope, "account": ACCOUNT},
+        scopes={"resource": printed.VALUES.resource_scope, "account": ACCOUNT},
         operator_arns=[OPERATOR.replace(ACCOUNT, MOTO)],
         break_glass_arns=[BREAK_GLASS.replace(ACCOUNT, MOTO)],
     )
@@ -79,7 +79,7 @@ def test_the_role_has_the_policies_of_the_command(
     planned: Mapping[str, Resources], mode: Mode
 ) -> None:
     rendered = _statements(planned[mode], "aws_iam_role_policy.work", "aws_iam_policy.enforce")
-    wanted = worker_policy(mode, printed.RULES, ALL, printed.PLACES)["Statement"]
+    wanted = worker_policy(mode, printed.RULES, ALL, printed.VALUES)["Statement"]
     assert _by_sid(rendered) == _by_sid(wanted)
 
 
@@ -113,7 +113,7 @@ def test_no_deny_blocks_what_enforce_allows(
     role = _of_the_worker(planned["enforce"])
     stopped = [
         (action, resource)
-        for statement in enforce_policy(printed.RULES, ALL, printed.PLACES)["Statement"]
+        for statement in enforce_policy(printed.RULES, ALL, printed.VALUES)["Statement"]
         if statement["Effect"] == "Allow"
         for action in statement["Action"]
         for resource in statement["Resource"]

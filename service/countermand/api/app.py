@@ -31,7 +31,7 @@ from countermand.api.views import DecisionPage, DecisionView, decision_page, dec
 from countermand.core.errors import ConfigError, Permanent, Transient
 from countermand.core.model import Severity, Verdict
 from countermand.metrics import CONTENT_TYPE, Metrics
-from countermand.ports import Check, DecisionQuery, Ledger
+from countermand.ports import DecisionQuery, HealthCheck, Ledger
 
 PROBLEM_TYPE = "application/problem+json"
 OPEN_PATHS = frozenset({"/livez", "/readyz", "/healthz", "/metrics"})
@@ -76,11 +76,11 @@ _PLAIN = r"^[^\x00-\x1f\x7f]+$"
 class Health(Protocol):
     """What the probes ask. The details are shown to anybody: no ARNs, no names."""
 
-    def alive(self) -> Check:
+    def alive(self) -> HealthCheck:
         """Whether the worker's loop still turns. Must not wait: it is called on the event loop."""
         ...
 
-    def ready(self) -> Sequence[Check]:
+    def ready(self) -> Sequence[HealthCheck]:
         """Last good poll, ledger, credentials ..."""
         ...
 
@@ -110,7 +110,7 @@ class Flaw(BaseModel):
     )
 
 
-class Problem(BaseModel):
+class ProblemDetail(BaseModel):
     """An error, as RFC 9457 has it."""
 
     type: str = Field(
@@ -248,7 +248,7 @@ def _add_probes(app: FastAPI, health: Health) -> None:
         return _probe(health.ready())
 
 
-def _probe(checks: Sequence[Check]) -> HealthView:
+def _probe(checks: Sequence[HealthCheck]) -> HealthView:
     views = [CheckView(name=c.name, ok=c.ok, detail=c.detail) for c in checks]
     if not all(view.ok for view in views):
         raise _UnhealthyError(views)
@@ -377,7 +377,7 @@ def _problem(
     errors: list[Flaw] | None = None,
     checks: list[CheckView] | None = None,
 ) -> Response:
-    document = Problem(
+    document = ProblemDetail(
         title=_TITLES.get(status) or HTTPStatus(status).phrase,
         status=status,
         detail=detail,
@@ -468,7 +468,7 @@ def _refusal(status: int) -> dict[str, Any]:
     if status == HTTPStatus.UNPROCESSABLE_ENTITY:
         reason = "Input should be less than or equal to 100"
         example["errors"] = [{"name": "limit", "reason": reason}]
-    schema = {"$ref": "#/components/schemas/Problem"}
+    schema = {"$ref": "#/components/schemas/ProblemDetail"}
     return {
         "description": _TITLES[status],
         "content": {PROBLEM_TYPE: {"schema": schema, "example": example}},
@@ -489,8 +489,8 @@ def _openapi(app: FastAPI, *, guarded: bool) -> dict[str, Any]:
         routes=app.routes,
     )
     components = document["components"]
-    schema = Problem.model_json_schema(ref_template="#/components/schemas/{model}")
-    components["schemas"] |= schema.pop("$defs") | {"Problem": schema}
+    schema = ProblemDetail.model_json_schema(ref_template="#/components/schemas/{model}")
+    components["schemas"] |= schema.pop("$defs") | {"ProblemDetail": schema}
     if guarded:
         components["securitySchemes"] = {"token": {"type": "http", "scheme": "bearer"}}
         for path, operations in document["paths"].items():

@@ -96,7 +96,7 @@ class OutcomeView(CallView):
     """How one remediation step ended, and what would undo it."""
 
     action: str = Field(description="Name of the action.", examples=["detach_user_policy"])
-    status: StepStatus = Field(description="How the step ended.", examples=["rehearsed"])
+    status: StepStatus = Field(description="How the step ended.", examples=["simulated"])
     detail: str = Field(
         description="The same for people.", examples=["dry run: everything but the write"]
     )
@@ -126,8 +126,8 @@ class TimingsView(View):
     remediated_at: datetime | None = Field(
         description="Remediation steps ended.", examples=["2025-06-01T12:00:08Z"]
     )
-    told_at: datetime | None = Field(
-        description="The security team was told.", examples=["2025-06-01T12:00:08.400Z"]
+    notified_at: datetime | None = Field(
+        description="The security team was notified.", examples=["2025-06-01T12:00:08.400Z"]
     )
 
 
@@ -179,13 +179,13 @@ class DecisionView(View):
     outcome: str = Field(
         description="The worst status of the outcomes; `pending` before the first step; "
         "`none` when there was nothing to do.",
-        examples=["rehearsed"],
+        examples=["simulated"],
     )
     outcomes: list[OutcomeView] = Field(description="How each remediation step ended.")
-    told: list[str] = Field(
-        description="Which channel was told what.", examples=[["sns:rehearsed"]]
+    notified: list[str] = Field(
+        description="Which channel was told what.", examples=[["sns:simulated"]]
     )
-    notes: list[str] = Field(description="Circumstances worth a look.", examples=[[]])
+    annotations: list[str] = Field(description="Circumstances worth a look.", examples=[[]])
     undo: UndoView | None = Field(description="Who took the remediation back, if anybody did.")
     timings: TimingsView = Field(description="When each stage was reached.")
     links: LinksView = Field(description="Addresses to follow.")
@@ -226,8 +226,8 @@ def decision_view(record: Record, base_url: str = "") -> DecisionView:
         rulings=[_ruling(ruling) for ruling in decision.rulings],
         outcome=record.outcome,
         outcomes=[_outcome(outcome) for outcome in record.outcomes],
-        told=list(record.told),
-        notes=list(record.notes),
+        notified=list(record.notified),
+        annotations=list(record.annotations),
         undo=UndoView(by=record.undo.by, at=record.undo.at) if record.undo else None,
         timings=_timings(record),
         links=LinksView(self=f"{base_url}/decisions/{decision.id}"),
@@ -294,5 +294,5 @@ def _timings(record: Record) -> TimingsView:
         received_at=timings.received_at,
         decided_at=timings.decided_at,
         remediated_at=timings.remediated_at,
-        told_at=timings.told_at,
+        notified_at=timings.notified_at,
     )

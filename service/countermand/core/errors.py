@@ -7,7 +7,7 @@
     |  '- CannotRestore   what the change replaced is not known
     |- Transient          comes back later, after `retry_in` seconds when given
     |  '- Denied          lacks a permission, until a human grants it
-    |- LostClaim          another worker owns this event now: stop before the next effect
+    |- LostLease          another worker owns this event now: stop before the next effect
     '- ConfigError        refused at start-up
 
 Adapters translate AWS error codes into these; the core never sees a `ClientError`. Any other
@@ -35,7 +35,7 @@ class CannotRestore(Permanent):
     """The change cannot be taken back, because nobody knows what it replaced."""
 
 
-class Harmless(CountermandError):
+class Benign(CountermandError):
     """What is there now gives nobody the way to administrator: nothing is to be taken back."""
 
 
@@ -53,7 +53,7 @@ class Denied(Transient):
     """
 
 
-class LostClaim(CountermandError):
+class LostLease(CountermandError):
     """The lease passed to another worker; a write of the former owner was refused."""
 
 

@@ -13,7 +13,7 @@ from datetime import datetime
 from enum import StrEnum
 from typing import Any, dataclass_transform
 
-from countermand.core.policies.evaluate import Judgement
+from countermand.core.policies.evaluate import Evaluation
 
 type Path = tuple[str, ...]
 """Keys from `detail` to a value in an event."""
@@ -126,7 +126,7 @@ class StepStatus(StrEnum):
     """Written, and proved by reading it again."""
     UNCHANGED = "unchanged"
     """It was already as wanted: somebody was faster."""
-    REHEARSED = "rehearsed"
+    SIMULATED = "simulated"
     """Dry run: everything but the write."""
     FAILED = "failed"
 
@@ -247,7 +247,7 @@ class Undo:
 
 
 @value
-class Noted:
+class Baseline:
     """What an aspect was at some time."""
 
     value: str | None
@@ -273,9 +273,9 @@ class Facts:
     """The latest undo of the same grant on the same target, if any."""
     undo_by_caller: Undo | None = None
     """The latest undo, of whatever, that the caller of the event made on the same target."""
-    judgement: Judgement | None = None
+    evaluation: Evaluation | None = None
     """What the managed policy gives that the finding asks about."""
-    harmless: str | None = None
+    benign: str | None = None
     """Why what is there now needs no taking back, if so."""
 
 
@@ -296,7 +296,7 @@ class Ruling:
     reasons: tuple[Reason, ...]
     """The first one decided; the others would have decided without it."""
     mode: Mode
-    tell: bool
+    notify: bool
     """Whether the security team hears of it."""
     principal: Principal | None = None
     params: Mapping[str, str] = field(default_factory=dict, hash=False)
@@ -375,9 +375,9 @@ class Decision:
         return any(reason.guard == "unreadable" for r in self.rulings for reason in r.reasons)
 
     @property
-    def tell(self) -> bool:
+    def notify(self) -> bool:
         """Whether the security team hears of it."""
-        return any(r.tell for r in self.rulings)
+        return any(r.notify for r in self.rulings)
 
 
 @value
@@ -393,7 +393,7 @@ class Outcome:
     @property
     def final(self) -> bool:
         """Whether a redelivered message may leave this step alone."""
-        return self.status in {StepStatus.APPLIED, StepStatus.UNCHANGED, StepStatus.REHEARSED}
+        return self.status in {StepStatus.APPLIED, StepStatus.UNCHANGED, StepStatus.SIMULATED}
 
 
 @value
@@ -403,7 +403,7 @@ class Timings:
     received_at: datetime
     decided_at: datetime | None = None
     remediated_at: datetime | None = None
-    told_at: datetime | None = None
+    notified_at: datetime | None = None
 
 
 @value
@@ -413,9 +413,9 @@ class Record:
     decision: Decision
     timings: Timings
     outcomes: tuple[Outcome, ...] = ()
-    told: tuple[str, ...] = ()
-    """What each channel was told, as `channel:what` (see `report.told_key`): none is repeated."""
-    notes: tuple[str, ...] = ()
+    notified: tuple[str, ...] = ()
+    """What each channel was notified of, as `channel:what` (see `report.notification_key`)."""
+    annotations: tuple[str, ...] = ()
     """Circumstances worth a human's attention, such as a grant that came back."""
     undo: Undo | None = None
 
@@ -429,7 +429,7 @@ class Record:
             StepStatus.FAILED,
             StepStatus.STARTED,
             StepStatus.APPLIED,
-            StepStatus.REHEARSED,
+            StepStatus.SIMULATED,
             StepStatus.UNCHANGED,
         )
         return next((str(s) for s in worst_first if s in statuses), "none")

@@ -15,7 +15,7 @@ _LONGEST_RUNBOOK = 1024
 _MOST_OTHERS = 5
 
 
-def told_key(record: Record) -> str:
+def notification_key(record: Record) -> str:
     """What an alert about this record would say, in a word; each is said once."""
     decision = record.decision
     if decision.unverified:
@@ -53,7 +53,7 @@ def summary(record: Record) -> str:
 
 _OUTCOME_SUMMARY: Mapping[str, str] = {
     StepStatus.APPLIED: "taken back",
-    StepStatus.REHEARSED: "would be taken back (dry run)",
+    StepStatus.SIMULATED: "would be taken back (dry run)",
     StepStatus.UNCHANGED: "already removed",
     StepStatus.FAILED: "REMEDIATION FAILED, act now",
 }
@@ -96,7 +96,7 @@ def _text(record: Record, api_url: str) -> str:
             *(("Also", r.text) for r in decision.leading.reasons[1:]),
             ("Outcome", record.outcome),
             *(("Step", f"{o.step.call.action}: {o.status}, {o.detail}") for o in record.outcomes),
-            *(("Note", note) for note in record.notes),
+            *(("Note", note) for note in record.annotations),
         ),
         "",
         "What to do now:",
@@ -143,7 +143,7 @@ def _advice(record: Record) -> list[str]:
     match decision.verdict, record.outcome:
         case Verdict.REMEDIATE, StepStatus.FAILED:
             return ["Take the change back by hand: Countermand tried and could not."]
-        case Verdict.REMEDIATE, StepStatus.REHEARSED:
+        case Verdict.REMEDIATE, StepStatus.SIMULATED:
             return [
                 "Take the change back by hand if it is not wanted: this was a dry run.",
                 "To let Countermand do it, set COUNTERMAND_MODE=enforce.",
@@ -193,7 +193,7 @@ def _document(record: Record, api_url: str) -> Mapping[str, object]:
         "severity": str(finding.severity),
         "mode": str(decision.mode),
         "outcome": record.outcome,
-        "notes": list(record.notes),
+        "annotations": list(record.annotations),
         "decision_url": f"{api_url}/decisions/{decision.id}",
     }
 

@@ -25,7 +25,7 @@ _GRANT = "grant the operator's role the read that failed"
 
 
 @dataclass(frozen=True, slots=True)
-class Finding:
+class CheckResult:
     """What was looked at, whether it is well, what was seen, and what would mend it."""
 
     what: str
@@ -34,11 +34,11 @@ class Finding:
     mend: str = ""
 
 
-def examine(settings: Settings) -> list[Finding]:
+def examine(settings: Settings) -> list[CheckResult]:
     """Every check, whatever the others say."""
     clients = Clients(settings.region)
     surroundings = Surroundings(clients)
-    checks: list[tuple[str, Callable[[], Iterator[Finding]]]] = [
+    checks: list[tuple[str, Callable[[], Iterator[CheckResult]]]] = [
         ("credentials", lambda: _credentials(settings, clients)),
         ("queue", lambda: _queue(settings, surroundings)),
         ("topic", lambda: _topic(settings, surroundings)),
@@ -47,12 +47,12 @@ def examine(settings: Settings) -> list[Finding]:
     return [finding for what, check in checks for finding in _checked(what, check)]
 
 
-def _checked(what: str, check: Callable[[], Iterator[Finding]]) -> list[Finding]:
-    findings: list[Finding] = []
+def _checked(what: str, check: Callable[[], Iterator[CheckResult]]) -> list[CheckResult]:
+    findings: list[CheckResult] = []
     try:
         findings.extend(check())
     except Exception as error:  # noqa: BLE001  what others wrote into AWS may be of any form
-        findings.append(Finding(what, ok=False, detail=str(error), mend=_mend(what, error)))
+        findings.append(CheckResult(what, ok=False, detail=str(error), mend=_mend(what, error)))
     return findings
 
 
@@ -66,18 +66,18 @@ def _mend(what: str, error: Exception) -> str:
     return f"check {variables[what]} and AWS_ENDPOINT_URL, or {_GRANT}: {type(error).__name__}"
 
 
-def _credentials(settings: Settings, clients: Clients) -> Iterator[Finding]:
+def _credentials(settings: Settings, clients: Clients) -> Iterator[CheckResult]:
     caller = clients.caller()
-    yield Finding("credentials", ok=True, detail=f"{caller.arn}")
+    yield CheckResult("credentials", ok=True, detail=f"{caller.arn}")
     guarded = settings.account_id or caller.account_id
-    yield Finding(
+    yield CheckResult(
         "account",
         ok=guarded == caller.account_id,
         detail=f"guards {guarded}, credentials are of {caller.account_id}",
         mend="set COUNTERMAND_ACCOUNT_ID to the account of the credentials, or unset it",
     )
     own = settings.own_role_arn or caller.role_arn
-    yield Finding(
+    yield CheckResult(
         "own role",
         ok=own is not None,
         detail=own or f"{caller.arn} is no role session",
@@ -85,12 +85,12 @@ def _credentials(settings: Settings, clients: Clients) -> Iterator[Finding]:
     )
 
 
-def _queue(settings: Settings, surroundings: Surroundings) -> Iterator[Finding]:
+def _queue(settings: Settings, surroundings: Surroundings) -> Iterator[CheckResult]:
     queue = surroundings.queue(settings.queue_url)
-    yield Finding("queue", ok=True, detail=queue["QueueArn"])
+    yield CheckResult("queue", ok=True, detail=queue["QueueArn"])
     redrive = json.loads(queue.get("RedrivePolicy", "{}"))
     receives = int(redrive.get("maxReceiveCount", 0))
-    yield Finding(
+    yield CheckResult(
         "redrive to the DLQ",
         ok=1 < receives <= 20,  # noqa: PLR2004
         detail=f"after {receives} receives" if receives else "none: poison stays on the queue",
@@ -100,14 +100,14 @@ def _queue(settings: Settings, surroundings: Surroundings) -> Iterator[Finding]:
     if settings.dlq_url is None:
         return
     dlq = surroundings.queue(settings.dlq_url)
-    yield Finding(
+    yield CheckResult(
         "DLQ",
         ok=redrive.get("deadLetterTargetArn") == dlq["QueueArn"],
         detail=f"{dlq['QueueArn']} holds {dlq.get('ApproximateNumberOfMessages', '?')} messages",
         mend="COUNTERMAND_DLQ_URL must be the DLQ that the queue's RedrivePolicy names",
     )
     keeps, queue_keeps = (int(q.get("MessageRetentionPeriod", 0)) for q in (dlq, queue))
-    yield Finding(
+    yield CheckResult(
         "DLQ retention",
         ok=keeps > queue_keeps,
         detail=f"{keeps} s, the queue's is {queue_keeps} s",
@@ -115,7 +115,7 @@ def _queue(settings: Settings, surroundings: Surroundings) -> Iterator[Finding]:
     )
 
 
-def _queue_policy(queue: Mapping[str, str]) -> Finding:
+def _queue_policy(queue: Mapping[str, str]) -> CheckResult:
     statements = _listed(json.loads(queue.get("Policy", "{}")).get("Statement", []))
     grants = [s for s in statements if s.get("Effect") == "Allow"]
     allowed = [s for s in grants if _EVENTBRIDGE in _principals(s) and _bound(s)]
@@ -123,7 +123,7 @@ def _queue_policy(queue: Mapping[str, str]) -> Finding:
         s for s in grants if "*" in _principals(s) or "NotPrincipal" in s if not _bound(s)
     ]
     unbound = [s for s in grants if _EVENTBRIDGE in _principals(s) and not _bound(s)]
-    return Finding(
+    return CheckResult(
         "queue policy",
         ok=bool(allowed) and not open_to_all and not unbound,
         detail="open to everybody" if open_to_all else f"{len(allowed)} grants to EventBridge",
@@ -155,9 +155,9 @@ def _bound(statement: Mapping[str, Any]) -> bool:
     )
 
 
-def _topic(settings: Settings, surroundings: Surroundings) -> Iterator[Finding]:
+def _topic(settings: Settings, surroundings: Surroundings) -> Iterator[CheckResult]:
     topic = surroundings.topic(settings.topic_arn)
-    yield Finding("topic", ok=True, detail=topic["TopicArn"])
+    yield CheckResult("topic", ok=True, detail=topic["TopicArn"])
     subscriptions = surroundings.subscriptions(settings.topic_arn)
     pending = [
         f"{s['Protocol']}:{s['Endpoint']}"
@@ -165,7 +165,7 @@ def _topic(settings: Settings, surroundings: Surroundings) -> Iterator[Finding]:
         if surroundings.subscription_pending(s["SubscriptionArn"])
     ]
     confirmed = len(subscriptions) - len(pending)
-    yield Finding(
+    yield CheckResult(
         "subscriptions",
         ok=confirmed > 0 and not pending,
         detail=f"{confirmed} confirmed, pending: {', '.join(pending) or 'none'}",
@@ -173,7 +173,9 @@ def _topic(settings: Settings, surroundings: Surroundings) -> Iterator[Finding]:
     )
 
 
-def _rules(settings: Settings, surroundings: Surroundings, rule_set: RuleSet) -> Iterator[Finding]:
+def _rules(
+    settings: Settings, surroundings: Surroundings, rule_set: RuleSet
+) -> Iterator[CheckResult]:
     """One finding a question, with the bus rules that fail it."""
     region = settings.event_region
     routes = {f"{settings.rule_prefix}-{name}": r for name, r in rule_set.routes().items()}
@@ -222,7 +224,7 @@ def _rules(settings: Settings, surroundings: Surroundings, rule_set: RuleSet) ->
 
 def _reads(
     routes: Mapping[str, Route], there: Mapping[str, Mapping[str, Any]], region: str
-) -> Finding:
+) -> CheckResult:
     """Only PutRule sets that state, and it forgets a pattern that it is not given."""
     reading = {name: r for name, r in routes.items() if r.state is RouteState.WITH_READS}
     deaf = [name for name in reading if there[name].get("State") != RouteState.WITH_READS]
@@ -237,9 +239,9 @@ def _reads(
     )
 
 
-def _all_of(what: str, number: int, wrong: list[str], how: str, mend: str) -> Finding:
+def _all_of(what: str, number: int, wrong: list[str], how: str, mend: str) -> CheckResult:
     detail = f"{how}: {', '.join(wrong)}" if wrong else f"{number} of {number}"
-    return Finding(what, ok=not wrong, detail=detail, mend=mend)
+    return CheckResult(what, ok=not wrong, detail=detail, mend=mend)
 
 
 def _lets_through(found: Any, wanted: Any) -> bool:  # noqa: ANN401  parts of patterns

@@ -183,12 +183,12 @@ LONGEST_PATTERN = 2048
 https://docs.aws.amazon.com/eventbridge/latest/userguide/eb-quota.html
 """
 
-type Policy = dict[str, Any]
+type PolicyJson = dict[str, Any]
 type Statement = dict[str, Any]
 
 
 @dataclass(frozen=True, slots=True)
-class Places:
+class DeploymentValues:
     """Where a worker works; the defaults are variables of Terraform's templates."""
 
     partition: str = "${partition}"
@@ -229,47 +229,49 @@ class Places:
         return str(getattr(self, f"{kind}_scope"))
 
 
-VARIABLES = tuple(field.name for field in fields(Places))
+VARIABLES = tuple(field.name for field in fields(DeploymentValues))
 
 
 def worker_policy(
-    mode: Mode, rules: RuleSet, actions: Mapping[str, Action], places: Places
-) -> Policy:
+    mode: Mode, rules: RuleSet, actions: Mapping[str, Action], values: DeploymentValues
+) -> PolicyJson:
     """What the worker's role must be allowed; for `enforce`, its writes to IAM too."""
     statements = [
-        _allow("Queue", sqs.PERMISSIONS, places.queue_arn),
-        _allow("Alerts", sns.PERMISSIONS, places.topic_arn),
-        _allow("Ledger", dynamodb.PERMISSIONS, places.table_arn, f"{places.table_arn}/index/*"),
-        _allow("Log", cloudwatch.PERMISSIONS, f"{places.log_group_arn}:*"),
-        *_reads(rules, actions, places),
+        _allow("Queue", sqs.PERMISSIONS, values.queue_arn),
+        _allow("Alerts", sns.PERMISSIONS, values.topic_arn),
+        _allow("Ledger", dynamodb.PERMISSIONS, values.table_arn, f"{values.table_arn}/index/*"),
+        _allow("Log", cloudwatch.PERMISSIONS, f"{values.log_group_arn}:*"),
+        *_reads(rules, actions, values),
     ]
     if mode is Mode.ENFORCE:
-        statements += enforce_statements(rules, actions, places)
+        statements += enforce_statements(rules, actions, values)
     return {"Version": "2012-10-17", "Statement": statements}
 
 
-def enforce_policy(rules: RuleSet, actions: Mapping[str, Action], places: Places) -> Policy:
+def enforce_policy(
+    rules: RuleSet, actions: Mapping[str, Action], values: DeploymentValues
+) -> PolicyJson:
     """Only the writes: attached beside the policy of dry run, when enforce is asked for."""
-    return {"Version": "2012-10-17", "Statement": enforce_statements(rules, actions, places)}
+    return {"Version": "2012-10-17", "Statement": enforce_statements(rules, actions, values)}
 
 
 def enforce_statements(
-    rules: RuleSet, actions: Mapping[str, Action], places: Places
+    rules: RuleSet, actions: Mapping[str, Action], values: DeploymentValues
 ) -> list[Statement]:
     """The writes by kind of target, each with its Deny below a path if it can have one."""
     statements: list[Statement] = []
     for kind in (SubjectKind.USER, SubjectKind.ROLE, SubjectKind.GROUP, SubjectKind.POLICY):
         enabled = _writing(rules, actions, kind)
         writes = sorted(_permissions(rules, actions, kind, writing=True))
-        scoped = places.principals(kind, places.scope(kind))
+        scoped = values.principals(kind, values.scope(kind))
         name = _PLURAL[kind]
-        for sid, calls, operator, key, values in _ONLY:
+        for sid, calls, operator, key, allowed in _ONLY:
             if narrowed := [p for p in writes if p in calls]:
                 own = {
-                    *_own_boundaries(key, enabled, places),
-                    *_resolved(rules, kind, narrowed, actions, places),
+                    *_own_boundaries(key, enabled, values),
+                    *_resolved(rules, kind, narrowed, actions, values),
                 }
-                listed = {*places.here(values), *own}
+                listed = {*values.here(allowed), *own}
                 statements.append(_allow(f"{sid}{name}", narrowed, scoped))
                 statements[-1]["Condition"] = {operator: {key: sorted(listed)}}
         others = {p for p in writes if not any(p in calls for _, calls, *_ in _ONLY)}
@@ -278,8 +280,8 @@ def enforce_statements(
             statements.append(_deny(f"NoPaths{name}", writes, f"{scoped}/*"))
     return [
         *statements,
-        *_writes_to_resources(rules, actions, places),
-        *_writes_to_account(rules, actions, places),
+        *_writes_to_resources(rules, actions, values),
+        *_writes_to_account(rules, actions, values),
     ]
 
 
@@ -290,24 +292,24 @@ def _unconditional(name: str, calls: set[str], *resources: str) -> Iterable[Stat
 
 
 def _writes_to_account(
-    rules: RuleSet, actions: Mapping[str, Action], places: Places
+    rules: RuleSet, actions: Mapping[str, Action], values: DeploymentValues
 ) -> Iterable[Statement]:
     """IAM knows no resource for them, so that the scope is a condition: empty, it holds nowhere."""
     kind = SubjectKind.ACCOUNT
     if writes := {p for a in _writing(rules, actions, kind) for p in a.permissions}:
         statement = _allow("TakeBackAccount", sorted(writes), "*")
-        within = {"aws:PrincipalAccount": [places.account_scope]}
+        within = {"aws:PrincipalAccount": [values.account_scope]}
         yield {**statement, "Condition": {"StringLike": within}}
 
 
 def _writes_to_resources(
-    rules: RuleSet, actions: Mapping[str, Action], places: Places
+    rules: RuleSet, actions: Mapping[str, Action], values: DeploymentValues
 ) -> Iterable[Statement]:
     kind = SubjectKind.RESOURCE
     writes = {p for a in _writing(rules, actions, kind) for p in a.permissions}
     for name, calls, patterns in _TARGETS:
         if allowed := writes & calls:
-            resources = [places.resource(pattern) for pattern in patterns]
+            resources = [values.resource(pattern) for pattern in patterns]
             yield from _unconditional(name, allowed, *resources)
             if name == "InstanceProfiles":
                 yield _deny("NoPathsInstanceProfiles", sorted(allowed), f"{resources[0]}/*")
@@ -330,7 +332,9 @@ def routing_patterns(rules: RuleSet) -> dict[str, dict[str, Any]]:
     return {name: {"pattern": r.pattern, "state": str(r.state)} for name, r in routes.items()}
 
 
-def _reads(rules: RuleSet, actions: Mapping[str, Action], places: Places) -> list[Statement]:
+def _reads(
+    rules: RuleSet, actions: Mapping[str, Action], values: DeploymentValues
+) -> list[Statement]:
     statements = []
     for kind, identity_reads in iam.PERMISSIONS.items():
         about = [rule for rule in rules.rules if rule.subject_kind is kind]
@@ -339,7 +343,7 @@ def _reads(rules: RuleSet, actions: Mapping[str, Action], places: Places) -> lis
         needed |= principal_reads(kind, rules.restored)
         needed -= set(policies.PERMISSIONS)
         if needed:
-            resource = places.principals(kind, "*")
+            resource = values.principals(kind, "*")
             statements.append(_allow(f"Look{_PLURAL[kind]}", sorted(needed), resource))
     others = {
         permission
@@ -376,11 +380,11 @@ def _is_of_group(permission: str) -> bool:
     return "Group" in permission and permission != "iam:ListGroupsForUser"
 
 
-def _own_boundaries(key: str, enabled: Iterable[Action], places: Places) -> list[str]:
+def _own_boundaries(key: str, enabled: Iterable[Action], values: DeploymentValues) -> list[str]:
     """Any policy of the account's own may have been the boundary that is put back."""
     if key != _BOUNDARY or not any(action.name in _RESTORE_BOUNDARY for action in enabled):
         return []
-    return [places.principals(SubjectKind.POLICY, "*")]
+    return [values.principals(SubjectKind.POLICY, "*")]
 
 
 def _resolved(
@@ -388,14 +392,14 @@ def _resolved(
     kind: SubjectKind,
     calls: Sequence[str],
     actions: Mapping[str, Action],
-    places: Places,
+    values: DeploymentValues,
 ) -> set[str]:
     """The customer-managed policies in scope, for the calls of rules that read what they give."""
     of = RuleSet(rule for rule in rules.rules if rule.resolve is not None)
     made = {p for action in _writing(of, actions, kind) for p in action.permissions}
     if not made.intersection(calls):
         return set()
-    return {places.principals(SubjectKind.POLICY, places.scope(SubjectKind.POLICY))}
+    return {values.principals(SubjectKind.POLICY, values.scope(SubjectKind.POLICY))}
 
 
 def _actions(rules: RuleSet, actions: Mapping[str, Action], kind: SubjectKind) -> list[Action]:

@@ -18,7 +18,7 @@ from countermand.aws.provision import Names, Stack, provision
 from countermand.core.errors import ConfigError, CountermandError
 from countermand.core.model import Mode
 from countermand.lab.localstack import is_localstack
-from countermand.lab.scenario import Stage, Story
+from countermand.lab.scenario import Scenario, Stage
 from countermand.lab.worker_process import WorkerProcess, without_settings
 from countermand.settings.settings import Settings
 
@@ -42,7 +42,7 @@ def attack(settings: Settings, api_url: str) -> int:
     clients = Clients(settings.region)
     routes = rules().routes()
     running, own = (provision(clients, routes, names) for names in (_RUNNING, _OWN))
-    story = Story(endpoint, _RUNNING.email)
+    story = Scenario(endpoint, _RUNNING.email)
     story.confirm_mail(running)
     folder = Path(tempfile.mkdtemp(prefix="countermand-attack-"))
     worker = WorkerProcess(folder)

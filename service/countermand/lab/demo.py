@@ -16,7 +16,7 @@ from countermand.aws.clients import Clients
 from countermand.aws.provision import Names, provision
 from countermand.core.errors import CountermandError
 from countermand.lab.localstack import LocalStack, LocalStackError
-from countermand.lab.scenario import Stage, Story
+from countermand.lab.scenario import Scenario, Stage
 from countermand.lab.worker_process import WorkerProcess, without_settings
 
 _NAMES = Names(max_receives=3)
@@ -59,7 +59,7 @@ class Demo:
         clients = Clients("us-east-1")
         self._stack = provision(clients, rules().routes(), _NAMES)
         self._account = clients.caller().account_id
-        self._story = Story(localstack.url, _NAMES.email)
+        self._story = Scenario(localstack.url, _NAMES.email)
         self._story.confirm_mail(self._stack)
         self._story.say(
             "Bus rule, queue with DLQ, topic with a mailbox and a machine, log group: made."

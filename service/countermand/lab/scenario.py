@@ -33,7 +33,7 @@ _PATIENCE_SECONDS = 20.0
 type Decision = dict[str, Any]
 
 
-class StoryFailed(CountermandError):
+class ScenarioFailed(CountermandError):
     """Something that was promised did not happen."""
 
 
@@ -47,7 +47,7 @@ class Stage:
     environment: Mapping[str, str]
 
 
-class Story:
+class Scenario:
     """One telling. `say` and `expect` are for its tellers too."""
 
     def __init__(self, localstack_url: str, email: str) -> None:
@@ -91,7 +91,7 @@ class Story:
         decision = self._attack("iam-test-user")
         self.expect("the decision approves a remediation", decision["approved_for_remediation"])
         self.expect("its reason", decision["decision_reason"], "Approved for remediation")
-        self.expect("the outcome is a rehearsal", decision["outcome"], "rehearsed")
+        self.expect("the outcome is a rehearsal", decision["outcome"], "simulated")
         self.expect("the policy is still attached", self._has_admin("iam-test-user"))
         self._expect_mail(decision)
 
@@ -164,7 +164,7 @@ class Story:
         return self._decision(
             lambda d: (
                 d["event_id"] == record["eventID"]
-                and d["timings"]["told_at"] is not None
+                and d["timings"]["notified_at"] is not None
                 and wanted in (None, d["outcome"])
             )
         )
@@ -175,7 +175,7 @@ class Story:
     def _decision(self, wanted: Callable[[Decision], bool]) -> Decision:
         found = self._api.wait_for(wanted, _PATIENCE_SECONDS)
         if found is None:
-            raise StoryFailed(f"no such decision within {_PATIENCE_SECONDS:g} s")
+            raise ScenarioFailed(f"no such decision within {_PATIENCE_SECONDS:g} s")
         self.say(
             f"  decision {found['decision_id']}: {found['verdict']}, outcome {found['outcome']}"
         )

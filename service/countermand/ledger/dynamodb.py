@@ -1,6 +1,6 @@
 """The ledger on DynamoDB, for any number of replicas.
 
-One table. An event is one item under `key`, an undo one under `undo#GRANT`. Every write of a claim
+One table. An event is one item under `key`, an undo one under `undo#GRANT`. Every write of a lease
 is conditional on its fence, so the table and not a clock decides who owns an event; the leases
 themselves are compared with the workers' clocks, which must agree within the lease margin.
 
@@ -15,8 +15,8 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from countermand.aws.errors import code_behind, translated
-from countermand.core.errors import LostClaim, Permanent, Transient
-from countermand.core.model import Noted, Record, Undo
+from countermand.core.errors import LostLease, Permanent, Transient
+from countermand.core.model import Baseline, Record, Undo
 from countermand.ledger.sqlite import (
     MOST_MEMBERS,
     decode_cursor,
@@ -30,7 +30,7 @@ from countermand.ledger.sqlite import (
     storable,
     timestamp,
 )
-from countermand.ports import Busy, Claim, Clock, Conflict, DecisionQuery, Done, Page
+from countermand.ports import Busy, Clock, Conflict, DecisionQuery, Done, EventLease, Page
 
 _LARGEST_ITEM = 390_000  # DynamoDB refuses more than 400 KB, names and numbers included
 _QUERIES_PER_PAGE = 40
@@ -61,7 +61,9 @@ class DynamoDbLedger:
         self._owner = owner
         self._retention = timedelta(days=retention_days)
 
-    def claim(self, key: str, digest: str, lease_seconds: float) -> Claim | Done | Busy | Conflict:
+    def acquire(
+        self, key: str, digest: str, lease_seconds: float
+    ) -> EventLease | Done | Busy | Conflict:
         """See the table in `ledger.py`."""
         now = self._clock.now().timestamp()
         item = {
@@ -81,27 +83,27 @@ class DynamoDbLedger:
                 ExpressionAttributeNames={"#key": "key"},
             )
         if new:
-            return Claim(key, self._owner, 1)
+            return EventLease(key, self._owner, 1)
         return self._take_over(key, digest, now, lease_seconds)
 
-    def renew(self, claim: Claim, lease_seconds: float) -> None:
+    def renew(self, lease: EventLease, lease_seconds: float) -> None:
         """Extend the lease."""
         until = self._clock.now().timestamp() + lease_seconds
-        self._update(claim, {"lease_until": {"N": repr(until)}})
+        self._update(lease, {"lease_until": {"N": repr(until)}})
 
-    def release(self, claim: Claim) -> None:
+    def release(self, lease: EventLease) -> None:
         """End the lease now."""
-        self._update(claim, {"lease_until": {"N": "0"}})
+        self._update(lease, {"lease_until": {"N": "0"}})
 
-    def save(self, claim: Claim, record: Record) -> None:
-        """Store the record under the claim."""
-        self._update(claim, self._attributes(record))
+    def save(self, lease: EventLease, record: Record) -> None:
+        """Store the record under the lease."""
+        self._update(lease, self._attributes(record))
 
-    def finish(self, claim: Claim, record: Record) -> None:
+    def finish(self, lease: EventLease, record: Record) -> None:
         """Store the record for the last time. Again is no error: boto3 repeats a call whose answer
         was lost.
         """
-        self._update(claim, {**self._attributes(record), "done": {"BOOL": True}}, again=True)
+        self._update(lease, {**self._attributes(record), "done": {"BOOL": True}}, again=True)
 
     def get(self, decision_id: str) -> Record | None:
         """One record; as old as the index is, usually milliseconds."""
@@ -163,15 +165,15 @@ class DynamoDbLedger:
         item = self._get(_undo_key(grant))
         return load_undo(item["undo"]["S"]) if item else None
 
-    def note(self, name: str, noted: Noted) -> None:
+    def save_baseline(self, name: str, baseline: Baseline) -> None:
         """Keep the latest."""
         item: dict[str, Any] = {
             "key": {"S": _note_key(name)},
-            "at": {"S": timestamp(noted.at)},
+            "at": {"S": timestamp(baseline.at)},
             "expires_at": self._expiry(self._retention),
         }
-        if noted.value is not None:
-            item["value"] = {"S": storable(noted.value)}
+        if baseline.value is not None:
+            item["value"] = {"S": storable(baseline.value)}
         with _condition(), translated("dynamodb", "PutItem"):
             self._client.put_item(
                 TableName=self._table,
@@ -181,14 +183,14 @@ class DynamoDbLedger:
                 ExpressionAttributeValues={":at": item["at"]},
             )
 
-    def noted(self, name: str) -> Noted | None:
+    def baseline(self, name: str) -> Baseline | None:
         """The latest."""
         item = self._get(_note_key(name))
         if item is None:
             return None
-        return Noted(item.get("value", {}).get("S"), datetime.fromisoformat(item["at"]["S"]))
+        return Baseline(item.get("value", {}).get("S"), datetime.fromisoformat(item["at"]["S"]))
 
-    def gather(self, name: str, member: str) -> None:
+    def add_marker(self, name: str, member: str) -> None:
         """Into the set, unless it is full."""
         with _condition(), translated("dynamodb", "UpdateItem"):
             self._client.update_item(
@@ -203,7 +205,7 @@ class DynamoDbLedger:
                 },
             )
 
-    def gathered(self, names: Sequence[str]) -> frozenset[str]:
+    def markers(self, names: Sequence[str]) -> frozenset[str]:
         """All of all sets."""
         items = [self._get(_set_key(name)) for name in names]
         return frozenset(member for item in items if item for member in item["members"]["SS"])
@@ -235,7 +237,7 @@ class DynamoDbLedger:
 
     def _take_over(
         self, key: str, digest: str, now: float, lease_seconds: float
-    ) -> Claim | Done | Busy | Conflict:
+    ) -> EventLease | Done | Busy | Conflict:
         item = self._get(storable(key))
         if item is None:  # expired in this very moment
             return Busy(1)
@@ -264,27 +266,27 @@ class DynamoDbLedger:
             )
         if not taken:
             return Busy(lease_seconds)
-        return Claim(key, self._owner, fence + 1, _record(item) if "record" in item else None)
+        return EventLease(key, self._owner, fence + 1, _record(item) if "record" in item else None)
 
-    def _update(self, claim: Claim, attributes: Item, *, again: bool = False) -> None:
+    def _update(self, lease: EventLease, attributes: Item, *, again: bool = False) -> None:
         names = {f"#{name}": name for name in attributes} | {"#owner": "owner"}
         values = {f":{name}": value for name, value in attributes.items()}
-        values[":owner"] = {"S": claim.owner}
-        values[":fence"] = {"N": str(claim.fence)}
+        values[":owner"] = {"S": lease.owner}
+        values[":fence"] = {"N": str(lease.fence)}
         if not again:
             values[":open"] = {"BOOL": False}
         assignments = ", ".join(f"#{name} = :{name}" for name in attributes)
         with _condition() as owned, translated("dynamodb", "UpdateItem"):
             self._client.update_item(
                 TableName=self._table,
-                Key={"key": {"S": storable(claim.key)}},
+                Key={"key": {"S": storable(lease.key)}},
                 UpdateExpression=f"SET {assignments}",
                 ConditionExpression=_MINE if again else _MINE + _OPEN,
                 ExpressionAttributeNames=names,
                 ExpressionAttributeValues=values,
             )
         if not owned:
-            raise LostClaim(f"{claim.key} passed to another worker")
+            raise LostLease(f"{lease.key} passed to another worker")
 
     def _attributes(self, record: Record) -> dict[str, Mapping[str, Any]]:
         fields = index_fields(record)

@@ -1,21 +1,21 @@
 """The ledger: which events were dealt with (idempotency), and every decision (history).
 
-What `claim` answers, for a key and the digest of its payload:
+What `lease` answers, for a key and the digest of its payload:
 
-    stored               lease        claim answers
+    stored               lease        lease answers
     -------------------  -----------  --------------------------------------------
-    nothing              -            Claim, fence 1
+    nothing              -            EventLease, fence 1
     open, other digest   any          Conflict
     open                 running      Busy for the rest of the lease, whoever asks
-    open                 ended        Claim, fence + 1, with what was stored
-    open, released       -            Claim, fence + 1, with what was stored
+    open                 ended        EventLease, fence + 1, with what was stored
+    open, released       -            EventLease, fence + 1, with what was stored
     done, other digest   -            Conflict
     done                 -            Done
 
 `save`, `renew`, `finish` and `release` succeed only for the latest fence of an open event, and
 `finish` once more for whoever finished it (its answer may have been lost); otherwise they raise
-`LostClaim` and change nothing. An undo is kept beside the record, so that a
-worker that is still saving cannot wipe out what a human noted meanwhile.
+`LostLease` and change nothing. An undo is kept beside the record, so that a
+worker that is still saving cannot wipe out what a human baseline meanwhile.
 
 This file holds what the adapters share, and the SQLite adapter; DynamoDB's is in
 `aws/dynamodb.py`. Both pass the same tests.
@@ -39,10 +39,10 @@ from typing import IO
 from pydantic import TypeAdapter, ValidationError
 from pydantic_core import PydanticSerializationError
 
-from countermand.core.errors import ConfigError, LostClaim, Permanent, Transient
-from countermand.core.model import Noted, Record, Undo
+from countermand.core.errors import ConfigError, LostLease, Permanent, Transient
+from countermand.core.model import Baseline, Record, Undo
 from countermand.logs import get_logger
-from countermand.ports import Busy, Claim, Clock, Conflict, DecisionQuery, Done, Page
+from countermand.ports import Busy, Clock, Conflict, DecisionQuery, Done, EventLease, Page
 
 log = get_logger(__name__)
 
@@ -234,7 +234,9 @@ class SqliteLedger:
                 raise ConfigError(f"ledger {path}: cannot be opened: {error}") from error
             self._opened = opened.pop_all()
 
-    def claim(self, key: str, digest: str, lease_seconds: float) -> Claim | Done | Busy | Conflict:
+    def acquire(
+        self, key: str, digest: str, lease_seconds: float
+    ) -> EventLease | Done | Busy | Conflict:
         """See the table above."""
         now = self._clock.now().timestamp()
         with self._write() as db:
@@ -248,7 +250,7 @@ class SqliteLedger:
                     "VALUES (?, ?, ?, 1, ?, ?)",
                     (storable(key), digest, self._owner, now + lease_seconds, now),
                 )
-                return Claim(key, self._owner, 1)
+                return EventLease(key, self._owner, 1)
             known_digest, fence, lease_until, done, record, undo = row
             if known_digest != digest:
                 return Conflict()
@@ -262,24 +264,24 @@ class SqliteLedger:
                 (self._owner, fence + 1, now + lease_seconds, now, storable(key)),
             )
             stored = load_record(record, undo) if record else None
-            return Claim(key, self._owner, fence + 1, stored)
+            return EventLease(key, self._owner, fence + 1, stored)
 
-    def renew(self, claim: Claim, lease_seconds: float) -> None:
+    def renew(self, lease: EventLease, lease_seconds: float) -> None:
         """Extend the lease."""
         until = self._clock.now().timestamp() + lease_seconds
-        self._update(claim, "lease_until = ?", until)
+        self._update(lease, "lease_until = ?", until)
 
-    def release(self, claim: Claim) -> None:
+    def release(self, lease: EventLease) -> None:
         """End the lease now."""
-        self._update(claim, "lease_until = ?", 0.0)
+        self._update(lease, "lease_until = ?", 0.0)
 
-    def save(self, claim: Claim, record: Record) -> None:
-        """Store the record under the claim."""
-        self._store(claim, record, done=False)
+    def save(self, lease: EventLease, record: Record) -> None:
+        """Store the record under the lease."""
+        self._store(lease, record, done=False)
 
-    def finish(self, claim: Claim, record: Record) -> None:
+    def finish(self, lease: EventLease, record: Record) -> None:
         """Store the record for the last time, and forget what is older than the retention."""
-        self._store(claim, record, done=True)
+        self._store(lease, record, done=True)
         try:
             self._forget()
         except Transient as error:
@@ -343,26 +345,26 @@ class SqliteLedger:
             ).fetchone()
         return load_undo(row[0]) if row else None
 
-    def note(self, name: str, noted: Noted) -> None:
+    def save_baseline(self, name: str, baseline: Baseline) -> None:
         """Keep the latest."""
-        value = storable(noted.value) if noted.value is not None else None
+        value = storable(baseline.value) if baseline.value is not None else None
         with self._write() as db:
             db.execute(
                 "INSERT INTO notes (name, value, at, touched) VALUES (?, ?, ?, ?) "
                 "ON CONFLICT (name) DO UPDATE SET value = excluded.value, at = excluded.at, "
                 "touched = excluded.touched WHERE excluded.at >= notes.at",
-                (storable(name), value, timestamp(noted.at), self._clock.now().timestamp()),
+                (storable(name), value, timestamp(baseline.at), self._clock.now().timestamp()),
             )
 
-    def noted(self, name: str) -> Noted | None:
+    def baseline(self, name: str) -> Baseline | None:
         """The latest."""
         with self._read() as db:
             row = db.execute(
                 "SELECT value, at FROM notes WHERE name = ?", (storable(name),)
             ).fetchone()
-        return Noted(row[0], datetime.fromisoformat(row[1])) if row else None
+        return Baseline(row[0], datetime.fromisoformat(row[1])) if row else None
 
-    def gather(self, name: str, member: str) -> None:
+    def add_marker(self, name: str, member: str) -> None:
         """Into the set, unless it is full."""
         with self._write() as db:
             db.execute(
@@ -377,7 +379,7 @@ class SqliteLedger:
                 ),
             )
 
-    def gathered(self, names: Sequence[str]) -> frozenset[str]:
+    def markers(self, names: Sequence[str]) -> frozenset[str]:
         """All of all sets."""
         with self._read() as db:
             rows = [
@@ -400,10 +402,10 @@ class SqliteLedger:
         with self._lock:
             self._opened.close()
 
-    def _store(self, claim: Claim, record: Record, *, done: bool) -> None:
+    def _store(self, lease: EventLease, record: Record, *, done: bool) -> None:
         fields = index_fields(record)
         self._update(
-            claim,
+            lease,
             "record = ?, done = ?, touched = ?, decision_id = ?, decided_at = ?, verdict = ?, "
             "rule_id = ?, severity = ?, target = ?, actor = ?, account_id = ?",
             dump_record(record),
@@ -420,15 +422,17 @@ class SqliteLedger:
             again=done,
         )
 
-    def _update(self, claim: Claim, assignments: str, *values: object, again: bool = False) -> None:
+    def _update(
+        self, lease: EventLease, assignments: str, *values: object, again: bool = False
+    ) -> None:
         with self._write() as db:
             changed = db.execute(
                 f"UPDATE events SET {assignments} "  # noqa: S608
                 "WHERE key = ? AND owner = ? AND fence = ? AND (done = 0 OR ?)",
-                (*values, storable(claim.key), claim.owner, claim.fence, again),
+                (*values, storable(lease.key), lease.owner, lease.fence, again),
             )
             if changed.rowcount != 1:
-                raise LostClaim(f"{claim.key} passed to another worker")
+                raise LostLease(f"{lease.key} passed to another worker")
 
     @contextmanager
     def _read(self) -> Iterator[sqlite3.Connection]:

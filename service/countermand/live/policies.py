@@ -6,9 +6,9 @@ from dataclasses import replace
 from functools import lru_cache
 from typing import Any
 
-from countermand.core.errors import CannotRestore, Gone, Harmless, Transient
+from countermand.core.errors import Benign, CannotRestore, Gone, Transient
 from countermand.core.model import SubjectKind
-from countermand.core.policies.evaluate import Holder, Judgement, judge_policies
+from countermand.core.policies.evaluate import Evaluation, Holder, evaluate_policies
 from countermand.ports import Cloud
 
 PERMISSIONS = ("iam:GetPolicy", "iam:GetPolicyVersion")
@@ -64,7 +64,7 @@ def managed_policies(cloud: Cloud) -> ManagedPolicies:
 
 
 def held_reads(kind: SubjectKind) -> tuple[str, ...]:
-    """The permissions that `judge_held` needs."""
+    """The permissions that `evaluate_held` needs."""
     entity = kind.capitalize()
     return (
         f"iam:Get{entity}Policy",
@@ -74,9 +74,9 @@ def held_reads(kind: SubjectKind) -> tuple[str, ...]:
     )
 
 
-def judge_held(
+def evaluate_held(
     cloud: Cloud, kind: SubjectKind, name: str, holder: Holder, boundary_arn: str
-) -> Judgement:
+) -> Evaluation:
     """What the attached and inline policies of a role or group give `holder` together: a Deny in
     one takes away from another, and so does the holder's boundary. Raises `Gone` when there is no
     such role or group.
@@ -95,20 +95,20 @@ def judge_held(
         raise Transient(f"the policies of the {kind} change while they are read") from error
     own = tuple(arn for arn in arns if ":iam::aws:" not in arn)
     holder = replace(holder, policy_arns=own)
-    return judge_policies(documents, holder, managed.boundary(boundary_arn))
+    return evaluate_policies(documents, holder, managed.boundary(boundary_arn))
 
 
-def demand_risk(what: str, judgements: Iterable[Judgement]) -> None:
+def demand_risk(what: str, evaluations: Iterable[Evaluation]) -> None:
     """Only what surely gives a way to administrator rights is taken back.
 
     any of them     raises
     --------------  ---------------
     certain risk    nothing
     risk            `CannotRestore`
-    else            `Harmless`
+    else            `Benign`
     """
-    risks = [judgement for judgement in judgements if judgement.claim.is_risk]
+    risks = [evaluation for evaluation in evaluations if evaluation.privilege.is_risk]
     if not risks:
-        raise Harmless(f"The {what} gives no way to administrator rights")
-    if not any(judgement.claim.is_certain for judgement in risks):
+        raise Benign(f"The {what} gives no way to administrator rights")
+    if not any(evaluation.privilege.is_certain for evaluation in risks):
         raise CannotRestore(f"what the {what} gives is not certain: {risks[0].why}")

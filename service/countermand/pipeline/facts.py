@@ -8,15 +8,15 @@ from collections.abc import Mapping
 from dataclasses import replace
 
 from countermand.core.errors import (
+    Benign,
     CannotRestore,
     CountermandError,
     Gone,
-    Harmless,
-    LostClaim,
+    LostLease,
     Permanent,
 )
 from countermand.core.model import Event, Facts, Finding, Principal, Subject
-from countermand.core.policies.evaluate import Holder, Judgement, judge_policies
+from countermand.core.policies.evaluate import Evaluation, Holder, evaluate_policies
 from countermand.core.rules.rule import PREVIOUS
 from countermand.live.policies import managed_policies
 from countermand.logs import get_logger
@@ -52,7 +52,7 @@ class FactReader:
             raise AssertionError("a finding without subject has no live state to read")
         try:
             return self._read(event, finding, finding.subject)
-        except LostClaim:
+        except LostLease:
             raise
         except CountermandError as error:
             return Facts(now=self._clock.now(), unreadable=str(error))
@@ -67,13 +67,13 @@ class FactReader:
             return Facts(now=self._clock.now())
         try:
             params, irreversible = self._look(event, finding, subject, principal)
-        except Harmless as error:
+        except Benign as error:
             # Not "present": as long as IAM may not show all yet, it is looked at again.
-            return Facts(now=self._clock.now(), principal=principal, harmless=str(error))
-        judgement = None
+            return Facts(now=self._clock.now(), principal=principal, benign=str(error))
+        evaluation = None
         if params is not None and finding.resolve is not None:
             try:
-                judgement = self._judged(event, finding, principal)
+                evaluation = self._judged(event, finding, principal)
             except Gone:
                 params = None  # what is gone is attached to nobody, or not to be seen yet
         target = principal.unique_id if principal is not None else subject.name
@@ -87,10 +87,10 @@ class FactReader:
             undo_by_caller=self._ledger.undo_of(
                 undoer_key(event.account_id, target, event.actor.arn)
             ),
-            judgement=judgement,
+            evaluation=evaluation,
         )
 
-    def _judged(self, event: Event, finding: Finding, principal: Principal | None) -> Judgement:
+    def _judged(self, event: Event, finding: Finding, principal: Principal | None) -> Evaluation:
         """What the managed policy gives that the finding names, within the boundary."""
         arn = finding.evidence.get(finding.resolve or "")
         if arn is None:
@@ -101,7 +101,7 @@ class FactReader:
         boundary = None
         if principal is not None:
             boundary = self._policies.boundary(principal.boundary_arn)
-        return judge_policies({name: self._policies.document(arn)}, holder, boundary)
+        return evaluate_policies({name: self._policies.document(arn)}, holder, boundary)
 
     def _look(
         self, event: Event, finding: Finding, subject: Subject, principal: Principal | None
@@ -119,7 +119,7 @@ class FactReader:
         if missing := [name for name in action.needs if name not in finding.evidence]:
             return {}, f"the event does not say {', '.join(missing)}"
         try:
-            return action.look(self._cloud, finding, principal), None
+            return action.plan(self._cloud, finding, principal), None
         except Gone:
             return None, None
         except CannotRestore as error:

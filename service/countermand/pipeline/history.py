@@ -6,14 +6,14 @@
     and every some hours
     note in the ledger, after each event that       the value when the note was taken; None when it
     changed the value and was let stand             could not be read yet, or at all, or may never
-                                                    be put back, or when the team was told of it
+                                                    be put back, or when the team was alerted of it
 
 The latest that was complete before the change counts. A note that was taken after the change says
 that something else changed the value too, before or since: then nobody knows. Otherwise who makes
 two changes within seconds would have the second one noted as the work of the first.
 
-What the team was told of is not known for a day, where nobody compares the values before one is put
-back: who mends it must not have his own change taken back for what he mended.
+After an alert, the value is unknown for one day where no guard compares it before it is restored,
+so that a responder's fix is not itself reverted.
 
 What is kept was read live, never taken from an event: a forged event can at most have the truth
 noted. A value that the rules themselves would object to is never noted, and so never put back.
@@ -26,10 +26,10 @@ from datetime import datetime, timedelta
 
 from countermand.core.aspects import Change, changes
 from countermand.core.errors import CannotRestore, CountermandError, Denied, Gone, Transient
-from countermand.core.governance.guards import Policy, is_in_scope, scope_of, short_name
-from countermand.core.model import Aspect, Event, Finding, Noted, Principal, Subject, SubjectKind
-from countermand.core.policies.evaluate import Holder, judge_policies
-from countermand.core.policies.trust import judge_trust
+from countermand.core.governance.guards import Guardrails, is_in_scope, scope_of, short_name
+from countermand.core.model import Aspect, Baseline, Event, Finding, Principal, Subject, SubjectKind
+from countermand.core.policies.evaluate import Holder, evaluate_policies
+from countermand.core.policies.trust import evaluate_trust
 from countermand.core.rules.rule import RuleSet
 from countermand.live import values as live
 from countermand.logs import get_logger
@@ -59,14 +59,14 @@ class _Snapshot:
 
 
 class History:
-    """Asked by `facts.py` what a change replaced; told by the pipeline what was let stand."""
+    """Asked by `facts.py` what a change replaced; alerted by the pipeline what was let stand."""
 
     def __init__(
         self,
         cloud: Cloud,
         ledger: Ledger,
         clock: Clock,
-        policy: Policy,
+        policy: Guardrails,
         rules: Callable[[], RuleSet],
     ) -> None:
         self._cloud = cloud
@@ -88,22 +88,22 @@ class History:
             raise AssertionError("a finding that restores nothing has no earlier value")
         identity = subject.name if principal is None else principal.unique_id
         key = _key(aspect, identity, finding.evidence.get("policy_name", ""))
-        noted = self._ledger.noted(key)
-        if noted is not None and noted.at > event.time:
+        baseline = self._ledger.baseline(key)
+        if baseline is not None and baseline.at > event.time:
             raise _unknown(aspect)
         taken = self._snapshots.get(_part(aspect), ())
         snapshot = next((s for s in taken if s.ended <= event.time), None)
         if snapshot is not None and (
-            noted is None or _counts_until(noted, aspect) < snapshot.began
+            baseline is None or _counts_until(baseline, aspect) < snapshot.began
         ):
-            noted = _seen(snapshot, key, aspect, principal)
-        if noted is None or noted.value is None:
+            baseline = _seen(snapshot, key, aspect, principal)
+        if baseline is None or baseline.value is None:
             raise _unknown(aspect)
-        return noted.value
+        return baseline.value
 
-    def note(self, event: Event, *, told: bool = False) -> None:
+    def save_baseline(self, event: Event, *, alerted: bool = False) -> None:
         """Note what this event left behind, for the time when something replaces it. Raises
-        `Transient` when that cannot be seen yet. `told`: the team may not want it.
+        `Transient` when that cannot be seen yet. `alerted`: the team may not want it.
         """
         if (event.account_id, event.region) != (self._policy.account_id, self._policy.region):
             return
@@ -117,8 +117,10 @@ class History:
             if (left := self._left_behind(change)) is not None:
                 key, value = left
                 # Until it can be seen, nobody knows it; what was known before is no longer true.
-                doubted = wait or (told and change.aspect in _NEVER_COMPARED)
-                self._ledger.note(key, Noted(None if doubted else value, self._clock.now()))
+                doubted = wait or (alerted and change.aspect in _NEVER_COMPARED)
+                self._ledger.save_baseline(
+                    key, Baseline(None if doubted else value, self._clock.now())
+                )
             if wait:
                 raise Transient("IAM may not show yet what the call left behind", wait)
 
@@ -191,7 +193,7 @@ class History:
 
     def _left_behind(self, change: Change) -> tuple[str, str | None] | None:
         """Under which key to note what; nothing of a principal that is gone. What cannot be read,
-        or may never be put back, is noted as unknown.
+        or may never be put back, is baseline as unknown.
         """
         shown, value = None, None
         try:
@@ -216,17 +218,19 @@ class History:
         account_id = self._policy.account_id
         match aspect:
             case Aspect.TRUST_POLICY:
-                risky = judge_trust(value, {account_id}).opening.is_risk
+                risky = evaluate_trust(value, {account_id}).opening.is_risk
             case Aspect.INLINE_POLICY:
-                risky = judge_policies({"": value}, Holder(account_id, holder_arn)).claim.is_risk
+                risky = evaluate_policies(
+                    {"": value}, Holder(account_id, holder_arn)
+                ).privilege.is_risk
             case _:
                 risky = False
         return None if risky else _kept(value)
 
 
-def _counts_until(noted: Noted, aspect: Aspect) -> datetime:
-    doubted = noted.value is None and aspect in _NEVER_COMPARED
-    return noted.at + _TIME_TO_MEND if doubted else noted.at
+def _counts_until(baseline: Baseline, aspect: Aspect) -> datetime:
+    doubted = baseline.value is None and aspect in _NEVER_COMPARED
+    return baseline.at + _TIME_TO_MEND if doubted else baseline.at
 
 
 def _unknown(aspect: Aspect) -> CannotRestore:
@@ -235,15 +239,15 @@ def _unknown(aspect: Aspect) -> CannotRestore:
 
 def _seen(
     snapshot: _Snapshot, key: str, aspect: Aspect, principal: Principal | None
-) -> Noted | None:
+) -> Baseline | None:
     if principal is None:
-        return Noted(snapshot.values.get(key), snapshot.began)
+        return Baseline(snapshot.values.get(key), snapshot.began)
     if principal.unique_id in snapshot.principals:
         none = "" if aspect is Aspect.INLINE_POLICY else None
-        return Noted(snapshot.values.get(key, none), snapshot.began)
+        return Baseline(snapshot.values.get(key, none), snapshot.began)
     # Younger than the snapshot: created without inline policies, with a trust policy.
     if aspect is Aspect.INLINE_POLICY and principal.created > snapshot.began:
-        return Noted("", principal.created)
+        return Baseline("", principal.created)
     return None
 
 

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 from countermand.core.errors import CountermandError
 from countermand.core.model import Record
-from countermand.core.report import alert, told_key
+from countermand.core.report import alert, notification_key
 from countermand.logs import get_logger
 from countermand.metrics import Metrics
 from countermand.ports import Notifier
@@ -16,14 +16,14 @@ log = get_logger(__name__)
 
 
 @dataclass(frozen=True, slots=True)
-class Told:
+class Notifications:
     """Which channels know by now, as `channel:what`, and which could not be reached."""
 
     keys: tuple[str, ...]
     failed: tuple[str, ...]
 
 
-class Announcer:
+class AlertDispatcher:
     """Sends one alert per channel and content, however often the message comes back."""
 
     def __init__(self, notifiers: Sequence[Notifier], api_url: str, metrics: Metrics) -> None:
@@ -31,18 +31,18 @@ class Announcer:
         self._api_url = api_url
         self._metrics = metrics
 
-    def tell(self, record: Record) -> Told:
+    def notify(self, record: Record) -> Notifications:
         """Tell every channel that does not know yet."""
-        keys, failed = list(record.told), []
+        keys, failed = list(record.notified), []
         for notifier in self._notifiers:
-            key = f"{notifier.channel}:{told_key(record)}"
+            key = f"{notifier.channel}:{notification_key(record)}"
             if key in keys:
                 continue
             if self._send(notifier, record):
                 keys.append(key)
             else:
                 failed.append(notifier.channel)
-        return Told(tuple(keys), tuple(failed))
+        return Notifications(tuple(keys), tuple(failed))
 
     def _send(self, notifier: Notifier, record: Record) -> bool:
         count = self._metrics.alerts.labels

@@ -4,7 +4,7 @@
          --act--> Outcome* --tell--> Record
 
 Called by the worker's threads with a body and how often it was received; answers with a `Handled`,
-or raises what the worker knows how to settle: `Permanent`, `Transient`, `LostClaim`.
+or raises what the worker knows how to settle: `Permanent`, `Transient`, `LostLease`.
 
 Every step is stored before the next, and each store is refused once another worker owns the event.
 Right before a write the target is read and judged once more, and the attempt is stored.
@@ -22,7 +22,7 @@ from typing import NoReturn, assert_never
 
 from countermand.core.decide import decide
 from countermand.core.errors import Transient
-from countermand.core.governance.guards import Policy, judge, screen
+from countermand.core.governance.guards import Guardrails, evaluate, screen
 from countermand.core.model import (
     Decision,
     Event,
@@ -38,18 +38,18 @@ from countermand.core.model import (
     decision_id,
 )
 from countermand.core.parse import parse
-from countermand.core.rules.correlate import completed, story, traces
+from countermand.core.rules.correlate import completed, markers_of, sequence
 from countermand.core.rules.detect import detect
 from countermand.core.rules.rule import RuleSet
 from countermand.logs import bound, get_logger
 from countermand.metrics import Metrics
 from countermand.pipeline.facts import FactReader
 from countermand.pipeline.history import History
-from countermand.pipeline.leases import Claims
-from countermand.pipeline.notify import Announcer
+from countermand.pipeline.leases import Leases
+from countermand.pipeline.notify import AlertDispatcher
 from countermand.pipeline.remediate import Remediator
 from countermand.pipeline.schedule import Schedule
-from countermand.ports import Busy, Claim, Clock, Conflict, Done, Ledger
+from countermand.ports import Busy, Clock, Conflict, Done, EventLease, Ledger
 
 log = get_logger(__name__)
 
@@ -86,14 +86,14 @@ class Pipeline:
 
     rules: Callable[[], RuleSet]
     """The rules in force: they may change between two messages."""
-    policy: Policy
+    policy: Guardrails
     facts: FactReader
     remediator: Remediator
-    announcer: Announcer
+    dispatcher: AlertDispatcher
     ledger: Ledger
     clock: Clock
     metrics: Metrics
-    claims: Claims
+    leases: Leases
     history: History
     rechecks: Schedule[Recheck]
     recheck_seconds: tuple[float, ...] = (5, 15)
@@ -106,7 +106,7 @@ class Pipeline:
         self.metrics.event_to_receipt.observe(_seconds(event.time, received_at))
         findings = detect(event, self.rules())
         if not findings:
-            self.history.note(event)
+            self.history.save_baseline(event)
             self.metrics.events_ignored.inc()
             return Result.IGNORED
         with bound(event_id=event.event_id, account_id=event.account_id):
@@ -121,23 +121,25 @@ class Pipeline:
         """
         if (event.account_id, event.region) != (self.policy.account_id, self.policy.region):
             return
-        for trace in traces(event, self._that_changed_something(event, findings), self.rules()):
-            self.ledger.gather(trace.sets[0], trace.member)
-            began = completed(trace, self.ledger.gathered(trace.sets))
+        for marker in markers_of(
+            event, self._that_changed_something(event, findings), self.rules()
+        ):
+            self.ledger.add_marker(marker.windows[0], marker.value)
+            began = completed(marker, self.ledger.markers(marker.windows))
             if began is not None:
-                whole, finding = story(event, trace, began)
+                whole, finding = sequence(event, marker, began)
                 self._claimed(whole, (finding,), self.clock.now())
 
     def _that_changed_something(
         self, event: Event, findings: Sequence[Finding]
     ) -> Sequence[Finding]:
-        """Without those that were decided to be harmless: to join a group of readers is no step of
+        """Without those that were decided to be benign: to join a group of readers is no step of
         an attack.
         """
         record = self.ledger.get(decision_id(event.id))
         rulings = record.decision.rulings if record is not None else ()
-        harmless = {r.finding.rule_id for r in rulings if r.reasons[0].guard == "harmless"}
-        return [finding for finding in findings if finding.rule_id not in harmless]
+        benign = {r.finding.rule_id for r in rulings if r.reasons[0].guard == "benign"}
+        return [finding for finding in findings if finding.rule_id not in benign]
 
     def recheck(self, look: Recheck) -> None:
         """See whether a grant that was taken back is there again; if so, judge it anew.
@@ -170,8 +172,8 @@ class Pipeline:
             if facts.unreadable is not None and not blind:
                 raise Transient(facts.unreadable)
             undone = facts.undo is not None and facts.undo.at >= event.time
-            harmless = facts.judgement is not None and not facts.judgement.claim.is_risk
-            back = facts.grant_present and not undone and not harmless
+            benign = facts.evaluation is not None and not facts.evaluation.privilege.is_risk
+            back = facts.grant_present and not undone and not benign
             if facts.unreadable is not None or back:
                 found.append(finding)
         return tuple(found)
@@ -187,10 +189,10 @@ class Pipeline:
         event: Event,
         findings: Sequence[Finding],
         received_at: datetime,
-        notes: tuple[str, ...] = (),
+        annotations: tuple[str, ...] = (),
     ) -> Result:
         digest = _digest(event)
-        match self.claims.take(event.id, digest):
+        match self.leases.take(event.id, digest):
             case Done():
                 self.metrics.events_duplicate.inc()
                 log.info("Event was decided before")
@@ -200,35 +202,35 @@ class Pipeline:
                 raise Transient("another worker has this event in hand", retry_in + 1)
             case Conflict():
                 if "#" in event.id:
-                    raise Transient("the claim of a conflicting event is in conflict itself")
+                    raise Transient("the lease of a conflicting event is in conflict itself")
                 log.warning(_TAMPERED)
                 forged = replace(event, id=f"{event.id}#{digest[:12]}")
                 return self._claimed(forged, findings, received_at, (_TAMPERED,))
-            case Claim() as claim:
-                with self.claims.held(claim), bound(decision_id=decision_id(event.id)):
-                    return self._process(claim, event, findings, received_at, notes)
+            case EventLease() as lease:
+                with self.leases.held(lease), bound(decision_id=decision_id(event.id)):
+                    return self._process(lease, event, findings, received_at, annotations)
             case unexpected:
                 assert_never(unexpected)
 
     def _process(
         self,
-        claim: Claim,
+        lease: EventLease,
         event: Event,
         findings: Sequence[Finding],
         received_at: datetime,
-        notes: tuple[str, ...],
+        annotations: tuple[str, ...],
     ) -> Result:
         decision = decide(event, [self._rule(event, f) for f in findings])
         _log_detection(decision)
-        record, steps = self._open(claim.record, decision, received_at, notes)
+        record, steps = self._open(lease.record, decision, received_at, annotations)
         if record.decision.verdict is Verdict.WAIT:
-            self._wait(claim, record)
-        self.ledger.save(claim, record)
-        record = self._remediate(claim, record, steps)
-        record, unreached = self._tell(claim, record)
-        self._retry_if_unfinished(claim, record, unreached)
-        self._note_what_stays(claim, record)
-        self.ledger.finish(claim, record)
+            self._wait(lease, record)
+        self.ledger.save(lease, record)
+        record = self._remediate(lease, record, steps)
+        record, unreached = self._notify(lease, record)
+        self._retry_if_unfinished(lease, record, unreached)
+        self._note_what_stays(lease, record)
+        self.ledger.finish(lease, record)
         self._count(record)
         return Result.DECIDED
 
@@ -237,14 +239,14 @@ class Pipeline:
         if ruling is not None:
             return ruling
         facts = self.facts.read(event, finding)
-        return judge(event, finding, self.policy, facts)
+        return evaluate(event, finding, self.policy, facts)
 
     def _open(
         self,
         earlier: Record | None,
         decision: Decision,
         received_at: datetime,
-        notes: tuple[str, ...],
+        annotations: tuple[str, ...],
     ) -> tuple[Record, Sequence[Step]]:
         """The record to go on with, and the steps to take.
 
@@ -258,7 +260,9 @@ class Pipeline:
         """
         now = self.clock.now()
         self.metrics.receipt_to_decision.observe(_seconds(received_at, now))
-        record = Record(decision, Timings(received_at=received_at, decided_at=now), notes=notes)
+        record = Record(
+            decision, Timings(received_at=received_at, decided_at=now), annotations=annotations
+        )
         if earlier is None:
             return record, decision.steps
         if _was_carried_out(earlier, decision):
@@ -266,7 +270,7 @@ class Pipeline:
         record = replace(
             record,
             outcomes=tuple(filter(_wrote, earlier.outcomes)),
-            told=earlier.told,
+            notified=earlier.notified,
             timings=replace(earlier.timings, decided_at=now),
         )
         return record, decision.steps
@@ -275,19 +279,19 @@ class Pipeline:
         cut_off = outcome.inverse is not None and not outcome.final
         return self.remediator.confirm(outcome.step) if cut_off else outcome
 
-    def _wait(self, claim: Claim, record: Record) -> NoReturn:
+    def _wait(self, lease: EventLease, record: Record) -> NoReturn:
         """Nothing can be decided yet: tell if a human must know, and have the message back.
 
         An attempt that was stored survives the wait: it explains later why a grant is gone.
         """
         stored = record
-        if claim.record is not None and _may_have_written(claim.record):
-            stored = replace(claim.record, told=record.told)
-        self.ledger.save(claim, stored)
-        if record.decision.tell or record.notes:
-            told = self.announcer.tell(record)
-            self.ledger.save(claim, replace(stored, told=told.keys))
-        self.ledger.release(claim)
+        if lease.record is not None and _may_have_written(lease.record):
+            stored = replace(lease.record, notified=record.notified)
+        self.ledger.save(lease, stored)
+        if record.decision.notify or record.annotations:
+            notified = self.dispatcher.notify(record)
+            self.ledger.save(lease, replace(stored, notified=notified.keys))
+        self.ledger.release(lease)
         retry_in = None if record.decision.unverified else self._until_visible(record)
         raise Transient(record.decision.reason, retry_in)
 
@@ -301,26 +305,26 @@ class Pipeline:
         # An event may be dated some minutes ahead; its own time-out must not be.
         return min(max(1.0, (due - age).total_seconds()), settle.total_seconds())
 
-    def _remediate(self, claim: Claim, record: Record, steps: Sequence[Step]) -> Record:
+    def _remediate(self, lease: EventLease, record: Record, steps: Sequence[Step]) -> Record:
         if not record.decision.steps:
             log.info("No remediation performed", reason=record.decision.reason)
         for step in steps:
-            record = self._take(claim, record, step)
+            record = self._take(lease, record, step)
         if steps and record.outcome == StepStatus.APPLIED:
             since = record.decision.event.time
             self.metrics.event_to_remediation.observe(_seconds(since, self.clock.now()))
         return record
 
-    def _take(self, claim: Claim, record: Record, step: Step) -> Record:
-        self._approve_again(claim, record.decision, step)
+    def _take(self, lease: EventLease, record: Record, step: Step) -> Record:
+        self._approve_again(lease, record.decision, step)
         if step.mode is Mode.ENFORCE:
             record = _with_outcome(record, self.remediator.begun(step))
-            self.ledger.save(claim, record)
+            self.ledger.save(lease, record)
             self._look_again(record.decision.event)
         record = _with_outcome(record, self.remediator.run(step))
         timings = replace(record.timings, remediated_at=self.clock.now())
         record = replace(record, timings=timings)
-        self.ledger.save(claim, record)
+        self.ledger.save(lease, record)
         return record
 
     def _look_again(self, event: Event) -> None:
@@ -329,7 +333,7 @@ class Pipeline:
             key = f"{first}~{written:%Y%m%dT%H%M%S}+{seconds:g}s"
             self.rechecks.add(seconds, Recheck(replace(event, id=key), seconds))
 
-    def _approve_again(self, claim: Claim, decision: Decision, step: Step) -> None:
+    def _approve_again(self, lease: EventLease, decision: Decision, step: Step) -> None:
         """Judge once more what is there now. Unless that still is to remediate, raise `Transient`:
         the message comes back and is judged anew, and who mended it in between is not overruled.
         """
@@ -340,39 +344,39 @@ class Pipeline:
         )
         ruling = self._rule(decision.event, finding)
         if ruling.verdict is not Verdict.REMEDIATE:
-            self.ledger.release(claim)
+            self.ledger.release(lease)
             raise Transient(f"judged anew: {ruling.reasons[0].text}", _JUDGE_ANEW_SECONDS)
 
-    def _tell(self, claim: Claim, record: Record) -> tuple[Record, tuple[str, ...]]:
-        """The record with what was told, and the channels that could not be reached."""
-        if not (record.decision.tell or record.notes):
+    def _notify(self, lease: EventLease, record: Record) -> tuple[Record, tuple[str, ...]]:
+        """The record with what was notified, and the channels that could not be reached."""
+        if not (record.decision.notify or record.annotations):
             return record, ()
-        told = self.announcer.tell(record)
-        if told.keys == record.told:
-            return record, told.failed
-        timings = replace(record.timings, told_at=self.clock.now())
-        record = replace(record, told=told.keys, timings=timings)
-        self.ledger.save(claim, record)
-        return record, told.failed
+        notified = self.dispatcher.notify(record)
+        if notified.keys == record.notified:
+            return record, notified.failed
+        timings = replace(record.timings, notified_at=self.clock.now())
+        record = replace(record, notified=notified.keys, timings=timings)
+        self.ledger.save(lease, record)
+        return record, notified.failed
 
     def _retry_if_unfinished(
-        self, claim: Claim, record: Record, unreached: tuple[str, ...]
+        self, lease: EventLease, record: Record, unreached: tuple[str, ...]
     ) -> None:
         failed = tuple(o.step.call.action for o in record.outcomes if not o.final)
         if failed or unreached:
-            self.ledger.release(claim)
+            self.ledger.release(lease)
             raise Transient(f"to be tried again: {', '.join([*failed, *unreached])}")
 
-    def _note_what_stays(self, claim: Claim, record: Record) -> None:
+    def _note_what_stays(self, lease: EventLease, record: Record) -> None:
         decision = record.decision
         if decision.verdict is Verdict.REMEDIATE:
             return
         meant = decision.leading.reasons[0].guard == "undone"
-        told = decision.verdict is Verdict.ALERT_ONLY and not meant
+        notified = decision.verdict is Verdict.ALERT_ONLY and not meant
         try:
-            self.history.note(decision.event, told=told)
+            self.history.save_baseline(decision.event, alerted=notified)
         except Transient:
-            self.ledger.release(claim)
+            self.ledger.release(lease)
             raise
 
     def _count(self, record: Record) -> None:

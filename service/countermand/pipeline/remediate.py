@@ -14,7 +14,7 @@ an old state for some seconds: so enforce looks several times before it calls a 
 
 from collections.abc import Mapping
 
-from countermand.core.errors import CountermandError, Denied, LostClaim, Permanent
+from countermand.core.errors import CountermandError, Denied, LostLease, Permanent
 from countermand.core.model import Call, Mode, Outcome, Step, StepStatus
 from countermand.logs import get_logger
 from countermand.metrics import Metrics
@@ -52,10 +52,10 @@ class Remediator:
         """Take one step and say how it ended."""
         if step.mode is not Mode.ENFORCE:
             detail = "dry run: everything but the write"
-            return self._ended(step, StepStatus.REHEARSED, detail)
+            return self._ended(step, StepStatus.SIMULATED, detail)
         try:
             status, detail = self._write(step)
-        except LostClaim:
+        except LostLease:
             raise
         except (Denied, Permanent) as error:
             return self._ended(step, StepStatus.FAILED, str(error))
@@ -85,7 +85,7 @@ class Remediator:
             return StepStatus.UNCHANGED, "already as wanted when the call came"
         for seconds in _PROOF_WAITS_SECONDS:
             self._clock.sleep(seconds)
-            if not action.present(self._cloud, params):
+            if not action.is_present(self._cloud, params):
                 return StepStatus.APPLIED, "written, and gone when read again"
         return StepStatus.FAILED, "written, but IAM still shows it when read again"
 
@@ -107,7 +107,7 @@ def _log(step: Step, status: StepStatus, detail: str) -> None:
     match status:
         case StepStatus.APPLIED:
             log.info("Remediation applied", **fields)
-        case StepStatus.REHEARSED:
+        case StepStatus.SIMULATED:
             log.info("Dry run enabled - remediation skipped", **fields)
         case StepStatus.UNCHANGED:
             log.info("No remediation performed", **fields)

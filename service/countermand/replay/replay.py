@@ -16,7 +16,7 @@ from io import BufferedReader
 from countermand.core.decide import decide
 from countermand.core.envelope import envelope
 from countermand.core.errors import Malformed
-from countermand.core.governance.guards import Policy, judge, screen
+from countermand.core.governance.guards import Guardrails, evaluate, screen
 from countermand.core.model import Decision, Event, Facts, Finding, Principal, Ruling
 from countermand.core.parse import load_strictly, parse
 from countermand.core.rules.detect import detect
@@ -44,13 +44,13 @@ class Replayed:
 
 
 def replay(
-    stream: BufferedReader, rules: RuleSet, policy: Policy | None = None
+    stream: BufferedReader, rules: RuleSet, policy: Guardrails | None = None
 ) -> Iterator[Replayed]:
     """Decide on each event; without a policy, each event's own account and region are guarded."""
     for number, document in enumerate(_documents(stream), start=1):
         try:
             event = _event(document)
-            guarded = policy or Policy(event.account_id, event.region)
+            guarded = policy or Guardrails(event.account_id, event.region)
             yield Replayed(number, event, _decide(event, rules, guarded))
         except Malformed as error:
             yield Replayed(number, None, None, str(error))
@@ -96,15 +96,15 @@ def _event(document: object) -> Event:
     return parse(json.dumps(document))
 
 
-def _decide(event: Event, rules: RuleSet, policy: Policy) -> Decision | None:
+def _decide(event: Event, rules: RuleSet, policy: Guardrails) -> Decision | None:
     rulings = [_rule(event, finding, policy) for finding in detect(event, rules)]
     return decide(event, rulings) if rulings else None
 
 
-def _rule(event: Event, finding: Finding, policy: Policy) -> Ruling:
+def _rule(event: Event, finding: Finding, policy: Guardrails) -> Ruling:
     ruling = screen(event, finding, policy)
     if ruling is not None or finding.subject is None:
-        return ruling or judge(event, finding, policy, Facts(now=event.time))
+        return ruling or evaluate(event, finding, policy, Facts(now=event.time))
     principal = Principal(
         kind=finding.subject.kind,
         name=finding.subject.name,
@@ -116,4 +116,4 @@ def _rule(event: Event, finding: Finding, policy: Policy) -> Ruling:
     )
     unread = None if finding.resolve is None else "a replay reads no policy"
     facts = Facts(now=event.time, principal=principal, grant_present=True, unreadable=unread)
-    return judge(event, finding, policy, facts)
+    return evaluate(event, finding, policy, facts)

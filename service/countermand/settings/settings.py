@@ -107,7 +107,7 @@ class Row:
 
 
 @dataclass(frozen=True, slots=True)
-class Problem:
+class SettingError:
     """One mistake: the fields it is about, and what is wrong in words."""
 
     fields: tuple[str, ...]
@@ -117,7 +117,7 @@ class Problem:
 class _Relations(ValueError):
     """Fields that are right by themselves and wrong together."""
 
-    def __init__(self, problems: Sequence[Problem]) -> None:
+    def __init__(self, problems: Sequence[SettingError]) -> None:
         super().__init__("; ".join(f"{_names(p.fields)}: {p.text}" for p in problems))
         self.problems = problems
 
@@ -595,48 +595,48 @@ def _text(value: object) -> str:
             return str(value)
 
 
-def _relations(s: Settings) -> Iterator[Problem]:
+def _relations(s: Settings) -> Iterator[SettingError]:
     """What must hold between fields."""
     yield from _wrong_times(s)
     yield from _wrong_places(s)
     if s.ledger[0] == "sqlite" and s.replicas > 1:
         text = f"{s.replicas} replicas cannot share an SQLite file; use dynamodb:TABLE"
-        yield Problem(("ledger_url", "replicas"), text)
+        yield SettingError(("ledger_url", "replicas"), text)
     if not (_is_loopback(s.api_host) or s.api_token or s.api_allow_anonymous):
         text = (
             f"listening on {s.api_host} would show decisions to strangers; set a token, or allow "
             f"it with {variable('api_allow_anonymous')}=true"
         )
-        yield Problem(("api_token", "api_host"), text)
+        yield SettingError(("api_token", "api_host"), text)
 
 
-def _wrong_times(s: Settings) -> Iterator[Problem]:
+def _wrong_times(s: Settings) -> Iterator[SettingError]:
     if s.heartbeat_seconds * 3 > s.visibility_seconds:
         text = (
             f"a heartbeat of {s.heartbeat_seconds} s is more than a third of the visibility of "
             f"{s.visibility_seconds} s"
         )
-        yield Problem(("heartbeat_seconds", "visibility_seconds"), text)
+        yield SettingError(("heartbeat_seconds", "visibility_seconds"), text)
     if s.backoff_base_seconds > s.backoff_cap_seconds:
         text = (
             f"a first wait of {s.backoff_base_seconds} s is longer than the longest one of "
             f"{s.backoff_cap_seconds} s"
         )
-        yield Problem(("backoff_base_seconds", "backoff_cap_seconds"), text)
+        yield SettingError(("backoff_base_seconds", "backoff_cap_seconds"), text)
     if list(s.recheck_seconds) != sorted(set(s.recheck_seconds)):
-        yield Problem(("recheck_seconds",), "should rise")
+        yield SettingError(("recheck_seconds",), "should rise")
 
 
-def _wrong_places(s: Settings) -> Iterator[Problem]:
+def _wrong_places(s: Settings) -> Iterator[SettingError]:
     topic_region, queue_region = s.topic_arn.split(":")[3], _region_of_queue(s.queue_url)
     if topic_region != s.region:
         text = f"the topic is in {topic_region}, but the worker works in {s.region}"
-        yield Problem(("topic_arn", "region"), text)
+        yield SettingError(("topic_arn", "region"), text)
     if queue_region not in {None, s.region}:
         text = f"the queue is in {queue_region}, but the worker works in {s.region}"
-        yield Problem(("queue_url", "region"), text)
+        yield SettingError(("queue_url", "region"), text)
     if s.dlq_url == s.queue_url:
-        yield Problem(("dlq_url", "queue_url"), "the dead-letter queue is the queue itself")
+        yield SettingError(("dlq_url", "queue_url"), "the dead-letter queue is the queue itself")
 
 
 def _warnings(s: Settings) -> Iterator[str]:
@@ -708,7 +708,7 @@ def _problems(settings: type[Settings], values: Mapping[str, Any]) -> Iterator[s
 
 def _attempt(
     settings: type[Settings], values: Mapping[str, Any]
-) -> tuple[dict[str, str], Sequence[Problem]]:
+) -> tuple[dict[str, str], Sequence[SettingError]]:
     """What is wrong with fields by themselves, and, if nothing is, with their relations."""
     try:
         settings(**values)
@@ -719,7 +719,7 @@ def _attempt(
     fields: dict[str, str] = {}
     for detail in found:
         if not detail["loc"]:
-            relations: Sequence[Problem] = detail["ctx"]["error"].problems
+            relations: Sequence[SettingError] = detail["ctx"]["error"].problems
             return {}, relations
         fields.setdefault(str(detail["loc"][0]), _plain_words(detail["type"], detail["msg"]))
     return fields, ()

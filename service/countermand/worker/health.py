@@ -8,7 +8,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 
 from countermand.core.errors import CountermandError
-from countermand.ports import Check, Clock, Ledger
+from countermand.ports import Clock, HealthCheck, Ledger
 from countermand.worker.worker import Worker
 
 _LONGEST_ROUND_SECONDS = 90.0
@@ -26,33 +26,35 @@ class WorkerHealth:
     ledger: Ledger
     clock: Clock
     identify: Callable[[], object]
-    _asked: dict[str, tuple[float, Check]] = field(default_factory=dict)
+    _asked: dict[str, tuple[float, HealthCheck]] = field(default_factory=dict)
 
-    def alive(self) -> Check:
+    def alive(self) -> HealthCheck:
         """The receiver goes round, whatever SQS answers."""
         age = self.clock.monotonic() - self.worker.last_round
         detail = f"last round {age:.0f} s ago"
-        return Check("worker_loop", age <= _LONGEST_ROUND_SECONDS, detail)
+        return HealthCheck("worker_loop", age <= _LONGEST_ROUND_SECONDS, detail)
 
-    def ready(self) -> list[Check]:
+    def ready(self) -> list[HealthCheck]:
         """Everything that the next message would need."""
         return [self.alive(), self._queue(), self._ledger(), self._credentials()]
 
-    def _queue(self) -> Check:
+    def _queue(self) -> HealthCheck:
         last = self.worker.last_poll
         if last is None:
-            return Check("queue", ok=False, detail="no answer from SQS yet")
+            return HealthCheck("queue", ok=False, detail="no answer from SQS yet")
         age = self.clock.monotonic() - last
-        return Check("queue", age <= _LONGEST_SILENCE_SECONDS, f"last good poll {age:.0f} s ago")
+        return HealthCheck(
+            "queue", age <= _LONGEST_SILENCE_SECONDS, f"last good poll {age:.0f} s ago"
+        )
 
-    def _ledger(self) -> Check:
+    def _ledger(self) -> HealthCheck:
         return self._ask("ledger", self.ledger.check, "writable", _LEDGER_SECONDS)
 
-    def _credentials(self) -> Check:
+    def _credentials(self) -> HealthCheck:
         detail = "accepted by AWS within the last minute"
         return self._ask("credentials", self.identify, detail, _CREDENTIALS_SECONDS)
 
-    def _ask(self, name: str, ask: Callable[[], object], good: str, seconds: float) -> Check:
+    def _ask(self, name: str, ask: Callable[[], object], good: str, seconds: float) -> HealthCheck:
         """The last answer while it is fresh. Anybody may ask a probe: not each costs a call."""
         asked_at, known = self._asked.get(name, (0.0, None))
         now = self.clock.monotonic()
@@ -61,8 +63,8 @@ class WorkerHealth:
         try:
             ask()
         except CountermandError as error:
-            answer = Check(name, ok=False, detail=str(error))
+            answer = HealthCheck(name, ok=False, detail=str(error))
         else:
-            answer = Check(name, ok=True, detail=good)
+            answer = HealthCheck(name, ok=True, detail=good)
         self._asked[name] = (now, answer)
         return answer

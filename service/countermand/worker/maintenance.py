@@ -13,7 +13,7 @@ _WATCH_SECONDS = 0.5
 
 
 @dataclass(frozen=True, slots=True)
-class Chore:
+class ScheduledTask:
     """Work that is due every so many seconds; `asked` says that somebody wants it done now."""
 
     name: str
@@ -21,41 +21,41 @@ class Chore:
     work: Callable[[bool], None]
 
 
-class Upkeep:
-    """One daemon thread for all chores, each done at the start and then when it is due. What breaks
+class Maintenance:
+    """One daemon thread for all tasks, each done at the start and then when it is due. What breaks
     in one is logged.
     """
 
-    def __init__(self, clock: Clock, chores: Sequence[Chore]) -> None:
+    def __init__(self, clock: Clock, tasks: Sequence[ScheduledTask]) -> None:
         self._clock = clock
-        self._chores = chores
-        self._due = {chore.name: clock.monotonic() for chore in chores}
+        self._chores = tasks
+        self._due = {task.name: clock.monotonic() for task in tasks}
         self._asked = False
         self._stopping = threading.Event()
 
     def start(self) -> None:
         """Begin."""
-        threading.Thread(target=self._loop, name="upkeep", daemon=True).start()
+        threading.Thread(target=self._loop, name="maintenance", daemon=True).start()
 
     def ask(self) -> None:
-        """Have every chore done at once. Safe in a signal handler: it only sets a flag."""
+        """Have every task done at once. Safe in a signal handler: it only sets a flag."""
         self._asked = True
 
     def stop(self) -> None:
-        """Begin no further chore."""
+        """Begin no further task."""
         self._stopping.set()
 
     def round(self) -> None:
         """Do what is due, or everything that was asked for."""
         asked, self._asked = self._asked, False
-        for chore in self._chores:
-            if not asked and self._clock.monotonic() < self._due[chore.name]:
+        for task in self._chores:
+            if not asked and self._clock.monotonic() < self._due[task.name]:
                 continue
-            self._due[chore.name] = self._clock.monotonic() + chore.seconds
+            self._due[task.name] = self._clock.monotonic() + task.seconds
             try:
-                chore.work(asked)
+                task.work(asked)
             except Exception:
-                log.exception("Bug: a chore broke", chore=chore.name)
+                log.exception("Bug: a task broke", task=task.name)
 
     def _loop(self) -> None:
         while not self._stopping.wait(_WATCH_SECONDS):

@@ -6,7 +6,7 @@
     raised Permanent             given back at once: after `maxReceiveCount` receives SQS
                                  moves it to the dead-letter queue
     raised Transient(retry_in)   given back after retry_in seconds, or after a backoff
-    raised LostClaim             left: it belongs to another worker now
+    raised LostLease             left: it belongs to another worker now
     raised anything else (bug)   given back after a backoff, and the trace is logged
 
 Threads: one receives, N handle, one deletes in batches, one keeps what is in hand hidden and its
@@ -22,7 +22,7 @@ import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
-from countermand.core.errors import CountermandError, LostClaim, Permanent, Transient
+from countermand.core.errors import CountermandError, LostLease, Permanent, Transient
 from countermand.logs import bound, get_logger
 from countermand.metrics import Metrics, Settlement
 from countermand.pipeline.pipeline import Pipeline
@@ -225,7 +225,7 @@ class Worker:
         except Transient as error:
             log.info("To be tried again", reason=str(error))
             self._retry(message, error.retry_in)
-        except LostClaim:
+        except LostLease:
             log.warning("Another worker owns this event now")
             self._settler.count(Settlement.LEFT)
         except Exception:
@@ -250,7 +250,7 @@ class Worker:
     def _heartbeat_loop(self) -> None:
         while not self._drained.wait(self._timing.heartbeat):
             # The leases first: a slow queue must not cost one.
-            self._pipeline.claims.renew_all()
+            self._pipeline.leases.renew_all()
             self._settler.extend(self._timing.visibility, self._timing.deadline)
 
     def _recheck_loop(self) -> None:

@@ -43,7 +43,7 @@ from countermand.core.model import (
     Verdict,
 )
 from countermand.metrics import CONTENT_TYPE, Metrics
-from countermand.ports import Check, DecisionQuery, Ledger, Page
+from countermand.ports import DecisionQuery, HealthCheck, Ledger, Page
 
 with warnings.catch_warnings():
     # Starlette would have httpx2, its own fork; httpx works as well.
@@ -95,7 +95,7 @@ def make_record(number: int = 1, user_name: str = "iam-test-user") -> Record:
         tags={"secret": BODY_SECRET},
     )
     reasons = (Reason("approved", "Approved for remediation"),)
-    ruling = Ruling(finding, Verdict.REMEDIATE, reasons, Mode.DRY_RUN, tell=True)
+    ruling = Ruling(finding, Verdict.REMEDIATE, reasons, Mode.DRY_RUN, notify=True)
     params = {"user_name": user_name, "policy_arn": ADMIN}
     step = Step(Call("detach_user_policy", params), finding.rule_id, Mode.DRY_RUN)
     decision = Decision(
@@ -109,9 +109,9 @@ def make_record(number: int = 1, user_name: str = "iam-test-user") -> Record:
     return Record(
         decision=decision,
         timings=Timings(NOW, NOW, NOW + timedelta(seconds=1), NOW + timedelta(seconds=2)),
-        outcomes=(Outcome(step, StepStatus.REHEARSED, "dry run", inverse, NOW),),
-        told=("sns:rehearsed",),
-        notes=("came back",),
+        outcomes=(Outcome(step, StepStatus.SIMULATED, "dry run", inverse, NOW),),
+        notified=("sns:simulated",),
+        annotations=("came back",),
         undo=Undo("arn:aws:sts::111122223333:assumed-role/security/ana", NOW),
     )
 
@@ -147,13 +147,13 @@ class FakeHealth:
     """Healthy, until `checks` say otherwise."""
 
     def __init__(self) -> None:
-        self.loop = Check("worker_loop", ok=True, detail="last round 1 s ago")
-        self.checks = [Check("queue", ok=True, detail="last good poll 3 s ago")]
+        self.loop = HealthCheck("worker_loop", ok=True, detail="last round 1 s ago")
+        self.checks = [HealthCheck("queue", ok=True, detail="last good poll 3 s ago")]
 
-    def alive(self) -> Check:
+    def alive(self) -> HealthCheck:
         return self.loop
 
-    def ready(self) -> list[Check]:
+    def ready(self) -> list[HealthCheck]:
         return [self.loop, *self.checks]
 
 
@@ -286,19 +286,19 @@ def test_a_decision_shows_exactly_what_is_promised(bench: Bench) -> None:
                 "evidence": {"policy_arn": ADMIN},
             }
         ],
-        "outcome": "rehearsed",
+        "outcome": "simulated",
         "outcomes": [
             {
                 "action": "detach_user_policy",
                 "params": params,
-                "status": "rehearsed",
+                "status": "simulated",
                 "detail": "dry run",
                 "at": "2026-11-23T12:00:30Z",
                 "inverse": {"action": "undo_detach_user_policy", "params": params},
             }
         ],
-        "told": ["sns:rehearsed"],
-        "notes": ["came back"],
+        "notified": ["sns:simulated"],
+        "annotations": ["came back"],
         "undo": {
             "by": "arn:aws:sts::111122223333:assumed-role/security/ana",
             "at": "2026-11-23T12:00:30Z",
@@ -307,7 +307,7 @@ def test_a_decision_shows_exactly_what_is_promised(bench: Bench) -> None:
             "received_at": "2026-11-23T12:00:30Z",
             "decided_at": "2026-11-23T12:00:30Z",
             "remediated_at": "2026-11-23T12:00:31Z",
-            "told_at": "2026-11-23T12:00:32Z",
+            "notified_at": "2026-11-23T12:00:32Z",
         },
         "links": {"self": f"{PUBLIC_URL}/decisions/{decision_id(1)}"},
     }
@@ -531,8 +531,8 @@ def test_a_healthy_worker_is_alive_and_ready(bench: Bench) -> None:
 
 def test_a_worker_whose_queue_is_down_is_alive_and_not_ready(bench: Bench) -> None:
     bench.health.checks = [
-        Check("queue", ok=False, detail="no answer from SQS yet"),
-        Check("ledger", ok=True, detail="writable"),
+        HealthCheck("queue", ok=False, detail="no answer from SQS yet"),
+        HealthCheck("ledger", ok=True, detail="writable"),
     ]
     document = problem(bench.get("/readyz"), 503)
     assert document["detail"] == "queue: no answer from SQS yet"
@@ -546,7 +546,7 @@ def test_a_worker_whose_queue_is_down_is_alive_and_not_ready(bench: Bench) -> No
 
 
 def test_a_worker_whose_loop_stands_still_is_not_alive(bench: Bench) -> None:
-    bench.health.loop = Check("worker_loop", ok=False, detail="last round 100 s ago")
+    bench.health.loop = HealthCheck("worker_loop", ok=False, detail="last round 100 s ago")
     for path in ("/livez", "/healthz", "/readyz"):
         document = problem(bench.get(path), 503)
         assert document["detail"] == "worker_loop: last round 100 s ago"

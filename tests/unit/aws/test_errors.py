@@ -16,7 +16,7 @@ from botocore.exceptions import (
 
 from countermand.aws import errors
 from countermand.aws.errors import error_code, on_error, translated
-from countermand.core.errors import CountermandError, Denied, LostClaim, Permanent, Transient
+from countermand.core.errors import CountermandError, Denied, LostLease, Permanent, Transient
 
 SECRET = "arn:aws:iam::111122223333:user/very-secret"
 
@@ -111,7 +111,7 @@ def test_the_text_never_repeats_what_aws_said(code: str) -> None:
     assert isinstance(error.__cause__, ClientError)
 
 
-@pytest.mark.parametrize("error", [ZeroDivisionError(), LostClaim(), Transient("x"), KeyError("x")])
+@pytest.mark.parametrize("error", [ZeroDivisionError(), LostLease(), Transient("x"), KeyError("x")])
 def test_what_aws_did_not_cause_passes_through_unchanged(error: Exception) -> None:
     with pytest.raises(type(error)) as caught, translated("iam", "GetUser"):
         raise error

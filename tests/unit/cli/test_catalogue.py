@@ -10,13 +10,11 @@ import yaml
 from typer.testing import CliRunner
 
 from countermand.actions import ALL
-from countermand.cli.catalogue import calls_of, reaction, rule_schema, rules_page, run_cases
+from countermand.cli.catalogue import calls_of, reaction, rule_schema, rules_page
 from countermand.cli.main import app
-from countermand.core.envelope import attach_event
 from countermand.core.errors import ConfigError
 from countermand.core.model import Mode, Severity
 from countermand.rules.rulebook import BUILT_IN, load_rules
-from support.fakes import ACCOUNT
 
 ADMIN_TO_USER = "admin_policy_attached_to_user"
 
@@ -28,11 +26,6 @@ def of_ones_own(folder: Path, rule_id: str = "our_rule", **changes: Any) -> Path
     path = folder / f"{rule_id}.yaml"
     path.write_text(yaml.safe_dump(document | {"id": rule_id} | changes))
     return path
-
-
-def with_cases(folder: Path, rule_id: str, **cases: Any) -> None:
-    (folder / "cases").mkdir(exist_ok=True)
-    (folder / "cases" / f"{rule_id}.yaml").write_text(json.dumps(cases))
 
 
 def run(*arguments: str) -> tuple[int, str]:
@@ -134,58 +127,6 @@ def test_lint_says_that_a_pattern_is_too_long_for_eventbridge(tmp_path: Path) ->
     assert "more than the 2048 of EventBridge" in " ".join(text.split())
 
 
-# --- cases of one's own
-
-
-def test_rules_are_run_on_their_cases(tmp_path: Path) -> None:
-    of_ones_own(tmp_path)
-    admin = attach_event(ACCOUNT, "someone")
-    harmless = attach_event(ACCOUNT, "someone", "arn:aws:iam::aws:policy/ReadOnlyAccess")
-    with_cases(tmp_path, "our_rule", matches=[admin], ignores=[harmless])
-    assert [result.ok for result in run_cases(tmp_path)] == [True, True]
-    assert run("rules", "test", str(tmp_path)) == (0, "2 cases, 0 failed\n")
-    with_cases(tmp_path, "our_rule", matches=[harmless], ignores=[admin])
-    assert [result.ok for result in run_cases(tmp_path)] == [False, False]
-    assert run("rules", "test", str(tmp_path))[0] == 1
-
-
-def test_a_rule_without_cases_fails_its_test(tmp_path: Path) -> None:
-    of_ones_own(tmp_path)
-    assert [(r.kind, r.ok) for r in run_cases(tmp_path)] == [("matches", False), ("ignores", False)]
-
-
-@pytest.mark.parametrize("record", [7, {}, {"eventName": None}])
-def test_a_hostile_case_is_no_match(tmp_path: Path, record: Any) -> None:
-    of_ones_own(tmp_path)
-    with_cases(tmp_path, "our_rule", matches=[record], ignores=[record])
-    assert not run_cases(tmp_path)[0].ok
-
-
-def test_cases_of_another_form_are_refused(tmp_path: Path) -> None:
-    of_ones_own(tmp_path)
-    with_cases(tmp_path, "our_rule", matched=[])
-    with pytest.raises(ConfigError, match="matches"):
-        run_cases(tmp_path)
-
-
-@pytest.mark.parametrize(
-    ("text", "why"),
-    [
-        ("matches: [&a {x: 1}]\nignores: [*a]\n", "an alias is not allowed"),
-        ("matches: []\nmatches: []\n", "the key 'matches' stands twice"),
-        ("matches: [" + "x" * 1_000_000, "more than 1000000 bytes"),
-    ],
-)
-def test_cases_that_hide_or_multiply_something_are_refused(
-    tmp_path: Path, text: str, why: str
-) -> None:
-    of_ones_own(tmp_path)
-    with_cases(tmp_path, "our_rule")
-    (tmp_path / "cases/our_rule.yaml").write_text(text)
-    with pytest.raises(ConfigError, match=why):
-        run_cases(tmp_path)
-
-
 # --- folders and overrides
 
 
@@ -269,6 +210,18 @@ def test_the_page_has_a_section_for_every_rule() -> None:
     for rule in load_rules(ALL, BUILT_IN).rules:
         assert f"\n## {rule.id}\n" in page
         assert reaction(rule) in page
+
+
+def test_the_page_lists_the_steps_of_a_runbook() -> None:
+    """Each step is a line, as Markdown needs it."""
+    (section,) = [s for s in rules_page().split("\n## ") if s.startswith(f"{ADMIN_TO_USER}\n")]
+    steps = section.partition("Runbook:\n\n")[2].splitlines()
+    assert [step[:3] for step in steps if step] == ["1. ", "2. ", "3. ", "4. "]
+
+
+def test_a_rule_is_shown_with_the_lines_of_its_runbook() -> None:
+    """`rules show` prints a runbook as its file has it."""
+    assert "runbook: |-\n  1. " in run("rules", "show", ADMIN_TO_USER)[1]
 
 
 def test_every_built_in_rule_fits_the_published_schema() -> None:

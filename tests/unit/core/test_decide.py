@@ -41,7 +41,7 @@ def ruling(
     *,
     mode: Mode = Mode.ENFORCE,
     remediation: str | None = "detach_user_policy",
-    tell: bool = True,
+    notify: bool = True,
     policy_arn: str = ADMIN,
 ) -> Ruling:
     finding = Finding(
@@ -53,7 +53,7 @@ def ruling(
         remediation=remediation,
     )
     reasons = (Reason("guard", f"because of {rule_id}"),)
-    return Ruling(finding, verdict, reasons, mode, tell, params=finding.evidence)
+    return Ruling(finding, verdict, reasons, mode, notify, params=finding.evidence)
 
 
 def of_severity(severity: Severity, mode: Mode) -> Ruling:
@@ -142,12 +142,12 @@ def test_each_step_keeps_the_mode_of_its_own_rule() -> None:
 
 @pytest.mark.parametrize(("first", "second"), [(True, False), (False, True)])
 def test_one_ruling_that_must_be_told_is_enough(*, first: bool, second: bool) -> None:
-    rulings = [ruling(Verdict.SKIP, tell=first), ruling(Verdict.SKIP, "other", tell=second)]
-    assert decide(EVENT, rulings).tell
+    rulings = [ruling(Verdict.SKIP, notify=first), ruling(Verdict.SKIP, "other", notify=second)]
+    assert decide(EVENT, rulings).notify
 
 
 def test_a_decision_nobody_must_hear_of_is_not_told() -> None:
-    assert not decide(EVENT, [ruling(Verdict.SKIP, tell=False)]).tell
+    assert not decide(EVENT, [ruling(Verdict.SKIP, notify=False)]).notify
 
 
 def test_an_unreadable_state_makes_the_whole_decision_unverified() -> None:

@@ -31,7 +31,7 @@ from countermand.core.model import (
     Timings,
     Verdict,
 )
-from countermand.core.report import alert, plain, summary, told_key
+from countermand.core.report import alert, notification_key, plain, summary
 from support.fakes import ACCOUNT, ADMIN, NOW, user
 
 API = "https://countermand.example.com"
@@ -84,21 +84,21 @@ def record(
     verdict: Verdict = Verdict.REMEDIATE,
     reasons: tuple[Reason, ...] = APPROVED,
     mode: Mode = Mode.DRY_RUN,
-    status: StepStatus | None = StepStatus.REHEARSED,
+    status: StepStatus | None = StepStatus.SIMULATED,
     event: Event = EVENT,
     finding: Finding = FINDING,
     principal: Principal | None = None,
-    notes: tuple[str, ...] = (),
+    annotations: tuple[str, ...] = (),
     detail: str = "in detail",
 ) -> Record:
     ruling = Ruling(finding, verdict, reasons, mode, True, principal, CALL.params)
     decision = decide(event, [ruling])
     step = Step(CALL, finding.rule_id, mode)
     outcomes = () if status is None else (Outcome(step, status, detail),)
-    return Record(decision, Timings(received_at=NOW), outcomes, notes=notes)
+    return Record(decision, Timings(received_at=NOW), outcomes, annotations=annotations)
 
 
-def told(**changes: Any) -> Alert:
+def notified(**changes: Any) -> Alert:
     return alert(record(**changes), API)
 
 
@@ -110,7 +110,7 @@ def named(name: str) -> dict[str, Any]:
             FINDING, subject=Subject(SubjectKind.USER, name), evidence={"policy_arn": name}
         ),
         "reasons": (Reason("scope", f"out of scope: {name}"), Reason("age", name)),
-        "notes": (name,),
+        "annotations": (name,),
         "detail": name,
     }
 
@@ -128,7 +128,7 @@ def is_safe_for_sns(subject: str) -> bool:
 def test_a_subject_is_short_printable_ascii_whatever_the_name(
     name: str, status: StepStatus | None
 ) -> None:
-    assert is_safe_for_sns(told(status=status, **named(name)).subject)
+    assert is_safe_for_sns(notified(status=status, **named(name)).subject)
 
 
 @given(name=st.text(), title=st.text(min_size=1), severity=st.sampled_from(Severity))
@@ -138,21 +138,21 @@ def test_a_subject_is_short_printable_ascii_for_any_name_and_title(
     finding = replace(
         FINDING, subject=Subject(SubjectKind.USER, name), title=title, severity=severity
     )
-    assert is_safe_for_sns(told(finding=finding).subject)
+    assert is_safe_for_sns(notified(finding=finding).subject)
 
 
 @pytest.mark.parametrize("name", HOSTILE_NAMES, ids=range(len(HOSTILE_NAMES)))
 def test_a_mail_has_the_same_lines_whatever_the_name(name: str) -> None:
-    harmless = told(**named("harmless")).text
-    text = told(**named(name)).text
+    benign = notified(**named("benign")).text
+    text = notified(**named(name)).text
     assert re.fullmatch(r"[ -~\n]*", text)
-    assert text.count("\n") == harmless.count("\n")
+    assert text.count("\n") == benign.count("\n")
     assert len(text) < 20_000
 
 
 @pytest.mark.parametrize("name", HOSTILE_NAMES, ids=range(len(HOSTILE_NAMES)))
 def test_a_mail_links_to_the_decision_and_to_nothing_else(name: str) -> None:
-    links = re.findall(r"\S*://\S*", told(**named(name)).text)
+    links = re.findall(r"\S*://\S*", notified(**named(name)).text)
     assert [link.startswith(f"{API}/decisions/d-") for link in links] == [True]
 
 
@@ -185,7 +185,7 @@ def test_any_untrusted_string_becomes_one_line_of_ascii_without_a_link(name: str
 
 @pytest.mark.parametrize("name", HOSTILE_NAMES, ids=range(len(HOSTILE_NAMES)))
 def test_the_document_keeps_names_exactly_and_is_plain_json(name: str) -> None:
-    text = json.dumps(told(**named(name)).document)
+    text = json.dumps(notified(**named(name)).document)
     assert text.isascii()
     document = json.loads(text)
     assert document["target_user"] == name
@@ -194,14 +194,14 @@ def test_the_document_keeps_names_exactly_and_is_plain_json(name: str) -> None:
 
 
 def test_no_attribute_holds_what_the_author_of_an_event_may_choose() -> None:
-    assert told(**named("\n")).attributes == told().attributes
+    assert notified(**named("\n")).attributes == notified().attributes
 
 
 # --- what is told
 
 
 def test_the_subject_says_how_bad_who_what_and_what_was_done() -> None:
-    assert told().subject == (
+    assert notified().subject == (
         "[CRITICAL] iam-test-user: Administrator policy attached to a user"
         " - would be taken back (dry run)"
     )
@@ -217,7 +217,7 @@ def test_a_long_title_is_cut_and_never_what_was_done(status: StepStatus | None) 
 
 def test_the_mail_says_all_that_a_reader_needs() -> None:
     principal = user()
-    text = told(principal=principal, notes=("The grant was back",)).text
+    text = notified(principal=principal, annotations=("The grant was back",)).text
     for needed in (
         "What:     AttachUserPolicy, severity critical",
         "Rule:     admin_policy_attached_to_user",
@@ -228,8 +228,8 @@ def test_the_mail_says_all_that_a_reader_needs() -> None:
         f"Where:    account {ACCOUNT}, region us-east-1",
         "Decision: remediate, mode dry-run",
         "Because:  Approved for remediation",
-        "Outcome:  rehearsed",
-        "Step:     detach_user_policy: rehearsed, in detail",
+        "Outcome:  simulated",
+        "Step:     detach_user_policy: simulated, in detail",
         "Note:     The grant was back",
         "What to do now:",
     ):
@@ -239,9 +239,9 @@ def test_the_mail_says_all_that_a_reader_needs() -> None:
 
 
 def test_the_mail_shows_whatever_the_rule_saw() -> None:
-    seen = {"group_name": "admins", "claim": "allows iam:* on *", "version_id": "v7"}
-    told_of = told(finding=replace(FINDING, evidence=seen))
-    for row in ("Group:    admins", "Claim:    allows iam:* on *", "Version id: v7"):
+    seen = {"group_name": "admins", "summary": "allows iam:* on *", "version_id": "v7"}
+    told_of = notified(finding=replace(FINDING, evidence=seen))
+    for row in ("Group:    admins", "Summary:  allows iam:* on *", "Version id: v7"):
         assert row in told_of.text
     assert told_of.document["evidence"] == seen
 
@@ -251,20 +251,20 @@ def test_the_mail_shows_whatever_the_rule_saw() -> None:
     [(Verdict.REMEDIATE, True), (Verdict.ALERT_ONLY, True), (Verdict.SKIP, False)],
 )
 def test_the_mail_ends_with_the_runbook_of_the_rule(verdict: Verdict, shown: bool) -> None:
-    text = told(finding=replace(FINDING, runbook="Ask the\ncaller." * 20), verdict=verdict).text
+    text = notified(finding=replace(FINDING, runbook="Ask the\ncaller." * 20), verdict=verdict).text
     assert (("  - " + "Ask the\\u000acaller." * 20 + "\n") in text) is shown
 
 
 def test_the_mail_gives_the_other_reasons_too() -> None:
     reasons = (Reason("scope", "out of scope"), Reason("age", "too old"))
-    text = told(verdict=Verdict.ALERT_ONLY, reasons=reasons, status=None).text
+    text = notified(verdict=Verdict.ALERT_ONLY, reasons=reasons, status=None).text
     assert "Because:  out of scope" in text
     assert "Also:     too old" in text
 
 
 def seen_by(title: str, verdict: Verdict, subject: Subject | None, severity: Severity) -> Ruling:
     finding = replace(FINDING, title=title, subject=subject, severity=severity)
-    return Ruling(finding, verdict, APPROVED, Mode.DRY_RUN, tell=True)
+    return Ruling(finding, verdict, APPROVED, Mode.DRY_RUN, notify=True)
 
 
 def test_the_mail_names_what_other_rules_saw_in_the_event_and_whom_it_is_about() -> None:
@@ -297,12 +297,12 @@ def test_what_many_other_rules_saw_does_not_flood_the_mail() -> None:
 
 
 def test_a_target_that_was_not_read_is_named_as_the_event_names_it() -> None:
-    assert "Whom:     user iam-test-user" in told().text
+    assert "Whom:     user iam-test-user" in notified().text
 
 
 def test_a_hidden_target_is_said_to_be_hidden() -> None:
     finding = replace(FINDING, subject=None, evidence={})
-    hidden = told(finding=finding, verdict=Verdict.ALERT_ONLY, status=None)
+    hidden = notified(finding=finding, verdict=Verdict.ALERT_ONLY, status=None)
     assert "hidden target" in hidden.subject
     assert "Whom:     hidden by the event" in hidden.text
     assert "Policy:" not in hidden.text
@@ -319,7 +319,7 @@ def test_a_hidden_target_is_said_to_be_hidden() -> None:
     ],
 )
 def test_the_mail_says_who_as_well_as_the_event_does(actor: Actor, shown: str) -> None:
-    assert f"Who:      {shown}\n" in told(event=replace(EVENT, actor=actor)).text
+    assert f"Who:      {shown}\n" in notified(event=replace(EVENT, actor=actor)).text
 
 
 UNREADABLE = (Reason("unreadable", "UNVERIFIED: live state unreadable (AccessDenied)"),)
@@ -358,7 +358,7 @@ UNREADABLE = (Reason("unreadable", "UNVERIFIED: live state unreadable (AccessDen
         ({"status": None}, "approved for remediation", "Ask the caller why"),
     ],
     ids=[
-        "rehearsed",
+        "simulated",
         "applied",
         "failed",
         "unchanged",
@@ -371,7 +371,7 @@ UNREADABLE = (Reason("unreadable", "UNVERIFIED: live state unreadable (AccessDen
 def test_every_outcome_has_its_words_and_its_advice(
     changes: dict[str, Any], done: str, advice: str
 ) -> None:
-    said = told(**changes)
+    said = notified(**changes)
     assert said.subject.endswith(f" - {done}")
     assert said.text.splitlines()[0].endswith(f": {done}.")
     assert advice in said.text.partition("What to do now:")[2]
@@ -379,11 +379,11 @@ def test_every_outcome_has_its_words_and_its_advice(
 
 def test_nobody_is_told_to_undo_what_was_not_done() -> None:
     for status in {*StepStatus, None} - {StepStatus.APPLIED}:
-        assert "countermand undo" not in told(status=status, mode=Mode.ENFORCE).text
+        assert "countermand undo" not in notified(status=status, mode=Mode.ENFORCE).text
 
 
 def test_the_document_has_every_promised_key() -> None:
-    document = told(principal=user()).document
+    document = notified(principal=user()).document
     decision = record().decision
     assert {key: document[key] for key in PROMISED} == {
         "event_name": "AttachUserPolicy",
@@ -401,7 +401,7 @@ def test_the_document_has_every_promised_key() -> None:
         "rule_id": "admin_policy_attached_to_user",
         "severity": "critical",
         "mode": "dry-run",
-        "outcome": "rehearsed",
+        "outcome": "simulated",
     }
     assert document["target_arn"] == user().arn
     assert document["decision_url"] == f"{API}/decisions/{decision.id}"
@@ -431,11 +431,11 @@ PROMISED = (
     ("mode", "dry_run"), [(Mode.OBSERVE, True), (Mode.DRY_RUN, True), (Mode.ENFORCE, False)]
 )
 def test_everything_but_enforce_is_a_dry_run(mode: Mode, *, dry_run: bool) -> None:
-    assert told(mode=mode).document["dry_run"] is dry_run
+    assert notified(mode=mode).document["dry_run"] is dry_run
 
 
 def test_the_attributes_are_those_that_subscriptions_filter_by() -> None:
-    assert told().attributes == {
+    assert notified().attributes == {
         "severity": "critical",
         "rule_id": "admin_policy_attached_to_user",
         "verdict": "remediate",
@@ -444,12 +444,15 @@ def test_the_attributes_are_those_that_subscriptions_filter_by() -> None:
 
 
 def test_what_was_told_is_remembered_by_outcome_or_by_what_decided() -> None:
-    assert told_key(record()) == "rehearsed"
+    assert notification_key(record()) == "simulated"
     scope = (Reason("scope", "out of scope"),)
     other = record(verdict=Verdict.ALERT_ONLY, reasons=scope, status=None)
-    assert told_key(other) == "alert_only/scope"
-    assert told_key(record(verdict=Verdict.WAIT, reasons=UNREADABLE, status=None)) == "unverified"
+    assert notification_key(other) == "alert_only/scope"
+    assert (
+        notification_key(record(verdict=Verdict.WAIT, reasons=UNREADABLE, status=None))
+        == "unverified"
+    )
 
 
 def test_the_same_record_gives_the_same_alert() -> None:
-    assert told() == told()
+    assert notified() == notified()

@@ -1,4 +1,4 @@
-"""One contract for both ledgers: claims, fencing, history. Then what is SQLite's own."""
+"""One contract for both ledgers: leases, fencing, history. Then what is SQLite's own."""
 
 import base64
 import json
@@ -16,14 +16,14 @@ from typing import Any
 import pytest
 
 from countermand.core.decide import decide
-from countermand.core.errors import ConfigError, LostClaim, Permanent, Transient
+from countermand.core.errors import ConfigError, LostLease, Permanent, Transient
 from countermand.core.model import (
     Actor,
+    Baseline,
     Call,
     Event,
     Finding,
     Mode,
-    Noted,
     Outcome,
     Reason,
     Record,
@@ -38,7 +38,7 @@ from countermand.core.model import (
 )
 from countermand.ledger.dynamodb import DynamoDbLedger, create_table, table_definition
 from countermand.ledger.sqlite import MOST_MEMBERS, SqliteLedger, encode_position, storable
-from countermand.ports import Busy, Claim, Conflict, DecisionQuery, Done, Ledger
+from countermand.ports import Busy, Conflict, DecisionQuery, Done, EventLease, Ledger
 from support.fakes import ACCOUNT, ADMIN, NOW, FrozenClock, user
 from support.ledgers import OpenLedger
 
@@ -81,16 +81,16 @@ def record(number: int = 1, **changes: Any) -> Record:
     at = changes.get("at", NOW)
     return Record(
         decision=decision,
-        timings=Timings(received_at=at, decided_at=at, remediated_at=at, told_at=at),
+        timings=Timings(received_at=at, decided_at=at, remediated_at=at, notified_at=at),
         outcomes=outcomes,
-        told=("sns:applied",),
-        notes=("a note",),
+        notified=("sns:applied",),
+        annotations=("a note",),
     )
 
 
-def claimed(ledger: Ledger, key: str = "k", digest: str = "d") -> Claim:
-    answer = ledger.claim(key, digest, LEASE)
-    assert isinstance(answer, Claim)
+def claimed(ledger: Ledger, key: str = "k", digest: str = "d") -> EventLease:
+    answer = ledger.acquire(key, digest, LEASE)
+    assert isinstance(answer, EventLease)
     return answer
 
 
@@ -104,12 +104,12 @@ def ids(ledger: Ledger, **filters: Any) -> list[str]:
     return [r.decision.event.event_id for r in found]
 
 
-# --- the table of `claim`
+# --- the table of `lease`
 
 
 def test_an_unknown_event_is_claimed_with_the_first_fence(open_ledger: OpenLedger) -> None:
-    claim = claimed(open_ledger("a"))
-    assert (claim.fence, claim.record) == (1, None)
+    lease = claimed(open_ledger("a"))
+    assert (lease.fence, lease.record) == (1, None)
 
 
 def test_a_running_lease_makes_everybody_wait_the_owner_too(
@@ -118,7 +118,7 @@ def test_a_running_lease_makes_everybody_wait_the_owner_too(
     claimed(open_ledger("a"))
     clock.advance(15)
     for owner in ("a", "b"):
-        answer = open_ledger(owner).claim("k", "d", LEASE)
+        answer = open_ledger(owner).acquire("k", "d", LEASE)
         assert isinstance(answer, Busy)
         assert answer.retry_in == pytest.approx(60, abs=0.01)
 
@@ -129,9 +129,9 @@ def test_an_ended_lease_passes_on_with_the_next_fence_and_what_was_stored(
     ledger = open_ledger("a")
     ledger.save(claimed(ledger), record())
     clock.advance(LEASE + 1)
-    claim = claimed(open_ledger("b"))
-    assert claim.fence == 2
-    assert claim.record == record()
+    lease = claimed(open_ledger("b"))
+    assert lease.fence == 2
+    assert lease.record == record()
 
 
 def test_a_released_claim_can_be_taken_at_once(open_ledger: OpenLedger) -> None:
@@ -143,8 +143,8 @@ def test_a_released_claim_can_be_taken_at_once(open_ledger: OpenLedger) -> None:
 def test_a_finished_event_is_done_for_everybody(open_ledger: OpenLedger) -> None:
     ledger = open_ledger("a")
     ledger.finish(claimed(ledger), record())
-    assert isinstance(ledger.claim("k", "d", LEASE), Done)
-    assert isinstance(open_ledger("b").claim("k", "d", LEASE), Done)
+    assert isinstance(ledger.acquire("k", "d", LEASE), Done)
+    assert isinstance(open_ledger("b").acquire("k", "d", LEASE), Done)
 
 
 @pytest.mark.parametrize("done", [False, True])
@@ -152,19 +152,19 @@ def test_another_payload_under_the_same_key_is_a_conflict(
     open_ledger: OpenLedger, done: bool
 ) -> None:
     ledger = open_ledger("a")
-    claim = claimed(ledger)
+    lease = claimed(ledger)
     if done:
-        ledger.finish(claim, record())
-    assert isinstance(ledger.claim("k", "other", LEASE), Conflict)
+        ledger.finish(lease, record())
+    assert isinstance(ledger.acquire("k", "other", LEASE), Conflict)
 
 
 def test_a_renewed_lease_runs_from_the_renewal(open_ledger: OpenLedger, clock: FrozenClock) -> None:
     ledger = open_ledger("a")
-    claim = claimed(ledger)
+    lease = claimed(ledger)
     clock.advance(LEASE - 1)
-    ledger.renew(claim, LEASE)
+    ledger.renew(lease, LEASE)
     clock.advance(LEASE - 1)
-    assert isinstance(open_ledger("b").claim("k", "d", LEASE), Busy)
+    assert isinstance(open_ledger("b").acquire("k", "d", LEASE), Busy)
 
 
 # --- fencing
@@ -180,9 +180,9 @@ def test_a_late_write_of_a_former_owner_is_refused_and_changes_nothing(
     new = claimed(latter)
     latter.save(new, record(1))
     arguments: dict[str, Sequence[Any]] = {"renew": (LEASE,), "release": ()}
-    with pytest.raises(LostClaim):
+    with pytest.raises(LostLease):
         getattr(former, write)(old, *arguments.get(write, (record(2),)))
-    assert isinstance(former.claim("k", "d", LEASE), Busy)
+    assert isinstance(former.acquire("k", "d", LEASE), Busy)
     assert ids(latter) == ["1"]
 
 
@@ -193,25 +193,25 @@ def test_a_former_owner_with_the_same_name_is_refused_too(
     old = claimed(ledger)
     clock.advance(LEASE + 1)
     claimed(ledger)
-    with pytest.raises(LostClaim):
+    with pytest.raises(LostLease):
         ledger.save(old, record())
 
 
 def test_nothing_is_written_after_the_event_is_done(open_ledger: OpenLedger) -> None:
     ledger = open_ledger("a")
-    claim = claimed(ledger)
-    ledger.finish(claim, record())
-    with pytest.raises(LostClaim):
-        ledger.save(claim, record())
+    lease = claimed(ledger)
+    ledger.finish(lease, record())
+    with pytest.raises(LostLease):
+        ledger.save(lease, record())
 
 
 def test_finishing_once_more_is_no_error_for_whoever_finished(open_ledger: OpenLedger) -> None:
     ledger = open_ledger("a")
-    claim = claimed(ledger)
-    ledger.finish(claim, record())
-    ledger.finish(claim, record())
-    with pytest.raises(LostClaim):
-        open_ledger("b").finish(replace(claim, owner="b"), record())
+    lease = claimed(ledger)
+    ledger.finish(lease, record())
+    ledger.finish(lease, record())
+    with pytest.raises(LostLease):
+        open_ledger("b").finish(replace(lease, owner="b"), record())
 
 
 def test_ten_threads_on_two_replicas_claim_one_event_once(open_ledger: OpenLedger) -> None:
@@ -220,14 +220,14 @@ def test_ten_threads_on_two_replicas_claim_one_event_once(open_ledger: OpenLedge
 
     def take(ledger: Ledger) -> None:
         start.wait()
-        answers.append(ledger.claim("k", "d", LEASE))
+        answers.append(ledger.acquire("k", "d", LEASE))
 
     threads = [threading.Thread(target=take, args=(ledgers[n % 2],)) for n in range(10)]
     for thread in threads:
         thread.start()
     for thread in threads:
         thread.join()
-    assert [type(a).__name__ for a in answers].count("Claim") == 1
+    assert [type(a).__name__ for a in answers].count("EventLease") == 1
     assert [type(a).__name__ for a in answers].count("Busy") == 9
 
 
@@ -248,17 +248,17 @@ HOSTILE = "lone \ud800 surrogate"
 
 def test_lone_surrogates_are_stored_in_a_readable_form(open_ledger: OpenLedger) -> None:
     ledger, undo = open_ledger("a"), Undo(HOSTILE, NOW)
-    hostile = replace(record(1, target=HOSTILE, actor=HOSTILE), notes=(HOSTILE,))
-    claim = claimed(ledger, HOSTILE)
-    assert isinstance(ledger.claim(HOSTILE, "d", LEASE), Busy)
-    ledger.finish(claim, hostile)
+    hostile = replace(record(1, target=HOSTILE, actor=HOSTILE), annotations=(HOSTILE,))
+    lease = claimed(ledger, HOSTILE)
+    assert isinstance(ledger.acquire(HOSTILE, "d", LEASE), Busy)
+    ledger.finish(lease, hostile)
     ledger.mark_undone(hostile.decision.id, undo, [HOSTILE])
     assert ids(ledger, target=HOSTILE, actor=HOSTILE) == ["1"]
     assert ids(ledger, rule_id=HOSTILE) == []
     assert ledger.get(HOSTILE) is None
     found = ledger.get(hostile.decision.id)
     assert found is not None
-    assert found.notes == (r"lone \ud800 surrogate",)
+    assert found.annotations == (r"lone \ud800 surrogate",)
     assert ledger.undo_of(HOSTILE) == found.undo
 
 
@@ -424,10 +424,10 @@ def test_a_worker_that_is_still_saving_does_not_wipe_out_an_undo(
 ) -> None:
     worker, undo = open_ledger("a"), Undo("arn:alice", NOW)
     one = record()
-    claim = claimed(worker, one.decision.event.id)
-    worker.save(claim, one)
+    lease = claimed(worker, one.decision.event.id)
+    worker.save(lease, one)
     open_ledger("cli").mark_undone(one.decision.id, undo, [])
-    getattr(worker, write)(claim, one)
+    getattr(worker, write)(lease, one)
     found = worker.get(one.decision.id)
     assert found is not None
     assert found.undo == undo
@@ -438,45 +438,45 @@ def test_a_worker_that_is_still_saving_does_not_wipe_out_an_undo(
 
 def test_the_next_owner_hears_of_an_undo(open_ledger: OpenLedger) -> None:
     ledger, undo, one = open_ledger("a"), Undo("arn:alice", NOW), record()
-    claim = claimed(ledger)
-    ledger.save(claim, one)
+    lease = claimed(ledger)
+    ledger.save(lease, one)
     ledger.mark_undone(one.decision.id, undo, [])
-    ledger.release(claim)
+    ledger.release(lease)
     assert claimed(open_ledger("b")).record == replace(one, undo=undo)
 
 
 @pytest.mark.parametrize("value", ["a document", "", None, "lone \ud800"])
 def test_a_note_is_seen_by_every_replica(open_ledger: OpenLedger, value: str | None) -> None:
-    open_ledger("a").note("role/x/trust_policy", Noted(value, NOW))
-    found = open_ledger("b").noted("role/x/trust_policy")
-    assert found == Noted(value if value is None else storable(value), NOW)
+    open_ledger("a").save_baseline("role/x/trust_policy", Baseline(value, NOW))
+    found = open_ledger("b").baseline("role/x/trust_policy")
+    assert found == Baseline(value if value is None else storable(value), NOW)
 
 
 def test_what_was_never_noted_is_not_known(open_ledger: OpenLedger) -> None:
-    assert open_ledger("a").noted("role/x/trust_policy") is None
+    assert open_ledger("a").baseline("role/x/trust_policy") is None
 
 
 @pytest.mark.parametrize("seconds", [0, 1, 10 * 365 * 86400])
 def test_a_later_note_takes_the_place_of_an_earlier_one_in_whatever_order_they_come(
     open_ledger: OpenLedger, seconds: float
 ) -> None:
-    later = Noted("later", NOW + timedelta(seconds=seconds))
+    later = Baseline("later", NOW + timedelta(seconds=seconds))
     ledger = open_ledger("a")
-    ledger.note("n", Noted("earlier", NOW))
-    ledger.note("n", later)
-    assert ledger.noted("n") == later
-    ledger.note("n", Noted(None, NOW - timedelta(seconds=1)))
-    assert ledger.noted("n") == later
+    ledger.save_baseline("n", Baseline("earlier", NOW))
+    ledger.save_baseline("n", later)
+    assert ledger.baseline("n") == later
+    ledger.save_baseline("n", Baseline(None, NOW - timedelta(seconds=1)))
+    assert ledger.baseline("n") == later
 
 
 def test_a_set_is_gathered_by_all_replicas_and_knows_no_order(open_ledger: OpenLedger) -> None:
     one, two = open_ledger("a"), open_ledger("b")
     for ledger, member in ((one, "x"), (two, "y"), (two, "x"), (one, "lone \ud800")):
-        ledger.gather("set 1", member)
-    two.gather("set 2", "z")
-    assert one.gathered(["set 1"]) == {"x", "y", storable("lone \ud800")}
-    assert one.gathered(["set 1", "set 2", "set 3"]) == {"x", "y", "z", storable("lone \ud800")}
-    assert one.gathered([]) == frozenset()
+        ledger.add_marker("set 1", member)
+    two.add_marker("set 2", "z")
+    assert one.markers(["set 1"]) == {"x", "y", storable("lone \ud800")}
+    assert one.markers(["set 1", "set 2", "set 3"]) == {"x", "y", "z", storable("lone \ud800")}
+    assert one.markers([]) == frozenset()
 
 
 def test_a_ledger_that_works_passes_its_check(open_ledger: OpenLedger) -> None:
@@ -501,7 +501,7 @@ def test_what_was_stored_is_there_after_a_restart(path: Path, clock: FrozenClock
     ledger.close()
     again = sqlite(path, clock)
     assert ids(again) == ["1"]
-    assert isinstance(again.claim(record().decision.event.id, "d", LEASE), Done)
+    assert isinstance(again.acquire(record().decision.event.id, "d", LEASE), Done)
     again.close()
 
 
@@ -544,7 +544,7 @@ def test_a_file_that_another_process_holds_is_refused(path: Path, clock: FrozenC
 def _claim_at_once(path: Path, together: Any, answers: Any) -> None:
     together.wait(30)
     ledger = sqlite(path, FrozenClock(), exclusive=False)
-    answers.put(type(ledger.claim("k", "d", LEASE)).__name__)
+    answers.put(type(ledger.acquire("k", "d", LEASE)).__name__)
     ledger.close()
 
 
@@ -555,7 +555,12 @@ def test_processes_that_make_the_file_together_claim_one_event_once(tmp_path: Pa
     processes = [context.Process(target=_claim_at_once, args=arguments) for _ in range(4)]
     for process in processes:
         process.start()
-    assert sorted(answers.get(timeout=60) for _ in processes) == ["Busy", "Busy", "Busy", "Claim"]
+    assert sorted(answers.get(timeout=60) for _ in processes) == [
+        "Busy",
+        "Busy",
+        "Busy",
+        "EventLease",
+    ]
     for process in processes:
         process.join()
 
@@ -570,8 +575,8 @@ def test_a_file_of_the_first_version_is_brought_up_to_date(path: Path, clock: Fr
     ledger.close()
     again = sqlite(path, clock)
     assert again.mark_undone(record().decision.id, Undo("x", NOW), []).undo == Undo("x", NOW)
-    again.note("n", Noted("value", NOW))
-    again.gather("s", "x")
+    again.save_baseline("n", Baseline("value", NOW))
+    again.add_marker("s", "x")
     again.close()
 
 
@@ -612,7 +617,7 @@ def test_a_full_disk_is_transient_and_loses_nothing(path: Path, clock: FrozenClo
 
 def test_a_commit_that_fails_does_not_block_the_next(path: Path, clock: FrozenClock) -> None:
     ledger = sqlite(path, clock)
-    claim = claimed(ledger)
+    lease = claimed(ledger)
     for statement in (
         "PRAGMA foreign_keys = ON",
         "CREATE TABLE parents (id INTEGER PRIMARY KEY)",
@@ -621,9 +626,9 @@ def test_a_commit_that_fails_does_not_block_the_next(path: Path, clock: FrozenCl
     ):
         ledger._db.execute(statement)
     with pytest.raises(Transient, match="FOREIGN KEY"):
-        ledger.renew(claim, LEASE)
+        ledger.renew(lease, LEASE)
     ledger._db.execute("DROP TRIGGER fail")
-    ledger.renew(claim, LEASE)
+    ledger.renew(lease, LEASE)
     ledger.close()
 
 
@@ -632,7 +637,7 @@ def test_a_locked_file_is_transient(path: Path, clock: FrozenClock) -> None:
     ledger._db.execute("PRAGMA busy_timeout = 0")
     other._db.execute("BEGIN IMMEDIATE")
     with pytest.raises(Transient, match="locked"):
-        ledger.claim("k", "d", LEASE)
+        ledger.acquire("k", "d", LEASE)
     other._db.rollback()
     assert claimed(ledger).fence == 1
     ledger.close()
@@ -650,7 +655,7 @@ def test_a_file_that_breaks_while_it_is_open_is_transient(path: Path, clock: Fro
     with pytest.raises(Transient, match="malformed"):
         ledger.get(record().decision.id)
     with pytest.raises(Transient, match="malformed"):
-        ledger.claim("k", "d", LEASE)
+        ledger.acquire("k", "d", LEASE)
     ledger.close()
 
 
@@ -691,8 +696,8 @@ def test_a_set_that_is_full_takes_no_more_and_is_no_error(path: Path, clock: Fro
     ledger = sqlite(path, clock)
     rows = [("s", str(number)) for number in range(MOST_MEMBERS)]
     ledger._db.executemany("INSERT INTO members VALUES (?, ?, 0)", rows)
-    ledger.gather("s", "one more")
-    assert len(ledger.gathered(["s"])) == MOST_MEMBERS
+    ledger.add_marker("s", "one more")
+    assert len(ledger.markers(["s"])) == MOST_MEMBERS
     ledger.close()
 
 
@@ -734,10 +739,10 @@ def test_the_ledger_makes_only_the_four_calls_that_the_worker_may(
     ledger.save(again, record(2))
     ledger.mark_undone(record(1).decision.id, Undo("x", NOW), ["g"])
     ledger.undo_of("g")
-    ledger.note("n", Noted("value", NOW))
-    ledger.noted("n")
-    ledger.gather("s", "x")
-    ledger.gathered(["s"])
+    ledger.save_baseline("n", Baseline("value", NOW))
+    ledger.baseline("n")
+    ledger.add_marker("s", "x")
+    ledger.markers(["s"])
     ids(ledger)
     ids(ledger, target="alice", severity=Severity.LOW)
     ledger.check()
@@ -751,8 +756,8 @@ def test_an_item_whose_set_is_full_takes_no_more_and_is_no_error(
     ledger = DynamoDbLedger(dynamodb, table, clock, "a", YEAR_AND_MORE)
     full = {"SS": [str(number) for number in range(MOST_MEMBERS)]}
     dynamodb.put_item(TableName=table, Item={"key": {"S": "set#s"}, "members": full})
-    ledger.gather("s", "one more")
-    assert len(ledger.gathered(["s"])) == MOST_MEMBERS
+    ledger.add_marker("s", "one more")
+    assert len(ledger.markers(["s"])) == MOST_MEMBERS
 
 
 @pytest.mark.dynamodb
@@ -778,15 +783,15 @@ def test_an_undo_writes_over_nothing_that_the_index_does_not_know_yet(
     dynamodb: Any, table: str, clock: FrozenClock
 ) -> None:
     ledger = DynamoDbLedger(dynamodb, table, clock, "a", YEAR_AND_MORE)
-    claim = claimed(ledger)
-    ledger.save(claim, replace(record(), notes=()))
+    lease = claimed(ledger)
+    ledger.save(lease, replace(record(), annotations=()))
     stale = dynamodb.query(
         TableName=table,
         IndexName="by_decision_id",
         KeyConditionExpression="decision_id = :id",
         ExpressionAttributeValues={":id": {"S": record().decision.id}},
     )
-    ledger.finish(claim, record())
+    ledger.finish(lease, record())
 
     class LaggingIndex:
         """The client, but for an index that is one write behind."""
@@ -810,7 +815,7 @@ def test_a_record_too_large_for_an_item_is_permanent(
     dynamodb: Any, table: str, clock: FrozenClock
 ) -> None:
     ledger = DynamoDbLedger(dynamodb, table, clock, "a", YEAR_AND_MORE)
-    large = replace(record(actor="x" * 16_000), notes=("y" * 372_000,))
+    large = replace(record(actor="x" * 16_000), annotations=("y" * 372_000,))
     with pytest.raises(Permanent, match="too large"):
         ledger.save(claimed(ledger), large)
 
@@ -850,6 +855,6 @@ def test_making_the_table_again_finishes_what_was_begun(dynamodb: Any) -> None:
 @pytest.mark.dynamodb
 def test_a_table_that_is_not_there_is_transient(dynamodb: Any, clock: FrozenClock) -> None:
     ledger = DynamoDbLedger(dynamodb, "no-such-table", clock, "a", YEAR_AND_MORE)
-    for call in (ledger.check, lambda: ledger.claim("k", "d", LEASE), lambda: ids(ledger)):
+    for call in (ledger.check, lambda: ledger.acquire("k", "d", LEASE), lambda: ids(ledger)):
         with pytest.raises(Transient, match="ResourceNotFoundException"):
             call()

@@ -29,13 +29,18 @@ from countermand.core.model import (
 )
 from countermand.metrics import Metrics
 from countermand.notifiers.sns import SnsNotifier
-from countermand.pipeline.notify import Announcer
+from countermand.pipeline.notify import AlertDispatcher
 from support.fakes import ACCOUNT, ADMIN, NOW, FakeNotifier, FakeTopic
 
 ALERT = Alert(
     subject="[CRITICAL] iam-test-user: taken back",
     text="Two\nlines\n",
-    document={"decision_id": "d-1", "event_id": "1", "decision_url": "http://api", "notes": []},
+    document={
+        "decision_id": "d-1",
+        "event_id": "1",
+        "decision_url": "http://api",
+        "annotations": [],
+    },
     attributes={"severity": "critical", "account_id": ACCOUNT},
 )
 DOCUMENT = dict(ALERT.document)
@@ -61,7 +66,7 @@ def record(status: StepStatus = StepStatus.APPLIED) -> Record:
         remediation="detach_user_policy",
     )
     reasons = (Reason("approved", "Approved for remediation"),)
-    ruling = Ruling(finding, Verdict.REMEDIATE, reasons, Mode.ENFORCE, tell=True)
+    ruling = Ruling(finding, Verdict.REMEDIATE, reasons, Mode.ENFORCE, notify=True)
     decision = decide(event, [ruling])
     step = Step(Call("detach_user_policy", {}), finding.rule_id, Mode.ENFORCE)
     return Record(decision, Timings(received_at=NOW), (Outcome(step, status, ""),))
@@ -132,7 +137,7 @@ class Channels:
     def __init__(self, *names: str) -> None:
         self.notifiers = [FakeNotifier(name) for name in names]
         self.metrics = Metrics()
-        self.announcer = Announcer(self.notifiers, "http://api", self.metrics)
+        self.dispatcher = AlertDispatcher(self.notifiers, "http://api", self.metrics)
 
     def sent(self) -> list[int]:
         return [len(notifier.alerts) for notifier in self.notifiers]
@@ -145,9 +150,9 @@ class Channels:
 
 def test_every_channel_is_told() -> None:
     channels = Channels("sns", "chat")
-    told = channels.announcer.tell(record())
-    assert told.keys == ("sns:applied", "chat:applied")
-    assert told.failed == ()
+    notified = channels.dispatcher.notify(record())
+    assert notified.keys == ("sns:applied", "chat:applied")
+    assert notified.failed == ()
     assert channels.sent() == [1, 1]
 
 
@@ -156,42 +161,42 @@ def test_every_channel_is_told() -> None:
 def test_a_dead_channel_does_not_silence_the_other(dead: int, error: Exception) -> None:
     channels = Channels("sns", "chat")
     channels.notifiers[dead].fail["send"] = [error]
-    told = channels.announcer.tell(record())
-    assert told.failed == (channels.notifiers[dead].channel,)
-    assert told.keys == (f"{channels.notifiers[1 - dead].channel}:applied",)
+    notified = channels.dispatcher.notify(record())
+    assert notified.failed == (channels.notifiers[dead].channel,)
+    assert notified.keys == (f"{channels.notifiers[1 - dead].channel}:applied",)
     assert sum(channels.sent()) == 1
 
 
 def test_only_the_channel_that_failed_is_told_again() -> None:
     channels = Channels("sns", "chat")
     channels.notifiers[0].fail["send"] = [Transient("down")]
-    told = channels.announcer.tell(record())
-    told = channels.announcer.tell(replace(record(), told=told.keys))
-    assert told.keys == ("chat:applied", "sns:applied")
-    assert told.failed == ()
+    notified = channels.dispatcher.notify(record())
+    notified = channels.dispatcher.notify(replace(record(), notified=notified.keys))
+    assert notified.keys == ("chat:applied", "sns:applied")
+    assert notified.failed == ()
     assert channels.sent() == [1, 1]
 
 
 def test_nothing_is_told_twice_and_a_new_outcome_is_told_again() -> None:
     channels = Channels("sns")
     failed = record(StepStatus.FAILED)
-    told = channels.announcer.tell(failed).keys
-    assert channels.announcer.tell(replace(failed, told=told)).keys == told
+    notified = channels.dispatcher.notify(failed).keys
+    assert channels.dispatcher.notify(replace(failed, notified=notified)).keys == notified
     assert channels.sent() == [1]
-    told = channels.announcer.tell(replace(record(), told=told)).keys
-    assert told == ("sns:failed", "sns:applied")
+    notified = channels.dispatcher.notify(replace(record(), notified=notified)).keys
+    assert notified == ("sns:failed", "sns:applied")
     assert channels.sent() == [2]
 
 
 def test_without_channels_nobody_is_told_and_nothing_fails() -> None:
-    told = Channels().announcer.tell(record())
-    assert (told.keys, told.failed) == ((), ())
+    notified = Channels().dispatcher.notify(record())
+    assert (notified.keys, notified.failed) == ((), ())
 
 
 def test_what_was_sent_and_what_was_not_is_counted() -> None:
     channels = Channels("sns", "chat")
     channels.notifiers[1].fail["send"] = [Transient("down")]
-    channels.announcer.tell(record())
+    channels.dispatcher.notify(record())
     assert channels.count("sns", "sent") == 1
     assert channels.count("chat", "failed") == 1
 
@@ -199,6 +204,6 @@ def test_what_was_sent_and_what_was_not_is_counted() -> None:
 def test_a_bug_in_a_channel_is_a_failure_of_that_channel_alone() -> None:
     channels = Channels("sns", "mail")
     channels.notifiers[0].fail["send"] = [ZeroDivisionError()]
-    told = channels.announcer.tell(record())
-    assert told.failed == ("sns",)
+    notified = channels.dispatcher.notify(record())
+    assert notified.failed == ("sns",)
     assert len(channels.notifiers[1].alerts) == 1

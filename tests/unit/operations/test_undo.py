@@ -11,7 +11,7 @@ from countermand.core.errors import Denied, Permanent, Transient
 from countermand.core.model import Mode, Record, Undo
 from countermand.operations.undo import undo
 from countermand.pipeline.facts import grant_key, undoer_key
-from countermand.ports import Claim
+from countermand.ports import EventLease
 from support.fakes import ACCOUNT, ADMIN, NOW, user
 from support.stage import LEASE, Stage, attack
 
@@ -145,12 +145,12 @@ def test_every_step_of_a_decision_is_undone(stage: Stage) -> None:
     params = {"user_name": "iam-test-user", "policy_arn": "arn:other"}
     second = replace(outcome, inverse=replace(outcome.inverse, params=params))
     event = replace(record.decision.event, id=f"{ACCOUNT}/two-steps")
-    claim = stage.ledger.claim(event.id, "digest", LEASE.total_seconds())
-    assert isinstance(claim, Claim)
+    lease = stage.ledger.acquire(event.id, "digest", LEASE.total_seconds())
+    assert isinstance(lease, EventLease)
     both = replace(
         record, decision=replace(record.decision, event=event), outcomes=(outcome, second)
     )
-    stage.ledger.finish(claim, both)
+    stage.ledger.finish(lease, both)
     undone(stage, both.decision.id)
     assert stage.identities.attached("iam-test-user", ADMIN)
     assert stage.identities.attached("iam-test-user", "arn:other")

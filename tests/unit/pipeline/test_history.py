@@ -12,14 +12,14 @@ import pytest
 from countermand.actions import ALL
 from countermand.core.aspects import calls_of
 from countermand.core.errors import CannotRestore, Denied, Gone, Transient
-from countermand.core.governance.guards import Policy
+from countermand.core.governance.guards import Guardrails
 from countermand.core.model import (
     Actor,
     Aspect,
+    Baseline,
     Event,
     Finding,
     Mode,
-    Noted,
     Principal,
     Severity,
     Subject,
@@ -137,7 +137,7 @@ def ledger(tmp_path: Path, clock: FrozenClock) -> Iterator[SqliteLedger]:
 
 @pytest.fixture
 def history(iam: FakeIam, ledger: SqliteLedger, clock: FrozenClock) -> History:
-    policy = Policy(ACCOUNT, "us-east-1", resource_scope="iam-test-*", account_scope=ACCOUNT)
+    policy = Guardrails(ACCOUNT, "us-east-1", resource_scope="iam-test-*", account_scope=ACCOUNT)
     rules = RuleSet(replace(rule, mode=None) for rule in RULES.rules)
     return History(iam, ledger, clock, policy, lambda: rules)
 
@@ -277,9 +277,9 @@ def test_a_snapshot_that_fails_leaves_the_last_one_and_is_tried_again_soon(
 def test_without_a_rule_that_restores_nothing_is_read(
     iam: FakeIam, ledger: SqliteLedger, clock: FrozenClock
 ) -> None:
-    history = History(iam, ledger, clock, Policy(ACCOUNT, "us-east-1"), lambda: RuleSet([]))
+    history = History(iam, ledger, clock, Guardrails(ACCOUNT, "us-east-1"), lambda: RuleSet([]))
     history.refresh()
-    history.note(event("UpdateAssumeRolePolicy"))
+    history.save_baseline(event("UpdateAssumeRolePolicy"))
     assert iam.calls == []
 
 
@@ -299,7 +299,7 @@ def test_a_change_that_was_let_stand_is_what_the_next_one_replaces(
     clock.advance(60)
     iam.trust, changed = LAMBDA, event("UpdateAssumeRolePolicy", clock.now())
     clock.advance(30)
-    history.note(changed)
+    history.save_baseline(changed)
     assert json.loads(before(history, clock, Aspect.TRUST_POLICY)) == LAMBDA
 
 
@@ -320,7 +320,7 @@ def test_every_call_that_changes_an_aspect_is_noted(
     body = {"responseElements": answer, "recipientAccountId": ACCOUNT}
     changed = event(name, source=source, request=request, body=body)
     clock.advance(30)
-    history.note(changed)
+    history.save_baseline(changed)
     assert iam.calls
 
 
@@ -330,7 +330,7 @@ def test_the_name_is_the_same_in_any_case(
     iam.inline = READ
     changed = event("PutRolePolicy", request={"roleName": ROLE.upper()})
     clock.advance(30)
-    history.note(changed)
+    history.save_baseline(changed)
     assert json.loads(before(history, clock, Aspect.INLINE_POLICY)) == READ
 
 
@@ -341,7 +341,7 @@ def test_what_a_forged_event_says_is_never_noted(
     changed = event("PutRolePolicy", request={"policyDocument": forged})
     iam.inline = READ
     clock.advance(30)
-    history.note(changed)
+    history.save_baseline(changed)
     assert json.loads(before(history, clock, Aspect.INLINE_POLICY)) == READ
 
 
@@ -351,7 +351,7 @@ def test_it_waits_until_iam_must_show_the_change(
 ) -> None:
     clock.advance(age)
     with pytest.raises(Transient) as error:
-        history.note(event("UpdateAssumeRolePolicy"))
+        history.save_baseline(event("UpdateAssumeRolePolicy"))
     assert error.value.retry_in == wait
 
 
@@ -362,7 +362,7 @@ def test_what_was_known_before_a_change_is_not_put_back_while_the_change_is_wait
     clock.advance(60)
     iam.boundary = BOUNDARY
     with pytest.raises(Transient):
-        history.note(event("PutRolePermissionsBoundary", clock.now()))
+        history.save_baseline(event("PutRolePermissionsBoundary", clock.now()))
     clock.advance(3)
     with pytest.raises(CannotRestore):
         replaced(
@@ -382,7 +382,7 @@ def test_a_value_that_the_rules_object_to_is_not_noted_but_known_to_have_changed
     name = "UpdateAssumeRolePolicy" if worse == "trust" else "PutRolePolicy"
     changed = event(name, clock.now())
     clock.advance(30)
-    history.note(changed)
+    history.save_baseline(changed)
     aspect = Aspect.TRUST_POLICY if worse == "trust" else Aspect.INLINE_POLICY
     with pytest.raises(CannotRestore):
         before(history, clock, aspect)
@@ -397,7 +397,7 @@ def test_what_may_not_be_read_is_known_to_have_changed(
     iam.fail["iam:GetRolePolicy"] = [Denied("no")]
     changed = event("PutRolePolicy", clock.now())
     clock.advance(30)
-    history.note(changed)
+    history.save_baseline(changed)
     with pytest.raises(CannotRestore):
         before(history, clock, Aspect.INLINE_POLICY)
 
@@ -408,7 +408,7 @@ def test_a_principal_that_may_not_be_read_is_tried_again(
     clock.advance(30)
     iam.fail["iam:GetRole"] = [Denied("no")]
     with pytest.raises(Denied):
-        history.note(event("UpdateAssumeRolePolicy"))
+        history.save_baseline(event("UpdateAssumeRolePolicy"))
 
 
 def test_a_read_that_fails_is_tried_again(
@@ -417,7 +417,7 @@ def test_a_read_that_fails_is_tried_again(
     clock.advance(30)
     iam.fail["iam:GetRole"] = [Transient("throttled")]
     with pytest.raises(Transient):
-        history.note(event("UpdateAssumeRolePolicy"))
+        history.save_baseline(event("UpdateAssumeRolePolicy"))
 
 
 @pytest.mark.parametrize(
@@ -437,7 +437,7 @@ def test_what_changed_nothing_of_ours_is_not_noted(
 ) -> None:
     clock.advance(30)
     name = changes.pop("name", "UpdateAssumeRolePolicy")
-    history.note(event(name, **changes))
+    history.save_baseline(event(name, **changes))
     assert iam.calls == []
 
 
@@ -447,7 +447,7 @@ def test_an_event_that_hides_its_request_changes_no_note(
 ) -> None:
     clock.advance(30)
     hidden = event("UpdateAssumeRolePolicy")
-    history.note(
+    history.save_baseline(
         replace(hidden, request=request_, body={"detail": {"requestParameters": request_}})
     )
     assert iam.calls == []
@@ -461,11 +461,11 @@ def test_a_second_change_within_seconds_is_not_noted_as_the_work_of_the_first(
 ) -> None:
     history.refresh()
     clock.advance(60)
-    harmless = event("PutRolePermissionsBoundary", clock.now())
+    benign = event("PutRolePermissionsBoundary", clock.now())
     clock.advance(3)
     iam.boundary, evil = BOUNDARY, event("PutRolePermissionsBoundary", clock.now())
     clock.advance(20)
-    history.note(harmless)
+    history.save_baseline(benign)
     with pytest.raises(CannotRestore):
         replaced(history, evil, Aspect.PERMISSIONS_BOUNDARY)
 
@@ -504,7 +504,7 @@ def test_the_latest_that_is_older_than_the_change_counts(
 ) -> None:
     (history, iam, ledger), start = world, clock.now()
     noted_at = start + timedelta(seconds=noted_after)
-    ledger.note("AROAROLE/permissions_boundary", Noted("noted", noted_at))
+    ledger.save_baseline("AROAROLE/permissions_boundary", Baseline("noted", noted_at))
     if snapshot_after is not None:
         clock.advance(snapshot_after)
         iam.boundary = "snapshot"
@@ -520,7 +520,7 @@ def test_the_latest_that_is_older_than_the_change_counts(
 def test_a_note_about_another_role_of_the_same_name_does_not_count(
     history: History, clock: FrozenClock
 ) -> None:
-    history.note(event("UpdateAssumeRolePolicy", clock.now() - timedelta(minutes=5)))
+    history.save_baseline(event("UpdateAssumeRolePolicy", clock.now() - timedelta(minutes=5)))
     assert json.loads(before(history, clock, Aspect.TRUST_POLICY)) == OWN
     with pytest.raises(CannotRestore):
         before(history, clock, Aspect.TRUST_POLICY, unique_id="AROAOTHER")
@@ -568,15 +568,15 @@ def test_an_event_may_name_a_trail_or_give_its_arn(history: History, clock: Froz
 
 
 def let_stand(
-    history: History, iam: FakeIam, clock: FrozenClock, metadata: str, *, told: bool = False
+    history: History, iam: FakeIam, clock: FrozenClock, metadata: str, *, alerted: bool = False
 ) -> None:
-    """A change of the provider after a snapshot, noted once IAM must show it."""
+    """A change of the provider after a snapshot, baseline once IAM must show it."""
     history.refresh()
     clock.advance(60)
     iam.metadata = metadata
     changed = event("UpdateSAMLProvider", clock.now(), request={"sAMLProviderArn": PROVIDER})
     clock.advance(30)
-    history.note(changed, told=told)
+    history.save_baseline(changed, alerted=alerted)
 
 
 def test_a_changed_resource_that_was_let_stand_is_what_the_next_change_replaces(
@@ -589,7 +589,7 @@ def test_a_changed_resource_that_was_let_stand_is_what_the_next_change_replaces(
 def test_what_the_team_was_told_of_is_not_put_back_over_its_repair_for_a_day(
     history: History, iam: FakeIam, clock: FrozenClock
 ) -> None:
-    let_stand(history, iam, clock, "<evil/>", told=True)
+    let_stand(history, iam, clock, "<evil/>", alerted=True)
     clock.advance(3600)
     history.refresh(asked=True)
     clock.advance(1)
@@ -605,19 +605,19 @@ def test_what_the_team_was_told_of_is_not_put_back_over_its_repair_for_a_day(
 def test_a_trail_is_noted_however_the_event_names_it(
     iam: FakeIam, ledger: SqliteLedger, clock: FrozenClock, scope: str
 ) -> None:
-    policy = Policy(ACCOUNT, "us-east-1", resource_scope=scope)
+    policy = Guardrails(ACCOUNT, "us-east-1", resource_scope=scope)
     history = History(iam, ledger, clock, policy, lambda: RULES)
     source, request = "cloudtrail.amazonaws.com", {"name": "iam-test-trail"}
     changed = event("UpdateTrail", clock.now(), source=source, request=request)
     clock.advance(30)
-    history.note(changed)
+    history.save_baseline(changed)
     assert iam.called("cloudtrail:GetTrail")
 
 
 def test_a_trail_of_another_region_is_not_taken_for_one_of_this_region(
     iam: FakeIam, ledger: SqliteLedger, clock: FrozenClock
 ) -> None:
-    policy = Policy(ACCOUNT, "eu-west-1", resource_scope="iam-test-*")
+    policy = Guardrails(ACCOUNT, "eu-west-1", resource_scope="iam-test-*")
     History(iam, ledger, clock, policy, lambda: RULES).refresh()
     assert iam.called("cloudtrail:ListTrails")
     assert not iam.called("cloudtrail:GetTrail")
@@ -627,8 +627,8 @@ def test_a_snapshot_says_at_once_what_is_compared_before_it_is_put_back(
     world: tuple[History, FakeIam, SqliteLedger], clock: FrozenClock
 ) -> None:
     history, iam, ledger = world
-    ledger.note("AROAROLE/trust_policy", Noted(None, clock.now()))
-    ledger.note("AROAROLE/permissions_boundary", Noted(None, clock.now()))
+    ledger.save_baseline("AROAROLE/trust_policy", Baseline(None, clock.now()))
+    ledger.save_baseline("AROAROLE/permissions_boundary", Baseline(None, clock.now()))
     iam.boundary = BOUNDARY
     clock.advance(60)
     history.refresh()
@@ -645,7 +645,7 @@ def test_what_is_compared_before_it_is_put_back_is_noted_though_it_was_told(
     clock.advance(60)
     changed = event("PutRolePermissionsBoundary", clock.now())
     clock.advance(30)
-    history.note(changed, told=True)
+    history.save_baseline(changed, alerted=True)
     clock.advance(1)
     assert before(history, clock, Aspect.PERMISSIONS_BOUNDARY) == "arn:new"
 
@@ -693,6 +693,6 @@ def test_what_cannot_be_listed_hides_nothing_else_and_is_tried_again_soon(
 def test_with_an_empty_scope_no_resource_is_read(
     iam: FakeIam, ledger: SqliteLedger, clock: FrozenClock
 ) -> None:
-    policy = Policy(ACCOUNT, "us-east-1", policy_scope="")
+    policy = Guardrails(ACCOUNT, "us-east-1", policy_scope="")
     History(iam, ledger, clock, policy, lambda: RULES).refresh()
     assert {name for name, _ in iam.calls} == {"iam:GetAccountAuthorizationDetails"}

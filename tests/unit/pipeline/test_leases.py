@@ -1,20 +1,20 @@
-"""Claims in hand: which leases the heartbeat renews."""
+"""Leases in hand: which leases the heartbeat renews."""
 
 from datetime import timedelta
 
 import pytest
 
-from countermand.core.errors import CountermandError, LostClaim, Transient
-from countermand.pipeline.leases import Claims
-from countermand.ports import Claim
+from countermand.core.errors import CountermandError, LostLease, Transient
+from countermand.pipeline.leases import Leases
+from countermand.ports import EventLease
 from support.fakes import FrozenClock, Recorder
 
 LEASE, DEADLINE = timedelta(seconds=75), timedelta(seconds=240)
 
 
 class FakeLedger(Recorder):
-    def renew(self, claim: Claim, seconds: float) -> None:
-        self.record("renew", claim.key, seconds)
+    def renew(self, lease: EventLease, seconds: float) -> None:
+        self.record("renew", lease.key, seconds)
 
     @property
     def renewed(self) -> list[object]:
@@ -24,43 +24,43 @@ class FakeLedger(Recorder):
 class Scene:
     def __init__(self) -> None:
         self.ledger, self.clock = FakeLedger(), FrozenClock()
-        self.claims = Claims(self.ledger, self.clock, LEASE, DEADLINE)  # type: ignore[arg-type]
+        self.leases = Leases(self.ledger, self.clock, LEASE, DEADLINE)  # type: ignore[arg-type]
 
 
-def claim(key: str) -> Claim:
-    return Claim(key, "worker-1", fence=1)
+def lease(key: str) -> EventLease:
+    return EventLease(key, "worker-1", fence=1)
 
 
 def test_a_claim_is_renewed_for_a_whole_lease_while_it_is_held_and_not_after() -> None:
     scene = Scene()
-    with scene.claims.held(claim("one")):
-        scene.claims.renew_all()
-    scene.claims.renew_all()
+    with scene.leases.held(lease("one")):
+        scene.leases.renew_all()
+    scene.leases.renew_all()
     assert scene.ledger.called("renew") == [("one", 75.0)]
 
 
 def test_a_claim_is_let_go_also_when_its_steps_fail() -> None:
     scene = Scene()
-    with pytest.raises(Transient), scene.claims.held(claim("one")):
+    with pytest.raises(Transient), scene.leases.held(lease("one")):
         raise Transient("throttled")
-    scene.claims.renew_all()
+    scene.leases.renew_all()
     assert scene.ledger.renewed == []
 
 
 def test_a_call_that_hangs_does_not_keep_the_event_for_ever() -> None:
     scene = Scene()
-    with scene.claims.held(claim("one")):
+    with scene.leases.held(lease("one")):
         scene.clock.advance(239)
-        with scene.claims.held(claim("two")):
+        with scene.leases.held(lease("two")):
             scene.clock.advance(1)
-            scene.claims.renew_all()
+            scene.leases.renew_all()
     assert scene.ledger.renewed == ["two"]
 
 
-@pytest.mark.parametrize("error", [LostClaim("taken over"), Transient("throttled")])
+@pytest.mark.parametrize("error", [LostLease("taken over"), Transient("throttled")])
 def test_one_lease_that_cannot_be_renewed_costs_no_other(error: CountermandError) -> None:
     scene = Scene()
     scene.ledger.fail["renew"] = [error]
-    with scene.claims.held(claim("one")), scene.claims.held(claim("two")):
-        scene.claims.renew_all()
+    with scene.leases.held(lease("one")), scene.leases.held(lease("two")):
+        scene.leases.renew_all()
     assert scene.ledger.renewed == ["one", "two"]

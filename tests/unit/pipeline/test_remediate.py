@@ -6,7 +6,7 @@ from datetime import timedelta
 import pytest
 
 from countermand.actions import ALL, OWN_CALLS
-from countermand.core.errors import Denied, LostClaim, Permanent, Transient
+from countermand.core.errors import Denied, LostLease, Permanent, Transient
 from countermand.core.model import (
     Call,
     Finding,
@@ -46,7 +46,7 @@ class Scene:
 def test_whatever_is_not_enforce_calls_nothing(mode: Mode) -> None:
     scene = Scene()
     outcome = scene.remediator.run(step(mode))
-    assert (outcome.status, outcome.inverse) == (StepStatus.REHEARSED, None)
+    assert (outcome.status, outcome.inverse) == (StepStatus.SIMULATED, None)
     assert scene.identities.calls == []
 
 
@@ -130,8 +130,8 @@ def test_a_proof_that_cannot_be_read_is_a_failure(error: Exception) -> None:
 
 def test_a_lost_claim_stops_everything() -> None:
     scene = Scene()
-    scene.identities.fail["iam:DetachUserPolicy"] = [LostClaim()]
-    with pytest.raises(LostClaim):
+    scene.identities.fail["iam:DetachUserPolicy"] = [LostLease()]
+    with pytest.raises(LostLease):
         scene.remediator.run(step())
 
 
@@ -141,7 +141,7 @@ def test_every_outcome_is_counted() -> None:
     scene.remediator.run(step())
     scene.remediator.run(step())
     scene.remediator.confirm(step())
-    for status, number in (("rehearsed", 1), ("applied", 2), ("unchanged", 1), ("failed", 0)):
+    for status, number in (("simulated", 1), ("applied", 2), ("unchanged", 1), ("failed", 0)):
         assert scene.counted(status) == number
 
 
@@ -271,6 +271,6 @@ def test_the_parameters_are_the_target_and_what_the_rule_saw(kind: SubjectKind) 
     finding = Finding("rule", "title", Severity.HIGH, subject, evidence, action.name)
     granted = user("iam-test-x", kind=kind)
     wanted = {f"{kind}_name": "iam-test-x", "policy_arn": ADMIN}
-    assert action.look(identities, finding, granted) == wanted
-    assert action.look(identities, finding, replace(granted, policy_arns=frozenset())) is None
+    assert action.plan(identities, finding, granted) == wanted
+    assert action.plan(identities, finding, replace(granted, policy_arns=frozenset())) is None
     assert identities.calls == []

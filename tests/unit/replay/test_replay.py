@@ -13,7 +13,7 @@ import pytest
 from countermand.actions import ALL
 from countermand.core.checks.conditions import ADMIN_POLICY_ARNS
 from countermand.core.envelope import attach_event, envelope
-from countermand.core.governance.guards import Policy
+from countermand.core.governance.guards import Guardrails
 from countermand.core.model import Mode, Verdict
 from countermand.replay.replay import Replayed, replay
 from countermand.rules.rulebook import BUILT_IN, load_rules
@@ -29,7 +29,7 @@ RECORD = attach_event(ACCOUNT, "iam-test-user")
 OTHER = attach_event(ACCOUNT, "iam-test-user", "arn:aws:iam::aws:policy/ReadOnlyAccess")
 
 
-def replayed(content: bytes | str, policy: Policy | None = None) -> list[Replayed]:
+def replayed(content: bytes | str, policy: Guardrails | None = None) -> list[Replayed]:
     raw = content.encode() if isinstance(content, str) else content
     return list(replay(io.BufferedReader(io.BytesIO(raw)), RULES, policy))
 
@@ -111,9 +111,9 @@ def test_what_depends_on_a_customers_policy_stays_unverified() -> None:
 
 
 def test_a_replay_follows_the_policy_that_it_is_given() -> None:
-    (one,) = replayed(lines(RECORD), Policy(ACCOUNT, "us-east-1", Mode.OBSERVE))
+    (one,) = replayed(lines(RECORD), Guardrails(ACCOUNT, "us-east-1", Mode.OBSERVE))
     assert one.verdict == "alert_only"
-    (one,) = replayed(lines(RECORD), Policy("999999999999", "us-east-1"))
+    (one,) = replayed(lines(RECORD), Guardrails("999999999999", "us-east-1"))
     assert one.verdict == "alert_only"
 
 

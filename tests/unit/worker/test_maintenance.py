@@ -1,30 +1,30 @@
 """Chores are done when they are due, or when somebody asks."""
 
-from countermand.worker.maintenance import Chore, Upkeep
+from countermand.worker.maintenance import Maintenance, ScheduledTask
 from support.fakes import FrozenClock
 
 
 def test_a_chore_is_done_at_the_start_and_when_it_is_due(clock: FrozenClock) -> None:
     done = list[bool]()
-    upkeep = Upkeep(clock, [Chore("some", 10, done.append)])
+    maintenance = Maintenance(clock, [ScheduledTask("some", 10, done.append)])
     for _ in range(5):
-        upkeep.round()
+        maintenance.round()
         clock.advance(5)
     assert done == [False, False, False]
 
 
 def test_asking_has_every_chore_done_once(clock: FrozenClock) -> None:
     done = list[str]()
-    chores = [
-        Chore("one", 10, lambda asked: done.append(f"one {asked}")),
-        Chore("two", 10_000, lambda asked: done.append(f"two {asked}")),
+    tasks = [
+        ScheduledTask("one", 10, lambda asked: done.append(f"one {asked}")),
+        ScheduledTask("two", 10_000, lambda asked: done.append(f"two {asked}")),
     ]
-    upkeep = Upkeep(clock, chores)
-    upkeep.round()
+    maintenance = Maintenance(clock, tasks)
+    maintenance.round()
     done.clear()
-    upkeep.ask()
-    upkeep.round()
-    upkeep.round()
+    maintenance.ask()
+    maintenance.round()
+    maintenance.round()
     assert done == ["one True", "two True"]
 
 
@@ -35,8 +35,10 @@ def test_a_chore_that_breaks_stops_no_other_and_is_tried_again(clock: FrozenCloc
         tried.append(asked)
         raise ZeroDivisionError
 
-    upkeep = Upkeep(clock, [Chore("broken", 1, broken), Chore("good", 1, done.append)])
+    maintenance = Maintenance(
+        clock, [ScheduledTask("broken", 1, broken), ScheduledTask("good", 1, done.append)]
+    )
     for _ in range(2):
         clock.advance(1)
-        upkeep.round()
+        maintenance.round()
     assert (len(tried), len(done)) == (2, 2)

@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from countermand.core.errors import LostClaim, Malformed, Transient
+from countermand.core.errors import LostLease, Malformed, Transient
 from countermand.core.parse import parse
 from countermand.metrics import Metrics, Settlement
 from countermand.pipeline.pipeline import Recheck, Result
@@ -35,7 +35,7 @@ class FakePipeline:
         self.answers: dict[str, Any] = {}
         self.handled: list[str] = []
         self.rechecked: list[float] = []
-        self.claims = FakeClaims()
+        self.leases = FakeClaims()
 
     def handle(self, body: str) -> Result:
         self.handled.append(body)
@@ -159,7 +159,7 @@ def test_a_transient_failure_without_delay_backs_off(plant: Plant) -> None:
 
 
 def test_a_lost_claim_leaves_the_message_to_its_new_owner(plant: Plant) -> None:
-    plant.pipeline.answers["a"] = LostClaim()
+    plant.pipeline.answers["a"] = LostLease()
     plant.queue.put("a", "b")
     plant.worker.start()
     assert plant.wait(lambda: plant.queue.deleted == ["2"])
@@ -213,7 +213,7 @@ def test_what_is_in_hand_is_kept_hidden_and_its_lease_alive(plant: Plant) -> Non
     plant.queue.put("slow")
     plant.worker.start()
     assert plant.wait(lambda: ("1", 60) in plant.queue.called("return_in"))
-    assert plant.pipeline.claims.renewed.wait(5)
+    assert plant.pipeline.leases.renewed.wait(5)
     gate.set()
 
 

@@ -41,7 +41,7 @@ class RestoreEventSelectors:
     permissions = ("cloudtrail:PutEventSelectors",)
     undo_permissions = ("cloudtrail:PutEventSelectors",)
 
-    def look(
+    def plan(
         self, cloud: Cloud, finding: Finding, _principal: Principal | None
     ) -> Mapping[str, str] | None:
         if finding.subject is None:
@@ -62,7 +62,7 @@ class RestoreEventSelectors:
             return False
         return True
 
-    def present(self, cloud: Cloud, params: Mapping[str, str]) -> bool:
+    def is_present(self, cloud: Cloud, params: Mapping[str, str]) -> bool:
         """Whether the trail misses changes."""
         try:
             return not records_all_changes(_read(cloud, params["trail"]))

@@ -22,7 +22,7 @@ class StartLogging:
     permissions = ("cloudtrail:StartLogging",)
     undo_permissions = ("cloudtrail:StopLogging",)
 
-    def look(
+    def plan(
         self, cloud: Cloud, finding: Finding, _principal: Principal | None
     ) -> Mapping[str, str] | None:
         if finding.subject is None:
@@ -37,7 +37,7 @@ class StartLogging:
             return False
         return True
 
-    def present(self, cloud: Cloud, params: Mapping[str, str]) -> bool:
+    def is_present(self, cloud: Cloud, params: Mapping[str, str]) -> bool:
         """Whether the trail stands still."""
         try:
             return _stopped(cloud, params)

@@ -37,7 +37,7 @@ class DisassociateInstanceProfile:
     permissions = ("ec2:DisassociateIamInstanceProfile",)
     undo_permissions = ("ec2:AssociateIamInstanceProfile", "iam:PassRole")
 
-    def look(
+    def plan(
         self, cloud: Cloud, finding: Finding, _principal: Principal | None
     ) -> Mapping[str, str] | None:
         if finding.subject is None:
@@ -66,7 +66,7 @@ class DisassociateInstanceProfile:
             return False
         return True
 
-    def present(self, cloud: Cloud, params: Mapping[str, str]) -> bool:
+    def is_present(self, cloud: Cloud, params: Mapping[str, str]) -> bool:
         return bool(_of(cloud, params))
 
     def undo(self, cloud: Cloud, params: Mapping[str, str]) -> None:

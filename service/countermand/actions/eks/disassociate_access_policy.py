@@ -27,7 +27,7 @@ class DisassociateAccessPolicy:
     permissions = ("eks:DisassociateAccessPolicy",)
     undo_permissions = ("eks:AssociateAccessPolicy",)
 
-    def look(
+    def plan(
         self, cloud: Cloud, finding: Finding, _principal: Principal | None
     ) -> Mapping[str, str] | None:
         if finding.subject is None:
@@ -48,7 +48,7 @@ class DisassociateAccessPolicy:
             return False
         return True
 
-    def present(self, cloud: Cloud, params: Mapping[str, str]) -> bool:
+    def is_present(self, cloud: Cloud, params: Mapping[str, str]) -> bool:
         try:
             return _access_scope(cloud, params) is not None
         except Gone:

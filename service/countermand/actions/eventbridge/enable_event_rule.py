@@ -24,7 +24,7 @@ class EnableEventRule:
     permissions = ("events:EnableRule",)
     undo_permissions = ("events:DisableRule",)
 
-    def look(
+    def plan(
         self, cloud: Cloud, finding: Finding, _principal: Principal | None
     ) -> Mapping[str, str] | None:
         if finding.subject is None:
@@ -42,7 +42,7 @@ class EnableEventRule:
             return False
         return True
 
-    def present(self, cloud: Cloud, params: Mapping[str, str]) -> bool:
+    def is_present(self, cloud: Cloud, params: Mapping[str, str]) -> bool:
         """Whether the rule is disabled."""
         try:
             return _disabled(cloud, params)

@@ -6,7 +6,7 @@ from countermand.core.aspects import boundary_of
 from countermand.core.errors import Gone
 from countermand.core.model import SubjectKind
 from countermand.core.policies.evaluate import Holder
-from countermand.live.policies import demand_risk, held_reads, judge_held
+from countermand.live.policies import demand_risk, evaluate_held, held_reads
 from countermand.ports import Cloud
 
 READS = ("iam:GetRole", *held_reads(SubjectKind.ROLE))
@@ -14,14 +14,14 @@ READS = ("iam:GetRole", *held_reads(SubjectKind.ROLE))
 
 def demand_admin(cloud: Cloud, role_arns: Iterable[str]) -> dict[str, str]:
     """The roles as a parameter of the step, if one is a way to administrator rights now; else
-    raises `Harmless` or `CannotRestore`.
+    raises `Benign` or `CannotRestore`.
     """
     there = []
     for arn in role_arns:
         try:
             name = arn.rpartition("/")[2]
             boundary = boundary_of(cloud.call("iam:GetRole", RoleName=name)["Role"])
-            there.append(judge_held(cloud, SubjectKind.ROLE, name, Holder.of(arn), boundary))
+            there.append(evaluate_held(cloud, SubjectKind.ROLE, name, Holder.of(arn), boundary))
         except Gone:
             continue
     demand_risk("role", there)

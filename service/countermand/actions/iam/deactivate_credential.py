@@ -46,7 +46,7 @@ class DeactivateCredential:
     def undo_permissions(self) -> tuple[str, ...]:
         return self.permissions
 
-    def look(
+    def plan(
         self, cloud: Cloud, finding: Finding, principal: Principal | None
     ) -> Mapping[str, str] | None:
         if principal is None:
@@ -65,7 +65,7 @@ class DeactivateCredential:
             return False
         return True
 
-    def present(self, cloud: Cloud, params: Mapping[str, str]) -> bool:
+    def is_present(self, cloud: Cloud, params: Mapping[str, str]) -> bool:
         try:
             return self._active(cloud, params) is not None
         except Gone:

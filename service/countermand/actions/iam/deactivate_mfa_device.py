@@ -25,7 +25,7 @@ class DeactivateMfaDevice:
     permissions = ("iam:DeactivateMFADevice",)
     undo_permissions = ()
 
-    def look(
+    def plan(
         self, cloud: Cloud, finding: Finding, principal: Principal | None
     ) -> Mapping[str, str] | None:
         if principal is None:
@@ -34,7 +34,7 @@ class DeactivateMfaDevice:
             "user_name": principal.name,
             "serial_number": finding.evidence["serial_number"],
         }
-        return params if self.present(cloud, params) else None
+        return params if self.is_present(cloud, params) else None
 
     def apply(self, cloud: Cloud, params: Mapping[str, str]) -> bool:
         request = {"UserName": params["user_name"], "SerialNumber": params["serial_number"]}
@@ -44,7 +44,7 @@ class DeactivateMfaDevice:
             return False
         return True
 
-    def present(self, cloud: Cloud, params: Mapping[str, str]) -> bool:
+    def is_present(self, cloud: Cloud, params: Mapping[str, str]) -> bool:
         try:
             devices = cloud.items("iam:ListMFADevices", "MFADevices", UserName=params["user_name"])
         except Gone:

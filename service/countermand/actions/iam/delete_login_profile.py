@@ -27,7 +27,7 @@ class DeleteLoginProfile:
     permissions = ("iam:DeleteLoginProfile",)
     undo_permissions = ()
 
-    def look(
+    def plan(
         self, cloud: Cloud, _finding: Finding, principal: Principal | None
     ) -> Mapping[str, str] | None:
         if principal is None:
@@ -35,7 +35,7 @@ class DeleteLoginProfile:
         return {"user_name": principal.name, "created": _created(cloud, principal.name)}
 
     def apply(self, cloud: Cloud, params: Mapping[str, str]) -> bool:
-        if not self.present(cloud, params):
+        if not self.is_present(cloud, params):
             return False
         try:
             cloud.call("iam:DeleteLoginProfile", UserName=params["user_name"])
@@ -43,7 +43,7 @@ class DeleteLoginProfile:
             return False
         return True
 
-    def present(self, cloud: Cloud, params: Mapping[str, str]) -> bool:
+    def is_present(self, cloud: Cloud, params: Mapping[str, str]) -> bool:
         """Whether it is still that profile, not one that was made since."""
         try:
             return _created(cloud, params["user_name"]) == params["created"]

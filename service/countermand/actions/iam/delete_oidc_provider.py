@@ -28,7 +28,7 @@ class DeleteOidcProvider:
     permissions = ("iam:DeleteOpenIDConnectProvider",)
     undo_permissions = ("iam:CreateOpenIDConnectProvider", "iam:TagOpenIDConnectProvider")
 
-    def look(
+    def plan(
         self, cloud: Cloud, finding: Finding, _principal: Principal | None
     ) -> Mapping[str, str] | None:
         if finding.subject is None:
@@ -43,13 +43,13 @@ class DeleteOidcProvider:
 
     def apply(self, cloud: Cloud, params: Mapping[str, str]) -> bool:
         # To delete what is not there is no error to IAM.
-        if not self.present(cloud, params):
+        if not self.is_present(cloud, params):
             return False
         arn = params["provider_arn"]
         cloud.call("iam:DeleteOpenIDConnectProvider", OpenIDConnectProviderArn=arn)
         return True
 
-    def present(self, cloud: Cloud, params: Mapping[str, str]) -> bool:
+    def is_present(self, cloud: Cloud, params: Mapping[str, str]) -> bool:
         try:
             cloud.call(
                 "iam:GetOpenIDConnectProvider", OpenIDConnectProviderArn=params["provider_arn"]

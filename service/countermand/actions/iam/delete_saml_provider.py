@@ -29,7 +29,7 @@ class DeleteSamlProvider:
     permissions = ("iam:DeleteSAMLProvider",)
     undo_permissions = ("iam:CreateSAMLProvider", "iam:TagSAMLProvider")
 
-    def look(
+    def plan(
         self, cloud: Cloud, finding: Finding, _principal: Principal | None
     ) -> Mapping[str, str] | None:
         if finding.subject is None:
@@ -53,7 +53,7 @@ class DeleteSamlProvider:
             return False
         return True
 
-    def present(self, cloud: Cloud, params: Mapping[str, str]) -> bool:
+    def is_present(self, cloud: Cloud, params: Mapping[str, str]) -> bool:
         try:
             cloud.call("iam:GetSAMLProvider", SAMLProviderArn=params["provider_arn"])
         except Gone:

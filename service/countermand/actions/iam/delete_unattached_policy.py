@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 from countermand.core.errors import CannotRestore, Gone
 from countermand.core.model import Finding, Principal
-from countermand.core.policies.evaluate import Holder, judge_policies
+from countermand.core.policies.evaluate import Holder, evaluate_policies
 from countermand.ports import Cloud
 
 
@@ -28,7 +28,7 @@ class DeleteUnattachedPolicy:
     permissions = ("iam:DeletePolicy",)
     undo_permissions = ("iam:CreatePolicy",)
 
-    def look(
+    def plan(
         self, cloud: Cloud, finding: Finding, _principal: Principal | None
     ) -> Mapping[str, str] | None:
         if finding.subject is None:
@@ -41,7 +41,7 @@ class DeleteUnattachedPolicy:
         answer = cloud.call("iam:GetPolicyVersion", PolicyArn=arn, VersionId=version)
         document = answer["PolicyVersion"]["Document"]
         holder = Holder(arn.split(":")[4], policy_arns=(arn,))
-        if not judge_policies({policy["PolicyName"]: document}, holder).claim.is_risk:
+        if not evaluate_policies({policy["PolicyName"]: document}, holder).privilege.is_risk:
             return None
         if policy["AttachmentCount"] or policy.get("PermissionsBoundaryUsageCount"):
             raise CannotRestore("it is in use, and a policy in use cannot be deleted")
@@ -64,7 +64,7 @@ class DeleteUnattachedPolicy:
             return False
         return True
 
-    def present(self, cloud: Cloud, params: Mapping[str, str]) -> bool:
+    def is_present(self, cloud: Cloud, params: Mapping[str, str]) -> bool:
         """Whether it is still that policy, not one that was made since."""
         try:
             policy = cloud.call("iam:GetPolicy", PolicyArn=params["policy_arn"])["Policy"]

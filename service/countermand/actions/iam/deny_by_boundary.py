@@ -7,7 +7,7 @@ from typing import Any
 from countermand.core.aspects import boundary_of
 from countermand.core.errors import Gone
 from countermand.core.model import Finding, Principal, SubjectKind
-from countermand.core.policies.trust import judge_trust
+from countermand.core.policies.trust import evaluate_trust
 from countermand.ports import Cloud
 
 
@@ -48,7 +48,7 @@ class DenyByBoundary:
             f"iam:Put{self._entity}PermissionsBoundary",
         )
 
-    def look(
+    def plan(
         self, cloud: Cloud, _finding: Finding, principal: Principal | None
     ) -> Mapping[str, str] | None:
         if principal is None:
@@ -57,7 +57,7 @@ class DenyByBoundary:
         _, partition, _, _, account_id, _ = principal.arn.split(":", 5)
         deny_all = f"arn:{partition}:iam::aws:policy/AWSDenyAll"
         if self.kind is SubjectKind.ROLE:
-            trust = judge_trust(entity["AssumeRolePolicyDocument"], {account_id})
+            trust = evaluate_trust(entity["AssumeRolePolicyDocument"], {account_id})
             if not trust.opening.is_risk:
                 return None
         if boundary_of(entity) == deny_all:
@@ -75,7 +75,7 @@ class DenyByBoundary:
             return False
         return True
 
-    def present(self, cloud: Cloud, params: Mapping[str, str]) -> bool:
+    def is_present(self, cloud: Cloud, params: Mapping[str, str]) -> bool:
         try:
             entity = self._read(cloud, params[f"{self.kind}_name"])
         except Gone:

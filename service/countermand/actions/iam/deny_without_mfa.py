@@ -46,7 +46,7 @@ class DenyWithoutMfa:
     permissions = ("iam:PutUserPolicy",)
     undo_permissions = ("iam:DeleteUserPolicy", "iam:GetUserPolicy", "iam:PutUserPolicy")
 
-    def look(
+    def plan(
         self, cloud: Cloud, _finding: Finding, principal: Principal | None
     ) -> Mapping[str, str] | None:
         if principal is None:
@@ -63,7 +63,7 @@ class DenyWithoutMfa:
             return False
         return True
 
-    def present(self, cloud: Cloud, params: Mapping[str, str]) -> bool:
+    def is_present(self, cloud: Cloud, params: Mapping[str, str]) -> bool:
         """Whether the gap is there: the policy is not."""
         return not _same(_document(cloud, params["user_name"]), params["policy_document"])
 
@@ -71,7 +71,7 @@ class DenyWithoutMfa:
         if params["previous"]:
             _put(cloud, params["user_name"], params["previous"])
             return
-        if not self.present(cloud, params):
+        if not self.is_present(cloud, params):
             user = params["user_name"]
             cloud.call("iam:DeleteUserPolicy", UserName=user, PolicyName=POLICY_NAME)
 

@@ -38,7 +38,7 @@ class DetachPolicy:
     def undo_permissions(self) -> tuple[str, ...]:
         return (f"iam:Attach{self._entity}Policy",)
 
-    def look(
+    def plan(
         self, _cloud: Cloud, finding: Finding, principal: Principal | None
     ) -> Mapping[str, str] | None:
         policy_arn = finding.evidence["policy_arn"]
@@ -53,7 +53,7 @@ class DetachPolicy:
             return False
         return True
 
-    def present(self, cloud: Cloud, params: Mapping[str, str]) -> bool:
+    def is_present(self, cloud: Cloud, params: Mapping[str, str]) -> bool:
         try:
             return is_attached(cloud, self.kind, params)
         except Gone:

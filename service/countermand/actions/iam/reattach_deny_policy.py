@@ -43,7 +43,7 @@ class ReattachDenyPolicy:
     def undo_permissions(self) -> tuple[str, ...]:
         return (f"iam:Detach{self._entity}Policy",)
 
-    def look(
+    def plan(
         self, _cloud: Cloud, finding: Finding, principal: Principal | None
     ) -> Mapping[str, str] | None:
         arn = finding.evidence["policy_arn"]
@@ -59,7 +59,7 @@ class ReattachDenyPolicy:
             return False
         return True
 
-    def present(self, cloud: Cloud, params: Mapping[str, str]) -> bool:
+    def is_present(self, cloud: Cloud, params: Mapping[str, str]) -> bool:
         """Whether the gap is there: the policy is not attached."""
         try:
             return not is_attached(cloud, self.kind, params)

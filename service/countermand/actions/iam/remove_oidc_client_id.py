@@ -22,23 +22,23 @@ class RemoveOidcClientId:
     permissions = ("iam:RemoveClientIDFromOpenIDConnectProvider",)
     undo_permissions = ("iam:AddClientIDToOpenIDConnectProvider",)
 
-    def look(
+    def plan(
         self, cloud: Cloud, finding: Finding, _principal: Principal | None
     ) -> Mapping[str, str] | None:
         if finding.subject is None:
             return None
         client_id = finding.evidence["client_id"]
         params = {"provider_arn": finding.subject.name, "client_id": client_id}
-        return params if self.present(cloud, params) else None
+        return params if self.is_present(cloud, params) else None
 
     def apply(self, cloud: Cloud, params: Mapping[str, str]) -> bool:
         # To remove an id that is not there is no error to IAM.
-        if not self.present(cloud, params):
+        if not self.is_present(cloud, params):
             return False
         cloud.call("iam:RemoveClientIDFromOpenIDConnectProvider", **_request(params))
         return True
 
-    def present(self, cloud: Cloud, params: Mapping[str, str]) -> bool:
+    def is_present(self, cloud: Cloud, params: Mapping[str, str]) -> bool:
         arn = params["provider_arn"]
         try:
             provider = cloud.call("iam:GetOpenIDConnectProvider", OpenIDConnectProviderArn=arn)

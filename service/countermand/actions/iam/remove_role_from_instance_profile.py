@@ -26,7 +26,7 @@ class RemoveRoleFromInstanceProfile:
     permissions = ("iam:RemoveRoleFromInstanceProfile",)
     undo_permissions = ("iam:AddRoleToInstanceProfile", "iam:PassRole")
 
-    def look(
+    def plan(
         self, cloud: Cloud, finding: Finding, _principal: Principal | None
     ) -> Mapping[str, str] | None:
         if finding.subject is None:
@@ -46,7 +46,7 @@ class RemoveRoleFromInstanceProfile:
             return False
         return True
 
-    def present(self, cloud: Cloud, params: Mapping[str, str]) -> bool:
+    def is_present(self, cloud: Cloud, params: Mapping[str, str]) -> bool:
         try:
             roles = _roles(cloud, params["instance_profile_name"])
         except Gone:

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from countermand.core.errors import Gone
 from countermand.core.model import Finding, Principal, SubjectKind
 from countermand.core.policies.evaluate import Holder
-from countermand.live.policies import demand_risk, held_reads, judge_held
+from countermand.live.policies import demand_risk, evaluate_held, held_reads
 from countermand.ports import Cloud
 
 
@@ -28,7 +28,7 @@ class RemoveUserFromGroup:
     permissions = ("iam:RemoveUserFromGroup",)
     undo_permissions = ("iam:AddUserToGroup",)
 
-    def look(
+    def plan(
         self, cloud: Cloud, finding: Finding, principal: Principal | None
     ) -> Mapping[str, str] | None:
         if principal is None:
@@ -40,8 +40,8 @@ class RemoveUserFromGroup:
             return None
         group_arn = f"{principal.arn.partition(':user/')[0]}:group/{group}"
         holder = Holder(principal.arn.split(":")[4], principal.arn, group_arns=(group_arn,))
-        judgement = judge_held(cloud, SubjectKind.GROUP, group, holder, principal.boundary_arn)
-        demand_risk("group", [judgement])
+        evaluation = evaluate_held(cloud, SubjectKind.GROUP, group, holder, principal.boundary_arn)
+        demand_risk("group", [evaluation])
         return {"user_name": principal.name, "group_name": group}
 
     def apply(self, cloud: Cloud, params: Mapping[str, str]) -> bool:
@@ -51,7 +51,7 @@ class RemoveUserFromGroup:
             return False
         return True
 
-    def present(self, cloud: Cloud, params: Mapping[str, str]) -> bool:
+    def is_present(self, cloud: Cloud, params: Mapping[str, str]) -> bool:
         try:
             return params["group_name"] in _groups(cloud, params["user_name"])
         except Gone:

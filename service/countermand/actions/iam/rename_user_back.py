@@ -28,7 +28,7 @@ class RenameUserBack:
     permissions = ("iam:UpdateUser",)
     undo_permissions = ("iam:UpdateUser",)
 
-    def look(
+    def plan(
         self, cloud: Cloud, finding: Finding, principal: Principal | None
     ) -> Mapping[str, str] | None:
         if principal is None:
@@ -42,7 +42,7 @@ class RenameUserBack:
             "user_id": principal.unique_id,
             "previous_name": finding.evidence[PREVIOUS],
         }
-        return params if self.present(cloud, params) else None
+        return params if self.is_present(cloud, params) else None
 
     def apply(self, cloud: Cloud, params: Mapping[str, str]) -> bool:
         try:
@@ -51,7 +51,7 @@ class RenameUserBack:
             return False
         return True
 
-    def present(self, cloud: Cloud, params: Mapping[str, str]) -> bool:
+    def is_present(self, cloud: Cloud, params: Mapping[str, str]) -> bool:
         try:
             shown = read_principal(cloud, SubjectKind.USER, params["user_name"])
         except Gone:

@@ -4,9 +4,9 @@ import json
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from countermand.core.errors import CannotRestore, Gone, Harmless
+from countermand.core.errors import Benign, CannotRestore, Gone
 from countermand.core.model import Finding, Principal, SubjectKind
-from countermand.core.policies.evaluate import Holder, judge_policies
+from countermand.core.policies.evaluate import Holder, evaluate_policies
 from countermand.core.rules.rule import PREVIOUS
 from countermand.live.policies import PERMISSIONS, managed_policies
 from countermand.ports import Cloud
@@ -47,7 +47,7 @@ class RestoreInlinePolicy:
     def undo_permissions(self) -> tuple[str, ...]:
         return (f"iam:Put{self._entity}Policy",)
 
-    def look(
+    def plan(
         self, cloud: Cloud, finding: Finding, principal: Principal | None
     ) -> Mapping[str, str] | None:
         if principal is None:
@@ -59,13 +59,13 @@ class RestoreInlinePolicy:
         }
         document = self._document(cloud, params)
         name, holder = params["policy_name"], Holder.of(principal.arn)
-        if not judge_policies({name: document}, holder).claim.is_risk:
+        if not evaluate_policies({name: document}, holder).privilege.is_risk:
             return None
         boundary = managed_policies(cloud).boundary(principal.boundary_arn)
-        if not judge_policies({name: document}, holder, boundary).claim.is_risk:
-            raise Harmless(f"The permissions boundary of the {self.kind} holds the policy back")
+        if not evaluate_policies({name: document}, holder, boundary).privilege.is_risk:
+            raise Benign(f"The permissions boundary of the {self.kind} holds the policy back")
         previous = params["previous_document"]
-        if previous and judge_policies({name: previous}, holder).claim.is_risk:
+        if previous and evaluate_policies({name: previous}, holder).privilege.is_risk:
             raise CannotRestore("the policy before it granted administrator rights too")
         return {**params, "policy_document": document}
 
@@ -79,7 +79,7 @@ class RestoreInlinePolicy:
             return False
         return True
 
-    def present(self, cloud: Cloud, params: Mapping[str, str]) -> bool:
+    def is_present(self, cloud: Cloud, params: Mapping[str, str]) -> bool:
         try:
             return self._document(cloud, params) == params["policy_document"]
         except Gone:

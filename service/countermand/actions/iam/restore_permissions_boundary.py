@@ -6,8 +6,8 @@ from dataclasses import dataclass
 from countermand.core.aspects import boundary_of
 from countermand.core.errors import CannotRestore, Gone
 from countermand.core.model import Finding, Principal, SubjectKind
-from countermand.core.policies.escalations import Claim
-from countermand.core.policies.evaluate import Holder, judge_policies
+from countermand.core.policies.escalations import Privilege
+from countermand.core.policies.evaluate import Holder, evaluate_policies
 from countermand.core.rules.rule import PREVIOUS
 from countermand.live.policies import PERMISSIONS, managed_policies
 from countermand.ports import Cloud
@@ -51,7 +51,7 @@ class RestorePermissionsBoundary:
             f"iam:Put{self._entity}PermissionsBoundary",
         )
 
-    def look(
+    def plan(
         self, cloud: Cloud, finding: Finding, principal: Principal | None
     ) -> Mapping[str, str] | None:
         if principal is None:
@@ -72,7 +72,7 @@ class RestorePermissionsBoundary:
         self._put(cloud, params, params[PREVIOUS])
         return True
 
-    def present(self, cloud: Cloud, params: Mapping[str, str]) -> bool:
+    def is_present(self, cloud: Cloud, params: Mapping[str, str]) -> bool:
         try:
             return self._boundary(cloud, params[f"{self.kind}_name"]) == params["boundary_arn"]
         except Gone:
@@ -122,5 +122,5 @@ def _lets_through(cloud: Cloud, boundary: str, principal: Principal) -> int:
     if not boundary:
         return -1
     document = managed_policies(cloud).document(boundary)
-    claim = judge_policies({"": document}, Holder.of(principal.arn)).claim
-    return list(Claim).index(claim)
+    privilege = evaluate_policies({"": document}, Holder.of(principal.arn)).privilege
+    return list(Privilege).index(privilege)

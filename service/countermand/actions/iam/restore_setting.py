@@ -43,7 +43,7 @@ class RestoreSetting:
     def undo_permissions(self) -> tuple[str, ...]:
         return self.permissions
 
-    def look(
+    def plan(
         self, cloud: Cloud, finding: Finding, _principal: Principal | None
     ) -> Mapping[str, str] | None:
         if finding.subject is None:
@@ -63,7 +63,7 @@ class RestoreSetting:
             return False
         return True
 
-    def present(self, cloud: Cloud, params: Mapping[str, str]) -> bool:
+    def is_present(self, cloud: Cloud, params: Mapping[str, str]) -> bool:
         return self._read(cloud, params["name"]) == params["value"]
 
     def undo(self, cloud: Cloud, params: Mapping[str, str]) -> None:

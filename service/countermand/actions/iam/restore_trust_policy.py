@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 from countermand.core.errors import CannotRestore, Gone
 from countermand.core.model import Finding, Principal
-from countermand.core.policies.trust import judge_trust
+from countermand.core.policies.trust import evaluate_trust
 from countermand.core.rules.rule import PREVIOUS
 from countermand.ports import Cloud
 
@@ -30,16 +30,16 @@ class RestoreTrustPolicy:
     permissions = ("iam:UpdateAssumeRolePolicy",)
     undo_permissions = ("iam:UpdateAssumeRolePolicy",)
 
-    def look(
+    def plan(
         self, cloud: Cloud, finding: Finding, principal: Principal | None
     ) -> Mapping[str, str] | None:
         if principal is None:
             return None
         document, previous = _document(cloud, principal.name), finding.evidence[PREVIOUS]
         account_id = principal.arn.split(":")[4]
-        if not judge_trust(document, {account_id}).opening.is_risk:
+        if not evaluate_trust(document, {account_id}).opening.is_risk:
             return None
-        if judge_trust(previous, {account_id}).opening.is_risk:
+        if evaluate_trust(previous, {account_id}).opening.is_risk:
             raise CannotRestore("the trust policy before it was open too")
         return {
             "role_name": principal.name,
@@ -54,7 +54,7 @@ class RestoreTrustPolicy:
             return False
         return True
 
-    def present(self, cloud: Cloud, params: Mapping[str, str]) -> bool:
+    def is_present(self, cloud: Cloud, params: Mapping[str, str]) -> bool:
         try:
             return _document(cloud, params["role_name"]) == params["policy_document"]
         except Gone:

@@ -51,7 +51,7 @@ class RevokeSessions:
         calls = ("Delete", "Get", "Put")
         return tuple(f"iam:{call}{self._entity}Policy" for call in calls)
 
-    def look(
+    def plan(
         self, cloud: Cloud, finding: Finding, principal: Principal | None
     ) -> Mapping[str, str] | None:
         if principal is None:
@@ -66,7 +66,7 @@ class RevokeSessions:
         return {**params, "previous": previous}
 
     def apply(self, cloud: Cloud, params: Mapping[str, str]) -> bool:
-        if not self.present(cloud, params):
+        if not self.is_present(cloud, params):
             return False
         try:
             self._put(cloud, params, json.dumps(_denial(params["before"])))
@@ -74,7 +74,7 @@ class RevokeSessions:
             return False
         return True
 
-    def present(self, cloud: Cloud, params: Mapping[str, str]) -> bool:
+    def is_present(self, cloud: Cloud, params: Mapping[str, str]) -> bool:
         """Whether the gap is there: no policy denies these sessions, or later ones too."""
         return not _revokes(self._document(cloud, params), params["before"])
 

@@ -35,7 +35,7 @@ class ScrambleLoginProfile:
     permissions = ("iam:UpdateLoginProfile",)
     undo_permissions = ()
 
-    def look(
+    def plan(
         self, cloud: Cloud, _finding: Finding, principal: Principal | None
     ) -> Mapping[str, str] | None:
         if principal is None:
@@ -55,7 +55,7 @@ class ScrambleLoginProfile:
             return False
         return True
 
-    def present(self, cloud: Cloud, params: Mapping[str, str]) -> bool:
+    def is_present(self, cloud: Cloud, params: Mapping[str, str]) -> bool:
         try:
             answer = cloud.call("iam:GetLoginProfile", UserName=params["user_name"])
         except Gone:

@@ -4,9 +4,9 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from countermand.core.errors import CannotRestore, Harmless
+from countermand.core.errors import Benign, CannotRestore
 from countermand.core.model import Finding, Principal
-from countermand.core.policies.evaluate import Holder, judge_policies
+from countermand.core.policies.evaluate import Holder, evaluate_policies
 from countermand.core.rules.rule import PREVIOUS
 from countermand.ports import Cloud
 
@@ -31,7 +31,7 @@ class SetDefaultPolicyVersion:
     permissions = ("iam:SetDefaultPolicyVersion",)
     undo_permissions = ("iam:SetDefaultPolicyVersion",)
 
-    def look(
+    def plan(
         self, cloud: Cloud, finding: Finding, _principal: Principal | None
     ) -> Mapping[str, str] | None:
         if finding.subject is None:
@@ -41,7 +41,7 @@ class SetDefaultPolicyVersion:
         if _default(versions) != version_id:
             return None
         if not _grants_admin(cloud, arn, version_id):
-            raise Harmless("The version gives no way to administrator rights")
+            raise Benign("The version gives no way to administrator rights")
         others = {version["VersionId"] for version in versions} - {version_id}
         previous = finding.evidence.get(PREVIOUS) or _first(finding.evidence)
         if previous is None:
@@ -55,12 +55,12 @@ class SetDefaultPolicyVersion:
         return {"policy_arn": arn, "version_id": version_id, "previous_version_id": previous}
 
     def apply(self, cloud: Cloud, params: Mapping[str, str]) -> bool:
-        if not self.present(cloud, params):
+        if not self.is_present(cloud, params):
             return False
         _set(cloud, params["policy_arn"], params["previous_version_id"])
         return True
 
-    def present(self, cloud: Cloud, params: Mapping[str, str]) -> bool:
+    def is_present(self, cloud: Cloud, params: Mapping[str, str]) -> bool:
         return _default(_versions(cloud, params["policy_arn"])) == params["version_id"]
 
     def undo(self, cloud: Cloud, params: Mapping[str, str]) -> None:
@@ -84,7 +84,7 @@ def _first(evidence: Mapping[str, str]) -> str | None:
 def _grants_admin(cloud: Cloud, arn: str, version_id: str) -> bool:
     answer = cloud.call("iam:GetPolicyVersion", PolicyArn=arn, VersionId=version_id)
     holder = Holder(arn.split(":")[4], policy_arns=(arn,))
-    return judge_policies({"": answer["PolicyVersion"]["Document"]}, holder).claim.is_risk
+    return evaluate_policies({"": answer["PolicyVersion"]["Document"]}, holder).privilege.is_risk
 
 
 def _set(cloud: Cloud, arn: str, version_id: str) -> None:

@@ -43,7 +43,7 @@ class UntagPrincipal:
     def undo_permissions(self) -> tuple[str, ...]:
         return (f"iam:Tag{self._entity}",)
 
-    def look(
+    def plan(
         self, _cloud: Cloud, _finding: Finding, principal: Principal | None
     ) -> Mapping[str, str] | None:
         # The event is no authority on which tag may be taken away.
@@ -64,7 +64,7 @@ class UntagPrincipal:
             return False
         return True
 
-    def present(self, cloud: Cloud, params: Mapping[str, str]) -> bool:
+    def is_present(self, cloud: Cloud, params: Mapping[str, str]) -> bool:
         try:
             tags = cloud.items(f"iam:List{self._entity}Tags", "Tags", **self._request(params))
         except Gone:

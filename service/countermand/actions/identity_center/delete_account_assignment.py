@@ -5,7 +5,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from countermand.actions.identity_center.permission_set import READS, judge_permission_set
+from countermand.actions.identity_center.permission_set import READS, evaluate_permission_set
 from countermand.core.errors import Gone, Permanent
 from countermand.core.model import Finding, Principal
 from countermand.live.policies import demand_risk
@@ -41,7 +41,7 @@ class DeleteAccountAssignment:
         "sso:DescribeAccountAssignmentCreationStatus",
     )
 
-    def look(
+    def plan(
         self, cloud: Cloud, finding: Finding, _principal: Principal | None
     ) -> Mapping[str, str] | None:
         if finding.subject is None:
@@ -50,12 +50,12 @@ class DeleteAccountAssignment:
             "permission_set_arn": finding.subject.name,
             **{name: finding.evidence[name] for name in self.needs},
         }
-        if not self.present(cloud, params):
+        if not self.is_present(cloud, params):
             return None
-        judgement = judge_permission_set(
+        evaluation = evaluate_permission_set(
             cloud, params["instance_arn"], params["permission_set_arn"], params["target_id"]
         )
-        demand_risk("permission set", [judgement])
+        demand_risk("permission set", [evaluation])
         return params
 
     def apply(self, cloud: Cloud, params: Mapping[str, str]) -> bool:
@@ -73,7 +73,7 @@ class DeleteAccountAssignment:
         )
         return True
 
-    def present(self, cloud: Cloud, params: Mapping[str, str]) -> bool:
+    def is_present(self, cloud: Cloud, params: Mapping[str, str]) -> bool:
         try:
             assignments = cloud.items(
                 "sso:ListAccountAssignments",
@@ -99,7 +99,7 @@ class DeleteAccountAssignment:
         )
 
     def _wait(self, ask: Callable[[Any], Any], status: Any) -> None:  # noqa: ANN401  as boto3
-        """Until it ended, or half a minute: what is still running then is seen by `present`."""
+        """Until it ended, or half a minute: what is still running then is seen by `is_present`."""
         for _ in range(_POLLS):
             if status["Status"] != "IN_PROGRESS":
                 break

@@ -4,10 +4,10 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from countermand.actions.identity_center.permission_set import READS, judge_permission_set
+from countermand.actions.identity_center.permission_set import READS, evaluate_permission_set
 from countermand.core.errors import Gone
 from countermand.core.model import Finding, Principal
-from countermand.core.policies.evaluate import Judgement
+from countermand.core.policies.evaluate import Evaluation
 from countermand.live.policies import demand_risk
 from countermand.ports import Cloud
 
@@ -36,7 +36,7 @@ class DeleteGroupMembership:
     permissions = ("identitystore:DeleteGroupMembership",)
     undo_permissions = ("identitystore:CreateGroupMembership",)
 
-    def look(
+    def plan(
         self, cloud: Cloud, finding: Finding, _principal: Principal | None
     ) -> Mapping[str, str] | None:
         if finding.subject is None:
@@ -49,7 +49,9 @@ class DeleteGroupMembership:
                 "group_id": group,
                 "member_id": finding.evidence["member_id"],
             }
-            if named not in (None, params["identity_store_id"]) or not self.present(cloud, params):
+            if named not in (None, params["identity_store_id"]) or not self.is_present(
+                cloud, params
+            ):
                 continue
             demand_risk("group", _judged(cloud, instance["InstanceArn"], group, account))
             return params
@@ -66,7 +68,7 @@ class DeleteGroupMembership:
             return False
         return True
 
-    def present(self, cloud: Cloud, params: Mapping[str, str]) -> bool:
+    def is_present(self, cloud: Cloud, params: Mapping[str, str]) -> bool:
         try:
             _membership_id(cloud, params)
         except Gone:
@@ -90,7 +92,7 @@ def _request(params: Mapping[str, str]) -> dict[str, Any]:
     }
 
 
-def _judged(cloud: Cloud, instance_arn: str, group_id: str, account_id: str) -> list[Judgement]:
+def _judged(cloud: Cloud, instance_arn: str, group_id: str, account_id: str) -> list[Evaluation]:
     assignments = cloud.items(
         "sso:ListAccountAssignmentsForPrincipal",
         "AccountAssignments",
@@ -100,6 +102,6 @@ def _judged(cloud: Cloud, instance_arn: str, group_id: str, account_id: str) -> 
         Filter={"AccountId": account_id},
     )
     return [
-        judge_permission_set(cloud, instance_arn, assignment["PermissionSetArn"], account_id)
+        evaluate_permission_set(cloud, instance_arn, assignment["PermissionSetArn"], account_id)
         for assignment in assignments
     ]

@@ -35,7 +35,7 @@ class DetachPermissionSetPolicy:
     permissions = ("sso:DetachManagedPolicyFromPermissionSet", "sso:ProvisionPermissionSet")
     undo_permissions = ("sso:AttachManagedPolicyToPermissionSet", "sso:ProvisionPermissionSet")
 
-    def look(
+    def plan(
         self, cloud: Cloud, finding: Finding, _principal: Principal | None
     ) -> Mapping[str, str] | None:
         if finding.subject is None or finding.evidence["policy_arn"] not in ADMIN_POLICY_ARNS:
@@ -44,7 +44,7 @@ class DetachPermissionSetPolicy:
             "permission_set_arn": finding.subject.name,
             **{name: finding.evidence[name] for name in self.needs},
         }
-        return params if self.present(cloud, params) else None
+        return params if self.is_present(cloud, params) else None
 
     def apply(self, cloud: Cloud, params: Mapping[str, str]) -> bool:
         arn, changed = params["policy_arn"], True
@@ -66,7 +66,7 @@ class DetachPermissionSetPolicy:
             raise Transient(f"detached, but not provisioned: {error}") from error
         return changed
 
-    def present(self, cloud: Cloud, params: Mapping[str, str]) -> bool:
+    def is_present(self, cloud: Cloud, params: Mapping[str, str]) -> bool:
         try:
             attached = cloud.items(
                 "sso:ListManagedPoliciesInPermissionSet", "AttachedManagedPolicies", **_set(params)

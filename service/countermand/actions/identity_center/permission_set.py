@@ -1,7 +1,7 @@
 """What a permission set of Identity Center gives in an account: for actions on who has it."""
 
-from countermand.core.policies.escalations import Claim
-from countermand.core.policies.evaluate import Holder, Judgement, judge_policies
+from countermand.core.policies.escalations import Privilege
+from countermand.core.policies.evaluate import Evaluation, Holder, evaluate_policies
 from countermand.live.policies import PERMISSIONS, managed_policies
 from countermand.ports import Cloud
 
@@ -13,11 +13,11 @@ READS = (
 )
 
 
-def judge_permission_set(
+def evaluate_permission_set(
     cloud: Cloud, instance_arn: str, set_arn: str, account_id: str
-) -> Judgement:
+) -> Evaluation:
     """By AWS's managed policies and the inline one. Those of the account's own are named only, so
-    that a set that has some is never said to be harmless.
+    that a set that has some is never said to be benign.
     """
     which = {"InstanceArn": instance_arn, "PermissionSetArn": set_arn}
     attached = cloud.items(
@@ -27,10 +27,10 @@ def judge_permission_set(
     documents = {policy["Arn"]: managed.document(policy["Arn"]) for policy in attached}
     if inline := cloud.call("sso:GetInlinePolicyForPermissionSet", **which).get("InlinePolicy"):
         documents["inline policy"] = inline
-    judgement = judge_policies(documents, Holder(account_id))
+    evaluation = evaluate_policies(documents, Holder(account_id))
     operation = "sso:ListCustomerManagedPolicyReferencesInPermissionSet"
     named = cloud.items(operation, "CustomerManagedPolicyReferences", **which)
-    if judgement.claim.is_risk or not named:
-        return judgement
+    if evaluation.privilege.is_risk or not named:
+        return evaluation
     why = f"it has policies that only the account shows, such as {named[0]['Name']}"
-    return Judgement(Claim.UNREADABLE, why)
+    return Evaluation(Privilege.UNREADABLE, why)

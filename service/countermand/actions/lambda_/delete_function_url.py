@@ -27,7 +27,7 @@ class DeleteFunctionUrl:
     permissions = ("lambda:DeleteFunctionUrlConfig",)
     undo_permissions = ("lambda:CreateFunctionUrlConfig",)
 
-    def look(
+    def plan(
         self, cloud: Cloud, finding: Finding, _principal: Principal | None
     ) -> Mapping[str, str] | None:
         if finding.subject is None:
@@ -49,7 +49,7 @@ class DeleteFunctionUrl:
             return False
         return True
 
-    def present(self, cloud: Cloud, params: Mapping[str, str]) -> bool:
+    def is_present(self, cloud: Cloud, params: Mapping[str, str]) -> bool:
         try:
             return bool(_config(cloud, params)["AuthType"] == "NONE")
         except Gone:

@@ -31,7 +31,7 @@ class LimitFunctionConcurrency:
     permissions = ("lambda:PutFunctionConcurrency",)
     undo_permissions = ("lambda:DeleteFunctionConcurrency", "lambda:PutFunctionConcurrency")
 
-    def look(
+    def plan(
         self, cloud: Cloud, finding: Finding, _principal: Principal | None
     ) -> Mapping[str, str] | None:
         if finding.subject is None:
@@ -53,7 +53,7 @@ class LimitFunctionConcurrency:
             return False
         return True
 
-    def present(self, cloud: Cloud, params: Mapping[str, str]) -> bool:
+    def is_present(self, cloud: Cloud, params: Mapping[str, str]) -> bool:
         """Whether the function may run."""
         try:
             return _limit(cloud, params["function_arn"]) != "0"

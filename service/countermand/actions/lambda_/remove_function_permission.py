@@ -31,7 +31,7 @@ class RemoveFunctionPermission:
     permissions = ("lambda:RemovePermission",)
     undo_permissions = ("lambda:AddPermission",)
 
-    def look(
+    def plan(
         self, cloud: Cloud, finding: Finding, _principal: Principal | None
     ) -> Mapping[str, str] | None:
         if finding.subject is None:
@@ -52,7 +52,7 @@ class RemoveFunctionPermission:
             return False
         return True
 
-    def present(self, cloud: Cloud, params: Mapping[str, str]) -> bool:
+    def is_present(self, cloud: Cloud, params: Mapping[str, str]) -> bool:
         try:
             return _statement(cloud, params) is not None
         except Gone:

@@ -28,7 +28,7 @@ class DisableProfile:
     permissions = ("rolesanywhere:DisableProfile",)
     undo_permissions = ("rolesanywhere:EnableProfile",)
 
-    def look(
+    def plan(
         self, cloud: Cloud, finding: Finding, _principal: Principal | None
     ) -> Mapping[str, str] | None:
         if finding.subject is None:
@@ -47,7 +47,7 @@ class DisableProfile:
             return False
         return True
 
-    def present(self, cloud: Cloud, params: Mapping[str, str]) -> bool:
+    def is_present(self, cloud: Cloud, params: Mapping[str, str]) -> bool:
         """Whether the profile is enabled."""
         try:
             return bool(_profile(cloud, params["profile_id"])["enabled"])

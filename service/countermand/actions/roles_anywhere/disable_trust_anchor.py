@@ -27,7 +27,7 @@ class DisableTrustAnchor:
     permissions = ("rolesanywhere:DisableTrustAnchor",)
     undo_permissions = ("rolesanywhere:EnableTrustAnchor",)
 
-    def look(
+    def plan(
         self, cloud: Cloud, finding: Finding, _principal: Principal | None
     ) -> Mapping[str, str] | None:
         if finding.subject is None:
@@ -45,7 +45,7 @@ class DisableTrustAnchor:
             return False
         return True
 
-    def present(self, cloud: Cloud, params: Mapping[str, str]) -> bool:
+    def is_present(self, cloud: Cloud, params: Mapping[str, str]) -> bool:
         """Whether the trust anchor is enabled."""
         try:
             return bool(_anchor(cloud, params["trust_anchor_id"])["enabled"])

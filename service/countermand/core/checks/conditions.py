@@ -10,11 +10,11 @@ from typing import Any
 from countermand.core.errors import Malformed
 from countermand.core.model import Event
 from countermand.core.policies.document import printable
-from countermand.core.policies.evaluate import Holder, judge_policies
-from countermand.core.policies.trust import judge_trust, users_let_in
+from countermand.core.policies.evaluate import Holder, evaluate_policies
+from countermand.core.policies.trust import evaluate_trust, users_let_in
 
 type Evidence = Mapping[str, str]
-type Check = Callable[[Event, Evidence], Evidence | None]
+type Condition = Callable[[Event, Evidence], Evidence | None]
 
 _PARTITIONS = ("aws", "aws-cn", "aws-us-gov")
 _ADMIN_POLICIES = ("AdministratorAccess", "IAMFullAccess", "PowerUserAccess")
@@ -94,8 +94,8 @@ def document_grants_admin(event: Event, evidence: Evidence) -> Evidence | None:
     document = _requested(event, "policyDocument")
     if document is None:
         return evidence
-    judgement = judge_policies({"": document}, _holder(event))
-    return {**evidence, "claim": judgement.why} if judgement.claim.is_risk else None
+    evaluation = evaluate_policies({"": document}, _holder(event))
+    return {**evidence, "summary": evaluation.why} if evaluation.privilege.is_risk else None
 
 
 def trust_is_open(event: Event, evidence: Evidence) -> Evidence | None:
@@ -104,8 +104,8 @@ def trust_is_open(event: Event, evidence: Evidence) -> Evidence | None:
     document = _requested(event, key)
     if document is None:
         return evidence
-    judgement = judge_trust(document, {event.account_id}, ids_are_foreign=True)
-    return {**evidence, "claim": judgement.why} if judgement.opening.is_risk else None
+    evaluation = evaluate_trust(document, {event.account_id}, ids_are_foreign=True)
+    return {**evidence, "summary": evaluation.why} if evaluation.opening.is_risk else None
 
 
 def trust_names_users(event: Event, evidence: Evidence) -> Evidence | None:
@@ -119,7 +119,7 @@ def trust_names_users(event: Event, evidence: Evidence) -> Evidence | None:
     caller = " (the caller himself)" if event.actor.arn in users else ""
     shown = ", ".join(printable(user, 200) for user in users[:_MOST_SHOWN])
     more = f" and {len(users) - _MOST_SHOWN} more" if len(users) > _MOST_SHOWN else ""
-    return {**evidence, "claim": f"trusts {shown}{more}{caller}"}
+    return {**evidence, "summary": f"trusts {shown}{more}{caller}"}
 
 
 def password_policy_is_weak(event: Event, evidence: Evidence) -> Evidence | None:
@@ -134,7 +134,7 @@ def password_policy_is_weak(event: Event, evidence: Evidence) -> Evidence | None
     length = request.get("minimumPasswordLength", 6)
     if type(length) is not int:
         raise Malformed("detail.requestParameters.minimumPasswordLength must be a whole number")
-    return {**evidence, "claim": f"at least {length} characters"} if length < _LENGTH else None
+    return {**evidence, "summary": f"at least {length} characters"} if length < _LENGTH else None
 
 
 def _requested(event: Event, key: str) -> str | None:
@@ -212,8 +212,8 @@ def permission_set_grants_admin(event: Event, evidence: Evidence) -> Evidence | 
     document = _requested(event, "inlinePolicy")
     if document is None:
         return evidence
-    judgement = judge_policies({"": document}, Holder(event.account_id))
-    return {**evidence, "claim": judgement.why} if judgement.claim.is_risk else None
+    evaluation = evaluate_policies({"": document}, Holder(event.account_id))
+    return {**evidence, "summary": evaluation.why} if evaluation.privilege.is_risk else None
 
 
 def function_is_open(event: Event, evidence: Evidence) -> Evidence | None:
@@ -234,10 +234,10 @@ def function_is_open(event: Event, evidence: Evidence) -> Evidence | None:
         accounts = _source_accounts(request)
         if not accounts or event.account_id in accounts:
             return None
-        return {**evidence, "claim": f"lets in {principal[:200]} for {accounts[0][:200]}"}
+        return {**evidence, "summary": f"lets in {principal[:200]} for {accounts[0][:200]}"}
     if not _is_foreign(principal, event.account_id):
         return None
-    return {**evidence, "claim": f"lets in {principal[:200]}"}
+    return {**evidence, "summary": f"lets in {principal[:200]}"}
 
 
 def function_serves_anybody(event: Event, evidence: Evidence) -> Evidence | None:
@@ -255,7 +255,7 @@ def function_serves_anybody(event: Event, evidence: Evidence) -> Evidence | None
     limits = (_text(request, "eventSourceToken"), _text(request, "principalOrgID"))
     if resource.strip("*") or any(limits):
         return None
-    return {**evidence, "claim": f"lets in {principal[:200]} for anybody"}
+    return {**evidence, "summary": f"lets in {principal[:200]} for anybody"}
 
 
 def _seen(event: Event) -> Mapping[str, Any] | None:
@@ -292,7 +292,7 @@ def layer_is_foreign(event: Event, evidence: Evidence) -> Evidence | None:
         return evidence
     layers = _texts(request.get("layers"))
     found = next((name for name in layers if _is_foreign(name, event.account_id)), None)
-    return None if found is None else {**evidence, "claim": f"layer {found[:200]}"}
+    return None if found is None else {**evidence, "summary": f"layer {found[:200]}"}
 
 
 def selectors_miss_changes(event: Event, evidence: Evidence) -> Evidence | None:
@@ -373,7 +373,7 @@ def _maps(value: object) -> list[Mapping[str, Any]]:
     return [item for item in _as_list(value) if isinstance(item, Mapping)]
 
 
-CHECKS: Mapping[str, Check] = {
+CHECKS: Mapping[str, Condition] = {
     "policy_grants_admin": policy_grants_admin,
     "policy_is_the_customers": policy_is_the_customers,
     "document_grants_admin": document_grants_admin,

@@ -70,7 +70,7 @@ _ARN_TYPE = re.compile(r"^arn:(?:[^:]*:){4}[^:/]*[:/]")
 
 
 @dataclass(frozen=True, slots=True)
-class Policy:
+class Guardrails:
     """What the operator allows; from the settings, validated there."""
 
     account_id: str
@@ -121,7 +121,7 @@ class Objection:
 
     verdict: Verdict
     text: str
-    tell: bool = True
+    notify: bool = True
 
 
 @value
@@ -130,13 +130,13 @@ class _Case:
 
     event: Event
     finding: Finding
-    policy: Policy
+    policy: Guardrails
     facts: Facts
     subject: Subject
     principal: Principal | None
 
 
-def scope_of(policy: Policy, kind: SubjectKind) -> str:
+def scope_of(policy: Guardrails, kind: SubjectKind) -> str:
     """The glob on the names of one kind; the empty one matches nothing."""
     return str(getattr(policy, f"{kind}_scope"))
 
@@ -146,12 +146,12 @@ def short_name(name: str) -> str:
     return _ARN_TYPE.sub("", name)
 
 
-def is_in_scope(policy: Policy, kind: SubjectKind, name: str) -> bool:
+def is_in_scope(policy: Guardrails, kind: SubjectKind, name: str) -> bool:
     """Whether it may be taken back by its name or ARN. A principal's path is not known here."""
     return _outside(policy, kind, *_path_and_name(policy, kind, name)) is None
 
 
-def screen(event: Event, finding: Finding, policy: Policy) -> Ruling | None:
+def screen(event: Event, finding: Finding, policy: Guardrails) -> Ruling | None:
     """Judge what needs no live read, or must not have one; None: read the facts, then `judge`."""
     for guard in _SCREEN:
         objection = guard(event, finding, policy)
@@ -160,13 +160,13 @@ def screen(event: Event, finding: Finding, policy: Policy) -> Ruling | None:
     return None
 
 
-def judge(event: Event, finding: Finding, policy: Policy, facts: Facts) -> Ruling:
+def evaluate(event: Event, finding: Finding, policy: Guardrails, facts: Facts) -> Ruling:
     """Judge a finding that passed `screen`, on what was read live."""
     if finding.subject is None:  # unreachable by the guards; says so to readers and types
         raise AssertionError("a finding without subject passed the guards")
     case = _Case(event, finding, policy, facts, finding.subject, facts.principal)
-    if facts.judgement is not None and facts.judgement.claim.is_risk:
-        finding = replace(finding, evidence={**finding.evidence, "claim": facts.judgement.why})
+    if facts.evaluation is not None and facts.evaluation.privilege.is_risk:
+        finding = replace(finding, evidence={**finding.evidence, "summary": facts.evaluation.why})
     for guard in _READABLE:
         objection = guard(case)
         if objection is not None:
@@ -179,7 +179,7 @@ def judge(event: Event, finding: Finding, policy: Policy, facts: Facts) -> Rulin
 
 def _ruling(
     finding: Finding,
-    policy: Policy,
+    policy: Guardrails,
     objections: Sequence[tuple[str, Objection]],
     facts: Facts | None = None,
 ) -> Ruling:
@@ -190,32 +190,32 @@ def _ruling(
         return Ruling(finding, Verdict.REMEDIATE, approved, mode, True, principal, facts.params)
     first = objections[0][1]
     reasons = tuple(Reason(name, objection.text) for name, objection in objections)
-    return Ruling(finding, first.verdict, reasons, mode, first.tell, principal)
+    return Ruling(finding, first.verdict, reasons, mode, first.notify, principal)
 
 
 def _name(guard: Callable[..., object]) -> str:
     return guard.__name__.lstrip("_")
 
 
-def _failed_call(event: Event, _finding: Finding, _policy: Policy) -> Objection | None:
+def _failed_call(event: Event, _finding: Finding, _policy: Guardrails) -> Objection | None:
     if event.error_code is None:
         return None
     text = f"The call failed with {event.error_code[:64]}: nothing was changed"
-    return Objection(Verdict.SKIP, text, tell=False)
+    return Objection(Verdict.SKIP, text, notify=False)
 
 
-def _own_change(event: Event, _finding: Finding, policy: Policy) -> Objection | None:
+def _own_change(event: Event, _finding: Finding, policy: Guardrails) -> Objection | None:
     if event.actor.issuer_arn not in policy.own_arns and event.actor.arn not in policy.own_arns:
         return None
     text = "Countermand's own role made this change"
     if f"{event.source.removesuffix('.amazonaws.com')}:{event.name}" in policy.own_calls:
-        return Objection(Verdict.SKIP, text, tell=False)
+        return Objection(Verdict.SKIP, text, notify=False)
     return Objection(
         Verdict.SKIP, f"{text}, which is none that it makes: its credentials may be stolen"
     )
 
 
-def _origin(event: Event, _finding: Finding, policy: Policy) -> Objection | None:
+def _origin(event: Event, _finding: Finding, policy: Guardrails) -> Objection | None:
     if event.account_id != policy.account_id:
         wrong = f"account {event.account_id}, this worker guards {policy.account_id}"
     elif event.record_account_id != event.account_id:
@@ -227,14 +227,14 @@ def _origin(event: Event, _finding: Finding, policy: Policy) -> Objection | None
     return Objection(Verdict.ALERT_ONLY, f"Refused: the event is from {wrong}")
 
 
-def _broken_check(_event: Event, finding: Finding, _policy: Policy) -> Objection | None:
+def _broken_check(_event: Event, finding: Finding, _policy: Guardrails) -> Objection | None:
     if finding.failure is None:
         return None
     text = f"The check of rule {finding.rule_id} broke ({finding.failure[:200]}): judge by hand"
     return Objection(Verdict.ALERT_ONLY, text)
 
 
-def _hidden_target(_event: Event, finding: Finding, _policy: Policy) -> Objection | None:
+def _hidden_target(_event: Event, finding: Finding, _policy: Guardrails) -> Objection | None:
     if finding.subject is not None:
         return None
     return Objection(Verdict.ALERT_ONLY, "The event hides its target: judge by hand")
@@ -251,7 +251,7 @@ def _not_visible(case: _Case) -> Objection | None:
     if case.facts.grant_present or not _FUTURE_TOLERANCE <= age < case.policy.settle:
         return None
     text = "IAM does not show the change yet: it takes some seconds to be seen everywhere"
-    return Objection(Verdict.WAIT, text, tell=False)
+    return Objection(Verdict.WAIT, text, notify=False)
 
 
 def _gone(case: _Case) -> Objection | None:
@@ -271,13 +271,13 @@ def _recreated(case: _Case) -> Objection | None:
     return Objection(Verdict.ALERT_ONLY, text)
 
 
-def _harmless(case: _Case) -> Objection | None:
-    if case.facts.harmless is not None:
-        return Objection(Verdict.SKIP, case.facts.harmless, tell=False)
-    judgement = case.facts.judgement
-    if judgement is None or judgement.claim.is_risk or not case.facts.grant_present:
+def _benign(case: _Case) -> Objection | None:
+    if case.facts.benign is not None:
+        return Objection(Verdict.SKIP, case.facts.benign, notify=False)
+    evaluation = case.facts.evaluation
+    if evaluation is None or evaluation.privilege.is_risk or not case.facts.grant_present:
         return None
-    return Objection(Verdict.SKIP, "The policy gives no way to administrator rights", tell=False)
+    return Objection(Verdict.SKIP, "The policy gives no way to administrator rights", notify=False)
 
 
 def _already_removed(case: _Case) -> Objection | None:
@@ -305,7 +305,7 @@ def _never_touch(case: _Case) -> Objection | None:
     return None
 
 
-def _untouchable(kind: SubjectKind, path: str, arn: str, policy: Policy) -> str | None:
+def _untouchable(kind: SubjectKind, path: str, arn: str, policy: Guardrails) -> str | None:
     if path.startswith(_AWS_PATHS):
         return f"AWS's own {kind}, at path {path}"
     if arn in policy.own_arns:
@@ -316,10 +316,10 @@ def _untouchable(kind: SubjectKind, path: str, arn: str, policy: Policy) -> str 
 
 
 def _uncertain(case: _Case) -> Objection | None:
-    judgement = case.facts.judgement
-    if judgement is None or judgement.claim.is_certain:
+    evaluation = case.facts.evaluation
+    if evaluation is None or evaluation.privilege.is_certain:
         return None
-    return Objection(Verdict.ALERT_ONLY, f"Not certain, judge by hand: {judgement.why}")
+    return Objection(Verdict.ALERT_ONLY, f"Not certain, judge by hand: {evaluation.why}")
 
 
 def _irreversible(case: _Case) -> Objection | None:
@@ -354,7 +354,7 @@ def _scope(case: _Case) -> Objection | None:
     return wrong
 
 
-def _outside(policy: Policy, kind: SubjectKind, path: str, name: str) -> Objection | None:
+def _outside(policy: Guardrails, kind: SubjectKind, path: str, name: str) -> Objection | None:
     if path != "/":
         return _out_of_scope(kind, f"its path is {path}, only / is in scope")
     if policy.scopes[kind].match(name) is None:
@@ -367,7 +367,7 @@ def _out_of_scope(kind: SubjectKind, why: str) -> Objection:
     return Objection(Verdict.ALERT_ONLY, f"{kind.capitalize()} is out of scope: {why}")
 
 
-def _path_and_name(policy: Policy, kind: SubjectKind, name: str) -> tuple[str, str]:
+def _path_and_name(policy: Guardrails, kind: SubjectKind, name: str) -> tuple[str, str]:
     """Of a policy from its ARN. Nothing else has a path here, and unless the scope is a glob on
     ARNs, what follows the type in the ARN of a resource is its name.
     """
@@ -421,7 +421,7 @@ def _mode(case: _Case) -> Objection | None:
 
 
 _SCREEN = (_failed_call, _own_change, _origin, _broken_check, _hidden_target)
-_READABLE = (_unreadable, _not_visible, _gone, _recreated, _harmless)
+_READABLE = (_unreadable, _not_visible, _gone, _recreated, _benign)
 _GOVERNANCE = (
     _already_removed,
     _alert_rule,

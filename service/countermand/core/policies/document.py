@@ -28,7 +28,7 @@ class UnreadableError(ValueError):
 
 
 @dataclass(frozen=True, slots=True)
-class Policy:
+class PolicyDocument:
     """A document that was read."""
 
     statements: Sequence[Mapping[str, Any]]
@@ -36,7 +36,7 @@ class Policy:
     """Whether `${aws:username}` means the user; in older versions it means itself."""
 
 
-def read_policy(document: object) -> Policy:
+def read_policy(document: object) -> PolicyDocument:
     """Raises `UnreadableError`.
 
     A key that comes twice is refused, as IAM refuses it: "Individual elements must not contain
@@ -51,7 +51,7 @@ def read_policy(document: object) -> Policy:
     for number, statement in enumerate(statements, start=1):
         if (wrong := _wrong(statement)) is not None:
             raise UnreadableError(f"statement {number}: {wrong}")
-    return Policy(statements, policy.get("Version") == _CURRENT_VERSION)
+    return PolicyDocument(statements, policy.get("Version") == _CURRENT_VERSION)
 
 
 def one_of(statement: Mapping[str, Any], key: str) -> tuple[list[str], bool]:

@@ -40,7 +40,7 @@ _LIFTED = (
 )
 
 
-class Claim(StrEnum):
+class Privilege(StrEnum):
     """What a set of policies gives its holder, worst first."""
 
     ADMIN = "admin"
@@ -61,19 +61,19 @@ class Claim(StrEnum):
     @property
     def is_risk(self) -> bool:
         """Whether rules fire on it."""
-        return self not in {Claim.TAKEOVER, Claim.CONDITIONAL_TAKEOVER, Claim.NONE}
+        return self not in {Privilege.TAKEOVER, Privilege.CONDITIONAL_TAKEOVER, Privilege.NONE}
 
     @property
     def is_certain(self) -> bool:
         """Whether it is a risk whatever the circumstances."""
-        return self in {Claim.ADMIN, Claim.ESCALATION}
+        return self in {Privilege.ADMIN, Privilege.ESCALATION}
 
 
 @dataclass(frozen=True, slots=True)
 class Way:
     """One row: who is allowed all of `needs` can do what `does` says."""
 
-    claim: Claim
+    privilege: Privilege
     needs: tuple[str, ...]
     does: str
     source: str
@@ -90,32 +90,32 @@ _CREATE_FUNCTION = "lambda:CreateFunction lambda:function:NAME"
 
 
 def _iam(action: str, resource: str, does: str, source: str, *, on_own: bool = False) -> Way:
-    return Way(Claim.ESCALATION, (f"iam:{action} iam:{resource}/NAME",), does, source, on_own)
+    return Way(Privilege.ESCALATION, (f"iam:{action} iam:{resource}/NAME",), does, source, on_own)
 
 
 def _passing(path: str, does: str, *needs: str) -> Way:
     source = path if path.startswith("https:") else _PFC + path
-    return Way(Claim.ESCALATION, (_PASS, *needs), f"pass a role to {does}", source)
+    return Way(Privilege.ESCALATION, (_PASS, *needs), f"pass a role to {does}", source)
 
 
 def _takeover(path: str, does: str, *needs: str) -> Way:
     source = path if path.startswith("https:") else _PFC + path
-    return Way(Claim.TAKEOVER, needs, does, source)
+    return Way(Privilege.TAKEOVER, needs, does, source)
 
 
 def _perhaps(source: str, does: str, *needs: str, on_own: bool = False) -> Way:
-    return Way(Claim.CONDITIONAL_ESCALATION, needs, does, source, on_own)
+    return Way(Privilege.CONDITIONAL_ESCALATION, needs, does, source, on_own)
 
 
 def _passing_some(way: Way) -> Way:
     """The same with the roles that the policy names: worth what those happen to hold."""
     does = way.does.replace("pass a role", "pass the roles that it names")
-    return Way(Claim.TAKEOVER, (_PASS_SOME, *way.needs[1:]), does, way.source)
+    return Way(Privilege.TAKEOVER, (_PASS_SOME, *way.needs[1:]), does, way.source)
 
 
 _WAYS: tuple[Way, ...] = (
     Way(
-        Claim.ADMIN,
+        Privilege.ADMIN,
         (
             ANY,
             "iam:AttachUserPolicy iam:user/NAME",
@@ -152,7 +152,7 @@ _WAYS: tuple[Way, ...] = (
     _iam("UpdateLoginProfile", "user", "change the password of any user", _PFC + "iam-006"),
     _iam("UpdateSAMLProvider", "saml-provider", "sign in as any role of a federation", _HTC_IAM),
     Way(
-        Claim.ESCALATION,
+        Privilege.ESCALATION,
         (ANY,),
         "do nearly everything",
         _AWS + "aws-managed-policy/latest/reference/PowerUserAccess.html",
@@ -328,7 +328,7 @@ _WAYS: tuple[Way, ...] = (
         "rolesanywhere:CreateProfile rolesanywhere:profile/NAME",
     ),
     Way(
-        Claim.ESCALATION,
+        Privilege.ESCALATION,
         (_PASS,),
         "pass any role to any service that another policy lets him use",
         _AWS + "IAM/latest/UserGuide/access-analyzer-reference-policy-checks.html"
@@ -549,8 +549,8 @@ _WAYS: tuple[Way, ...] = (
 _PASSING_SOME = [_passing_some(w) for w in _WAYS if w.needs[0] == _PASS and len(w.needs) > 1]
 
 WAYS = (
-    *[way for way in _WAYS if way.claim is not Claim.TAKEOVER],
+    *[way for way in _WAYS if way.privilege is not Privilege.TAKEOVER],
     *_PASSING_SOME,
-    *[way for way in _WAYS if way.claim is Claim.TAKEOVER],
+    *[way for way in _WAYS if way.privilege is Privilege.TAKEOVER],
 )
-"""In the order in which they are told: of two ways to one claim, the first."""
+"""In the order in which they are told: of two ways to one privilege, the first."""

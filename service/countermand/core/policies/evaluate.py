@@ -33,10 +33,10 @@ from countermand.core.policies.document import (
     printable,
     read_policy,
 )
-from countermand.core.policies.escalations import ANY, WAYS, Claim, Way
+from countermand.core.policies.escalations import ANY, WAYS, Privilege, Way
 
 _MOST_STEPS = 100_000
-"""Characters and patterns compared in one judgement: what bounds the cost of a hostile document.
+"""Characters and patterns compared in one evaluation: what bounds the cost of a hostile document.
 Ten of AWS's managed policies, as many as a group may have, need fewer (`test_policydoc.py`)."""
 _STEPS_OF_A_PATTERN = 20
 """What it costs to take a resource apart, before it is compared."""
@@ -46,9 +46,9 @@ _VARIABLE = re.compile(r"\$\{\s*([^\s,}'*?$]+)\s*(?:,\s*'[^']*'\s*)?\}")
 """With a default or not; the names are in any letters.
 https://docs.aws.amazon.com/IAM/latest/UserGuide/reference_policies_variables.html"""
 _CONDITIONAL = {
-    Claim.ADMIN: Claim.CONDITIONAL_ADMIN,
-    Claim.ESCALATION: Claim.CONDITIONAL_ESCALATION,
-    Claim.TAKEOVER: Claim.CONDITIONAL_TAKEOVER,
+    Privilege.ADMIN: Privilege.CONDITIONAL_ADMIN,
+    Privilege.ESCALATION: Privilege.CONDITIONAL_ESCALATION,
+    Privilege.TAKEOVER: Privilege.CONDITIONAL_TAKEOVER,
 }
 
 
@@ -70,10 +70,10 @@ class Holder:
 
 
 @dataclass(frozen=True, slots=True)
-class Judgement:
+class Evaluation:
     """An answer with its reason. All texts are printable ASCII of bounded length."""
 
-    claim: Claim
+    privilege: Privilege
     why: str
     """One sentence, for people."""
     document: str = ""
@@ -86,12 +86,12 @@ class Judgement:
     """URL of who describes the way."""
 
 
-NOTHING = Judgement(Claim.NONE, "gives no way to administrator rights")
+NOTHING = Evaluation(Privilege.NONE, "gives no way to administrator rights")
 
 
-def judge_policies(
+def evaluate_policies(
     documents: Mapping[str, object], holder: Holder, boundary: object = None
-) -> Judgement:
+) -> Evaluation:
     """The worst that these identity policies together give their holder; `documents` by name.
 
     A document that cannot be read neither allows nor denies; a boundary that cannot be read takes
@@ -99,15 +99,15 @@ def judge_policies(
     """
     reader = _Reader(holder)
     grants: list[_Grant] = []
-    unreadable: Judgement | None = None
+    unreadable: Evaluation | None = None
     for name, document in documents.items():
         try:
             grants += reader.grants(printable(name), document)
         except UnreadableError as error:
             why = f"{_of(printable(name))}cannot be read as a policy: {error}"
-            unreadable = unreadable or Judgement(Claim.UNREADABLE, why, printable(name))
+            unreadable = unreadable or Evaluation(Privilege.UNREADABLE, why, printable(name))
     found = _worst(grants, reader.limits(boundary), reader.aims)
-    return found if unreadable is None or found.claim.is_risk else unreadable
+    return found if unreadable is None or found.privilege.is_risk else unreadable
 
 
 # --- the requests of the ways
@@ -271,7 +271,7 @@ def _glob(pattern: str) -> _Glob:
 
 
 class _Reader:
-    """Turns documents into grants, for one judgement; counts what comparing costs."""
+    """Turns documents into grants, for one evaluation; counts what comparing costs."""
 
     def __init__(self, holder: Holder) -> None:
         self._own = _own_aims(holder)
@@ -439,7 +439,7 @@ class _Reader:
 # --- the answer
 
 
-def _worst(grants: Sequence[_Grant], limits: Sequence[Sequence[_Grant]], aims: int) -> Judgement:
+def _worst(grants: Sequence[_Grant], limits: Sequence[Sequence[_Grant]], aims: int) -> Evaluation:
     certain, possible = _allowed(grants, aims)
     for limit in limits:
         most_certain, most_possible = _allowed(limit, aims)
@@ -447,22 +447,22 @@ def _worst(grants: Sequence[_Grant], limits: Sequence[Sequence[_Grant]], aims: i
         possible = [bits & most for bits, most in zip(possible, most_possible, strict=True)]
     if not any(possible):
         return NOTHING
-    for claim, way, need in _ORDER:
-        allowed = certain if claim in _CONDITIONAL else possible
+    for privilege, way, need in _ORDER:
+        allowed = certain if privilege in _CONDITIONAL else possible
         if allowed[0] & need == need:
-            return _explained(claim, way, grants, 0)
+            return _explained(privilege, way, grants, 0)
         if way.on_own:
             for aim in range(1, aims):
                 if allowed[aim] & need == need:
-                    return _explained(claim, way, grants, aim)
+                    return _explained(privilege, way, grants, aim)
     return NOTHING
 
 
 _ORDER = tuple(
-    (claim, way, sum(_BIT[need] for need in way.needs))
-    for claim in Claim
+    (privilege, way, sum(_BIT[need] for need in way.needs))
+    for privilege in Privilege
     for way in WAYS
-    if claim in {way.claim, _CONDITIONAL.get(way.claim)}
+    if privilege in {way.privilege, _CONDITIONAL.get(way.privilege)}
 )
 """What can be answered, worst first, with the bits that it needs."""
 
@@ -483,23 +483,23 @@ def _allowed(grants: Sequence[_Grant], aims: int) -> tuple[list[int], list[int]]
     )
 
 
-def _explained(claim: Claim, way: Way, grants: Sequence[_Grant], aim: int) -> Judgement:
+def _explained(privilege: Privilege, way: Way, grants: Sequence[_Grant], aim: int) -> Evaluation:
     first = _BIT[way.needs[0]]
     allowing = [grant for grant in grants if grant.allows and grant.bits[aim] & first]
     grant = next((grant for grant in allowing if not grant.conditional), allowing[0])
     action = _action(way)
     where = "roles that it names" if way.needs[0].endswith("/SOME") else "*"
     where = "its holder's own" if aim else where
-    condition = "" if claim is way.claim else " under a condition"
+    condition = "" if privilege is way.privilege else " under a condition"
     why = (
         f"{_of(grant.document)}allows {action} on {where}{condition} "
         f"(statement {grant.label}): its holder can {way.does}"
     )
-    return Judgement(claim, why, grant.document, grant.label, action, way.source)
+    return Evaluation(privilege, why, grant.document, grant.label, action, way.source)
 
 
 def _action(way: Way) -> str:
-    if way.claim is Claim.ADMIN:
+    if way.privilege is Privilege.ADMIN:
         return "every action"
     if way.needs == (ANY,):
         return "all but some actions"

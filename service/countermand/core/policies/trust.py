@@ -64,7 +64,7 @@ class _Entry:
     """Whether it stands for all but those that the statement names."""
 
 
-def judge_trust(
+def evaluate_trust(
     document: object, own_accounts: Collection[str], *, ids_are_foreign: bool = False
 ) -> TrustJudgement:
     """The widest opening. Any federated principal is an outsider: who signs in there, another

@@ -1,6 +1,6 @@
 """Several events that together mean more: a new user who gets power, a caller who probes.
 
-Each event that a rule matched leaves a trace in sets of the ledger, one set for each correlation
+Each event that a rule matched leaves a marker in sets of the ledger, one set for each correlation
 that it could belong to, each thing that it has in common with others, and each span of time. Sets
 know no order: whichever event comes last, on whichever replica, finds the others there.
 """
@@ -19,38 +19,40 @@ _MOST_GRAINS = 60
 
 
 @dataclass(frozen=True, slots=True)
-class Trace:
+class Marker:
     """What one event leaves behind for one correlation."""
 
     correlation: Correlation
     subject: Subject
     """What it has in common with the others."""
-    sets: tuple[str, ...]
-    """Names of the sets: the first is its own, the others are of the spans before and after."""
-    member: str
+    windows: tuple[str, ...]
+    """Names of the windows: the first is its own, the others are of the spans before and after."""
+    value: str
     """`what@unix time`"""
 
 
-def traces(event: Event, findings: Sequence[Finding], rules: RuleSet) -> Iterator[Trace]:
+def markers_of(event: Event, findings: Sequence[Finding], rules: RuleSet) -> Iterator[Marker]:
     """The correlations that an event could belong to."""
     for correlation in rules.correlations:
         for what, subject in _parts(event, findings, correlation):
             span = correlation.file.correlate.within_minutes * _MINUTE
             time = int(event.time.timestamp())
             time -= time % _grain(correlation.file.correlate)
-            story = f"{event.account_id}/{correlation.id}/{subject.kind}/{subject.name.lower()}"
+            sequence_key = (
+                f"{event.account_id}/{correlation.id}/{subject.kind}/{subject.name.lower()}"
+            )
             spans = (time // span + offset for offset in (0, -1, 1))
-            sets = tuple(f"{story}/{number * span}" for number in spans)
-            yield Trace(correlation, subject, sets, f"{what}@{time}")
+            windows = tuple(f"{sequence_key}/{number * span}" for number in spans)
+            yield Marker(correlation, subject, windows, f"{what}@{time}")
 
 
-def completed(trace: Trace, members: Iterable[str]) -> datetime | None:
-    """When the story began that these members, with the trace's own, make whole, to the span; None:
-    it is not whole.
+def completed(marker: Marker, members: Iterable[str]) -> datetime | None:
+    """Return when the sequence began that these markers complete, rounded to the window, or
+    None while a step is missing.
     """
-    correlate = trace.correlation.file.correlate
-    seen = sorted({_split(member) for member in (*members, trace.member)})
-    own, span = _split(trace.member)[0], correlate.within_minutes * _MINUTE
+    correlate = marker.correlation.file.correlate
+    seen = sorted({_split(member) for member in (*members, marker.value)})
+    own, span = _split(marker.value)[0], correlate.within_minutes * _MINUTE
     for begin, _ in seen:
         if not own - span <= begin <= own:
             continue
@@ -65,9 +67,9 @@ def completed(trace: Trace, members: Iterable[str]) -> datetime | None:
     return None
 
 
-def story(event: Event, trace: Trace, began: datetime) -> tuple[Event, Finding]:
+def sequence(event: Event, marker: Marker, began: datetime) -> tuple[Event, Finding]:
     """The event and the finding that stand for the whole: the same ones, whichever came last."""
-    correlation, subject = trace.correlation, trace.subject
+    correlation, subject = marker.correlation, marker.subject
     key = f"{event.account_id}:{correlation.id}:{subject.kind}/{subject.name}@{began:%Y%m%dT%H%M}"
     whole = replace(event, id=key, error_code=None, request=None, body={"detail": {"story": key}})
     correlate = correlation.file.correlate
@@ -81,7 +83,7 @@ def story(event: Event, trace: Trace, began: datetime) -> tuple[Event, Finding]:
         correlation.title,
         correlation.severity,
         subject,
-        {"claim": seen},
+        {"summary": seen},
         correlation.remediation,
         correlation.mode,
         scope=correlation.scope,

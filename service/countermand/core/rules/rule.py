@@ -17,7 +17,7 @@ from pydantic import (
 )
 
 from countermand.core import aspects
-from countermand.core.checks.conditions import CHECKS, Check, pattern_says_all
+from countermand.core.checks.conditions import CHECKS, Condition, pattern_says_all
 from countermand.core.model import Aspect, Event, Mode, Path, Severity, SubjectKind
 from countermand.core.rules.pattern import Matcher, compile_pattern, exact_values
 from countermand.core.rules.routing import Route, RouteState, spread_out
@@ -228,7 +228,7 @@ class Rule:
     restores: Aspect | None
     runbook: str
     matches: Matcher
-    check: Check
+    check: Condition
     resolve: str | None
     subject_kind: SubjectKind
     subject_paths: tuple[Path, ...]

@@ -41,7 +41,7 @@ def test_a_request_that_cloudtrail_hides_stands_on_the_call_alone(
 
 
 @pytest.mark.parametrize(
-    ("principal", "claim"),
+    ("principal", "summary"),
     [
         ("*", "lets in *"),
         ("444455556666", "lets in 444455556666"),
@@ -53,9 +53,9 @@ def test_a_request_that_cloudtrail_hides_stands_on_the_call_alone(
         (f"arn:aws:iam::{ACCOUNT}:root", None),
     ],
 )
-def test_who_may_call_a_function(principal: str, claim: str | None) -> None:
+def test_who_may_call_a_function(principal: str, summary: str | None) -> None:
     found = function_is_open(event({"principal": principal}), {})
-    assert found == (None if claim is None else {"claim": claim})
+    assert found == (None if summary is None else {"summary": summary})
 
 
 @pytest.mark.parametrize("principal", [None, 1, ["*"], {"AWS": "*"}])
@@ -108,7 +108,7 @@ def test_a_service_that_acts_for_another_account_opens_a_function(
 ) -> None:
     request = {"principal": "sns.amazonaws.com", **source}
     assert function_is_open(event(request), {}) == {
-        "claim": f"lets in sns.amazonaws.com for {named}"
+        "summary": f"lets in sns.amazonaws.com for {named}"
     }
     assert function_serves_anybody(event(request), {}) is None
 
@@ -127,7 +127,7 @@ def test_a_service_that_acts_for_whoever_asks_is_told_apart(source: dict[str, ob
     request = {"principal": "s3.amazonaws.com", **source}
     assert function_is_open(event(request), {}) is None
     found = function_serves_anybody(event(request), {"a": "b"})
-    assert found == {"a": "b", "claim": "lets in s3.amazonaws.com for anybody"}
+    assert found == {"a": "b", "summary": "lets in s3.amazonaws.com for anybody"}
 
 
 @pytest.mark.parametrize("request_parameters", [None, {"omitted": True}])
@@ -149,7 +149,7 @@ def test_a_function_without_layers_has_none_of_others(layers: object) -> None:
 def test_a_layer_is_shown_bounded() -> None:
     found = layer_is_foreign(event({"layers": ["arn:aws:lambda:x:4:layer:" + "y" * 999]}), {})
     assert found is not None
-    assert len(found["claim"]) == len("layer ") + 200
+    assert len(found["summary"]) == len("layer ") + 200
 
 
 @pytest.mark.parametrize(

@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from countermand.core.governance.guards import Policy, judge, screen
+from countermand.core.governance.guards import Guardrails, evaluate, screen
 from countermand.core.model import (
     Actor,
     Event,
@@ -20,13 +20,13 @@ from countermand.core.model import (
     Undo,
     Verdict,
 )
-from countermand.core.policies.escalations import Claim
-from countermand.core.policies.evaluate import NOTHING, Judgement
+from countermand.core.policies.escalations import Privilege
+from countermand.core.policies.evaluate import NOTHING, Evaluation
 from support.fakes import ACCOUNT, ADMIN, NOW, user
 
 MALLORY = f"arn:aws:iam::{ACCOUNT}:user/mallory"
 OWN_ROLE = f"arn:aws:iam::{ACCOUNT}:role/countermand"
-POLICY = Policy(
+POLICY = Guardrails(
     ACCOUNT,
     "us-east-1",
     own_arns=frozenset({OWN_ROLE}),
@@ -60,10 +60,10 @@ def role(**changes: Any) -> Principal:
 
 def test_nothing_against_it_means_approved_for_remediation() -> None:
     assert screen(EVENT, FINDING, POLICY) is None
-    ruling = judge(EVENT, FINDING, POLICY, FACTS)
+    ruling = evaluate(EVENT, FINDING, POLICY, FACTS)
     assert ruling.verdict is Verdict.REMEDIATE
     assert [r.text for r in ruling.reasons] == ["Approved for remediation"]
-    assert ruling.tell
+    assert ruling.notify
 
 
 SESSION = Actor("AssumedRole", f"arn:aws:sts::{ACCOUNT}:assumed-role/countermand/i-1", "", OWN_ROLE)
@@ -72,7 +72,7 @@ LOOK_ALIKE = replace(SESSION, issuer_arn=f"arn:aws:iam::{ACCOUNT}:role/x/counter
 
 
 @pytest.mark.parametrize(
-    ("guard", "event", "finding", "verdict", "tell"),
+    ("guard", "event", "finding", "verdict", "notify"),
     [
         ("failed_call", {"error_code": "AccessDenied"}, {}, Verdict.SKIP, False),
         ("own_change", {"actor": SESSION, "name": "DetachUserPolicy"}, {}, Verdict.SKIP, False),
@@ -86,22 +86,22 @@ LOOK_ALIKE = replace(SESSION, issuer_arn=f"arn:aws:iam::{ACCOUNT}:role/x/counter
     ],
 )
 def test_a_screening_guard_decides_without_any_live_read(
-    guard: str, event: dict[str, Any], finding: dict[str, Any], verdict: Verdict, tell: bool
+    guard: str, event: dict[str, Any], finding: dict[str, Any], verdict: Verdict, notify: bool
 ) -> None:
     ruling = screen(replace(EVENT, **event), replace(FINDING, **finding), POLICY)
     assert ruling is not None
-    assert (ruling.reasons[0].guard, ruling.verdict, ruling.tell) == (guard, verdict, tell)
+    assert (ruling.reasons[0].guard, ruling.verdict, ruling.notify) == (guard, verdict, notify)
 
 
 @pytest.mark.parametrize(("scope", "approved"), [("*-user", True), ("iam-test-[a-t]*", False)])
 def test_a_rule_can_narrow_the_scope(scope: str, approved: bool) -> None:
-    ruling = judge(EVENT, replace(FINDING, scope=scope), POLICY, FACTS)
+    ruling = evaluate(EVENT, replace(FINDING, scope=scope), POLICY, FACTS)
     assert (ruling.verdict is Verdict.REMEDIATE) is approved
 
 
 def test_a_rule_cannot_widen_the_scope() -> None:
     facts = replace(FACTS, principal=user("alice"))
-    ruling = judge(EVENT, replace(FINDING, scope="*"), POLICY, facts)
+    ruling = evaluate(EVENT, replace(FINDING, scope="*"), POLICY, facts)
     assert [r.guard for r in ruling.reasons] == ["scope"]
 
 
@@ -109,8 +109,8 @@ def test_a_role_that_only_looks_like_ours_is_not_ours() -> None:
     assert screen(replace(EVENT, actor=LOOK_ALIKE), FINDING, POLICY) is None
 
 
-CONDITIONAL = Judgement(Claim.CONDITIONAL_ADMIN, "allows every action under a condition")
-UNREADABLE = Judgement(Claim.UNREADABLE, "cannot be read")
+CONDITIONAL = Evaluation(Privilege.CONDITIONAL_ADMIN, "allows every action under a condition")
+UNREADABLE = Evaluation(Privilege.UNREADABLE, "cannot be read")
 AWS_ROLE = f"arn:aws:iam::{ACCOUNT}:role/aws-service-role/x.amazonaws.com/x"
 CREATING, UPLOADING = {"name": "CreateAccessKey"}, {"name": "UploadSSHPublicKey"}
 LONG_BEFORE, LONG_AFTER = (
@@ -121,20 +121,20 @@ YOUNG = {"time": NOW - timedelta(seconds=14)}
 
 
 @pytest.mark.parametrize(
-    ("guard", "event", "facts", "verdict", "tell"),
+    ("guard", "event", "facts", "verdict", "notify"),
     [
         ("unreadable", {}, {"unreadable": "iam:GetUser failed"}, Verdict.WAIT, True),
         ("not_visible", YOUNG, {"principal": None, "grant_present": False}, Verdict.WAIT, False),
         ("not_visible", YOUNG, {"grant_present": False}, Verdict.WAIT, False),
         ("gone", {}, {"principal": None, "grant_present": False}, Verdict.ALERT_ONLY, True),
         ("recreated", {}, {"principal": user(created=NOW)}, Verdict.ALERT_ONLY, True),
-        ("harmless", {}, {"judgement": NOTHING}, Verdict.SKIP, False),
-        ("harmless", {}, {"judgement": Judgement(Claim.TAKEOVER, "x")}, Verdict.SKIP, False),
-        ("harmless", {}, {"harmless": "x", "grant_present": False}, Verdict.SKIP, False),
-        ("not_visible", YOUNG, {"harmless": "x", "grant_present": False}, Verdict.WAIT, False),
-        ("unreadable", {}, {"unreadable": "x", "judgement": NOTHING}, Verdict.WAIT, True),
-        ("uncertain", {}, {"judgement": CONDITIONAL}, Verdict.ALERT_ONLY, True),
-        ("uncertain", {}, {"judgement": UNREADABLE}, Verdict.ALERT_ONLY, True),
+        ("benign", {}, {"evaluation": NOTHING}, Verdict.SKIP, False),
+        ("benign", {}, {"evaluation": Evaluation(Privilege.TAKEOVER, "x")}, Verdict.SKIP, False),
+        ("benign", {}, {"benign": "x", "grant_present": False}, Verdict.SKIP, False),
+        ("not_visible", YOUNG, {"benign": "x", "grant_present": False}, Verdict.WAIT, False),
+        ("unreadable", {}, {"unreadable": "x", "evaluation": NOTHING}, Verdict.WAIT, True),
+        ("uncertain", {}, {"evaluation": CONDITIONAL}, Verdict.ALERT_ONLY, True),
+        ("uncertain", {}, {"evaluation": UNREADABLE}, Verdict.ALERT_ONLY, True),
         ("already_removed", {}, {"grant_present": False}, Verdict.SKIP, True),
         ("scope", {}, {"principal": user("alice")}, Verdict.ALERT_ONLY, True),
         ("scope", {}, {"principal": user("IAM-TEST-user")}, Verdict.ALERT_ONLY, True),
@@ -167,10 +167,10 @@ YOUNG = {"time": NOW - timedelta(seconds=14)}
     ],
 )
 def test_a_guard_on_live_facts_decides(
-    guard: str, event: dict[str, Any], facts: dict[str, Any], verdict: Verdict, tell: bool
+    guard: str, event: dict[str, Any], facts: dict[str, Any], verdict: Verdict, notify: bool
 ) -> None:
-    ruling = judge(replace(EVENT, **event), FINDING, POLICY, replace(FACTS, **facts))
-    assert (ruling.reasons[0].guard, ruling.verdict, ruling.tell) == (guard, verdict, tell)
+    ruling = evaluate(replace(EVENT, **event), FINDING, POLICY, replace(FACTS, **facts))
+    assert (ruling.reasons[0].guard, ruling.verdict, ruling.notify) == (guard, verdict, notify)
 
 
 BREAK_GLASS = f"arn:aws:iam::{ACCOUNT}:user/iam-test-rescue"
@@ -192,24 +192,24 @@ def test_who_is_never_touched_is_told_and_nobody_else_is(
     principal: Principal, whose: str | None
 ) -> None:
     policy = replace(POLICY, break_glass=(BREAK_GLASS,))
-    ruling = judge(EVENT, FINDING, policy, replace(FACTS, principal=principal))
+    ruling = evaluate(EVENT, FINDING, policy, replace(FACTS, principal=principal))
     if whose is None:
         assert ruling.verdict is Verdict.REMEDIATE
     else:
         assert (ruling.reasons[0].guard, ruling.verdict) == ("never_touch", Verdict.ALERT_ONLY)
         assert ruling.reasons[0].text.startswith(f"Never touched: {whose}")
-        assert ruling.tell
+        assert ruling.notify
 
 
 def test_break_glass_takes_globs() -> None:
     policy = replace(POLICY, break_glass=("arn:aws:iam::*:user/nobody", "*:user/iam-test-res*"))
-    ruling = judge(EVENT, FINDING, policy, replace(FACTS, principal=user(arn=BREAK_GLASS)))
+    ruling = evaluate(EVENT, FINDING, policy, replace(FACTS, principal=user(arn=BREAK_GLASS)))
     assert ruling.reasons[0].text == "Never touched: a break-glass user"
 
 
 def test_what_cannot_be_read_is_never_approved_whatever_else_holds() -> None:
     facts = replace(FACTS, unreadable="iam:GetUser failed: Throttling")
-    ruling = judge(EVENT, FINDING, POLICY, facts)
+    ruling = evaluate(EVENT, FINDING, POLICY, facts)
     assert ruling.verdict is Verdict.WAIT
     assert "UNVERIFIED" in ruling.reasons[0].text
 
@@ -224,12 +224,12 @@ def test_what_cannot_be_read_is_never_approved_whatever_else_holds() -> None:
 def test_the_exception_tag_protects_all_but_itself(tag_key: str, verdict: Verdict) -> None:
     tagged = user(tags={"SecurityApproved": "true"})
     facts = replace(FACTS, principal=tagged, params={"tag_key": tag_key})
-    assert judge(EVENT, FINDING, POLICY, facts).verdict is verdict
+    assert evaluate(EVENT, FINDING, POLICY, facts).verdict is verdict
 
 
 def test_an_exception_has_the_promised_reason() -> None:
     facts = replace(FACTS, principal=user(tags={"SecurityApproved": "true"}))
-    reason = judge(EVENT, FINDING, POLICY, facts).reasons[0].text
+    reason = evaluate(EVENT, FINDING, POLICY, facts).reasons[0].text
     assert reason == "User has approved exception tag: SecurityApproved=true"
 
 
@@ -244,23 +244,23 @@ def test_an_exception_has_the_promised_reason() -> None:
     ],
 )
 def test_a_tag_that_is_nearly_the_exception_tag_approves_nothing(tags: dict[str, str]) -> None:
-    ruling = judge(EVENT, FINDING, POLICY, replace(FACTS, principal=user(tags=tags)))
+    ruling = evaluate(EVENT, FINDING, POLICY, replace(FACTS, principal=user(tags=tags)))
     assert ruling.verdict is Verdict.REMEDIATE
 
 
 def test_every_objection_is_kept_as_a_reason_and_the_first_decides() -> None:
     principal = user("alice", tags={"SecurityApproved": "true"})
     policy = replace(POLICY, mode=Mode.OBSERVE)
-    ruling = judge(EVENT, FINDING, policy, replace(FACTS, principal=principal))
+    ruling = evaluate(EVENT, FINDING, policy, replace(FACTS, principal=principal))
     assert [r.guard for r in ruling.reasons] == ["scope", "exception", "mode"]
     assert ruling.verdict is Verdict.ALERT_ONLY
 
 
 def test_a_policy_that_certainly_grants_admin_is_approved_and_its_claim_is_kept() -> None:
-    certain = replace(FACTS, judgement=Judgement(Claim.ADMIN, "allows every action"))
-    ruling = judge(EVENT, FINDING, POLICY, certain)
+    certain = replace(FACTS, evaluation=Evaluation(Privilege.ADMIN, "allows every action"))
+    ruling = evaluate(EVENT, FINDING, POLICY, certain)
     assert ruling.verdict is Verdict.REMEDIATE
-    assert ruling.finding.evidence == {"policy_arn": ADMIN, "claim": "allows every action"}
+    assert ruling.finding.evidence == {"policy_arn": ADMIN, "summary": "allows every action"}
 
 
 @pytest.mark.parametrize(
@@ -274,22 +274,22 @@ def test_a_policy_that_certainly_grants_admin_is_approved_and_its_claim_is_kept(
 def test_the_policy_that_a_rule_asks_about_must_be_in_scope_too(name: str, reason: str) -> None:
     evidence = {"policy_arn": f"arn:aws:iam::{ACCOUNT}:policy/{name}"}
     finding = replace(FINDING, evidence=evidence, resolve="policy_arn")
-    assert judge(EVENT, finding, POLICY, FACTS).reasons[0].text == reason
+    assert evaluate(EVENT, finding, POLICY, FACTS).reasons[0].text == reason
 
 
 def test_the_scope_of_the_target_is_named_before_those_of_rule_and_policy() -> None:
     evidence = {"policy_arn": f"arn:aws:iam::{ACCOUNT}:policy/innocent"}
     finding = replace(FINDING, evidence=evidence, resolve="policy_arn", scope="nobody")
     facts = replace(FACTS, principal=user("alice"))
-    named = judge(EVENT, finding, POLICY, facts).reasons[0].text
+    named = evaluate(EVENT, finding, POLICY, facts).reasons[0].text
     assert named == "User is out of scope: its name does not match iam-test-*"
-    named = judge(EVENT, finding, POLICY, FACTS).reasons[0].text
+    named = evaluate(EVENT, finding, POLICY, FACTS).reasons[0].text
     assert named == "User is out of scope: its name does not match nobody, the scope of the rule"
 
 
 def test_a_rule_without_remediation_only_alerts() -> None:
     finding = replace(FINDING, remediation=None, subject=Subject(SubjectKind.ROLE, "iam-test-user"))
-    ruling = judge(EVENT, finding, POLICY, replace(FACTS, principal=role()))
+    ruling = evaluate(EVENT, finding, POLICY, replace(FACTS, principal=role()))
     assert ruling.verdict is Verdict.ALERT_ONLY
     assert [r.guard for r in ruling.reasons] == ["alert_rule"]
 
@@ -308,7 +308,7 @@ def test_a_rule_can_limit_the_mode_and_never_extend_it(
     service: Mode, rule: Mode | None, effective: Mode
 ) -> None:
     policy = replace(POLICY, mode=service)
-    ruling = judge(EVENT, replace(FINDING, mode=rule), policy, FACTS)
+    ruling = evaluate(EVENT, replace(FINDING, mode=rule), policy, FACTS)
     assert ruling.mode is effective
     assert (ruling.verdict is Verdict.REMEDIATE) == (effective is not Mode.OBSERVE)
 
@@ -334,14 +334,14 @@ def undone(minutes: float, by: str = MALLORY) -> Undo:
 def test_an_undo_covers_what_came_before_it_and_what_its_caller_did_with_it(
     undos: dict[str, Any], covered: bool
 ) -> None:
-    ruling = judge(EVENT, FINDING, POLICY, replace(FACTS, **undos))
+    ruling = evaluate(EVENT, FINDING, POLICY, replace(FACTS, **undos))
     assert (ruling.reasons[0].guard == "undone") is covered
 
 
 def test_a_user_created_in_the_second_of_the_event_is_the_one_it_is_about() -> None:
     created = EVENT.time + timedelta(milliseconds=900)
     facts = replace(FACTS, principal=user(created=created))
-    assert judge(EVENT, FINDING, POLICY, facts).verdict is Verdict.REMEDIATE
+    assert evaluate(EVENT, FINDING, POLICY, facts).verdict is Verdict.REMEDIATE
 
 
 TRAIL_ARN = f"arn:aws:cloudtrail:us-east-1:{ACCOUNT}:trail/audit"
@@ -350,7 +350,7 @@ TRAIL_ARN = f"arn:aws:cloudtrail:us-east-1:{ACCOUNT}:trail/audit"
 def test_a_policy_whose_path_looks_like_a_root_is_below_a_path() -> None:
     name = f"arn:aws:iam::{ACCOUNT}:policy/x:policy/iam-test-p"
     finding = replace(FINDING, subject=Subject(SubjectKind.POLICY, name))
-    ruling = judge(EVENT, finding, POLICY, Facts(now=NOW, grant_present=True))
+    ruling = evaluate(EVENT, finding, POLICY, Facts(now=NOW, grant_present=True))
     assert ruling.reasons[0].guard == "scope"
 
 
@@ -358,7 +358,7 @@ def test_settings_of_the_account_are_taken_back_only_where_the_account_is_in_sco
     finding = replace(FINDING, subject=Subject(SubjectKind.ACCOUNT, ACCOUNT))
     facts = Facts(now=NOW, grant_present=True)
     for scope, inside in (("", False), ("*", True), (ACCOUNT, True), ("444455556666", False)):
-        ruling = judge(EVENT, finding, replace(POLICY, account_scope=scope), facts)
+        ruling = evaluate(EVENT, finding, replace(POLICY, account_scope=scope), facts)
         assert (ruling.reasons[0].guard != "scope") is inside
 
 
@@ -386,6 +386,6 @@ def test_the_scope_of_resources_is_their_name_or_their_whole_arn(
 ) -> None:
     finding = replace(FINDING, subject=Subject(SubjectKind.RESOURCE, name))
     facts = Facts(now=NOW, grant_present=True)
-    ruling = judge(EVENT, finding, replace(POLICY, resource_scope=scope), facts)
+    ruling = evaluate(EVENT, finding, replace(POLICY, resource_scope=scope), facts)
     assert (ruling.verdict is Verdict.REMEDIATE) is inside
     assert inside or [reason.guard for reason in ruling.reasons] == ["scope"]

@@ -17,8 +17,8 @@ from moto.iam.aws_managed_policies import aws_managed_policies_data
 
 from countermand.actions import ALL
 from countermand.core.checks.conditions import ADMIN_POLICY_ARNS
-from countermand.core.policies.escalations import WAYS, Claim, Way
-from countermand.core.policies.evaluate import Holder, Judgement, judge_policies
+from countermand.core.policies.escalations import WAYS, Privilege, Way
+from countermand.core.policies.evaluate import Evaluation, Holder, evaluate_policies
 from countermand.rules.rulebook import BUILT_IN, load_rules
 
 ACCOUNT = "111122223333"
@@ -57,9 +57,9 @@ def documents(row: dict[str, Any]) -> dict[str, object]:
     return {"": document(row.get("statements", row.get("statement_object")), version)}
 
 
-def judged(row: dict[str, Any], given: Mapping[str, object]) -> Judgement:
+def judged(row: dict[str, Any], given: Mapping[str, object]) -> Evaluation:
     boundary = document(row["boundary"]) if "boundary" in row else row.get("boundary_text")
-    return judge_policies(given, Holder(ACCOUNT, **row.get("holder", {})), boundary)
+    return evaluate_policies(given, Holder(ACCOUNT, **row.get("holder", {})), boundary)
 
 
 def as_text(given: object) -> str:
@@ -69,7 +69,7 @@ def as_text(given: object) -> str:
 @pytest.mark.parametrize("row", TABLE, ids=[row["name"] for row in TABLE])
 def test_policies_get_the_answer_of_the_table(row: dict[str, Any]) -> None:
     answer = judged(row, documents(row))
-    assert answer.claim == row["claim"], answer.why
+    assert answer.privilege == row["privilege"], answer.why
     for name in ("action", "statement", "document"):
         if name in row:
             assert getattr(answer, name) == row[name]
@@ -99,16 +99,16 @@ def test_who_knows_how_names_are_stood_in_for_hides_nothing(pattern: str) -> Non
     denied = {"Effect": "Deny", "Action": "*", "Resource": [pattern]}
     but = {"Effect": "Allow", "Action": "*", "NotResource": pattern}
     for statements in ([everything, denied], but):
-        answer = judge_policies({"": document(statements)}, Holder(ACCOUNT))
-        assert answer.claim is Claim.ADMIN, answer.why
+        answer = evaluate_policies({"": document(statements)}, Holder(ACCOUNT))
+        assert answer.privilege is Privilege.ADMIN, answer.why
 
 
 def test_the_table_is_long_and_gets_every_answer() -> None:
     assert len(TABLE) >= 150
-    assert {row["claim"] for row in TABLE} == set(Claim)
+    assert {row["privilege"] for row in TABLE} == set(Privilege)
 
 
-def is_answer(way: Way, answer: Judgement) -> bool:
+def is_answer(way: Way, answer: Evaluation) -> bool:
     return answer.source == way.source and answer.why.endswith(f"its holder can {way.does}")
 
 
@@ -132,13 +132,13 @@ def test_who_may_pass_a_role_that_the_policy_names_is_told_apart_from_who_may_pa
         "Action": "iam:PassRole",
         "Resource": f"arn:aws:iam::{ACCOUNT}:role/app",
     }
-    answer = judge_policies({"": document([use, one])}, Holder(ACCOUNT))
+    answer = evaluate_policies({"": document([use, one])}, Holder(ACCOUNT))
     assert is_answer(way, answer), answer.why
-    assert answer.claim is Claim.TAKEOVER
+    assert answer.privilege is Privilege.TAKEOVER
     assert "on roles that it names (statement 2)" in answer.why
-    assert not answer.claim.is_risk
-    everyone = judge_policies({"": document([use, one | {"Resource": "*"}])}, Holder(ACCOUNT))
-    assert everyone.claim is Claim.ESCALATION
+    assert not answer.privilege.is_risk
+    everyone = evaluate_policies({"": document([use, one | {"Resource": "*"}])}, Holder(ACCOUNT))
+    assert everyone.privilege is Privilege.ESCALATION
 
 
 def test_no_two_ways_are_told_alike() -> None:
@@ -150,11 +150,11 @@ def test_every_way_says_what_it_does_and_who_says_so() -> None:
         assert way.source.startswith("https://")
         assert way.does
         assert way.does.isascii()
-        assert way.claim in {
-            Claim.ADMIN,
-            Claim.ESCALATION,
-            Claim.CONDITIONAL_ESCALATION,
-            Claim.TAKEOVER,
+        assert way.privilege in {
+            Privilege.ADMIN,
+            Privilege.ESCALATION,
+            Privilege.CONDITIONAL_ESCALATION,
+            Privilege.TAKEOVER,
         }
 
 
@@ -164,8 +164,8 @@ def test_every_way_says_what_it_does_and_who_says_so() -> None:
 def test_a_hostile_sid_is_shown_in_part_and_without_its_control_characters() -> None:
     sid = "\x1b[2J\n\u202e" + "x" * 10_000
     statement = {"Sid": sid, "Effect": "Allow", "Action": "*", "Resource": "*"}
-    answer = judge_policies({sid: document(statement)}, Holder(ACCOUNT))
-    assert answer.claim is Claim.ADMIN
+    answer = evaluate_policies({sid: document(statement)}, Holder(ACCOUNT))
+    assert answer.privilege is Privilege.ADMIN
     assert answer.why.isprintable()
     assert answer.why.isascii()
     assert len(answer.why) < LONGEST_SENTENCE
@@ -188,8 +188,8 @@ def test_a_hostile_sid_is_shown_in_part_and_without_its_control_characters() -> 
     ],
 )
 def test_what_is_no_policy_is_told_with_the_reason_and_the_place(text: str, reason: str) -> None:
-    answer = judge_policies({"": text}, Holder(ACCOUNT))
-    assert answer.claim is Claim.UNREADABLE
+    answer = evaluate_policies({"": text}, Holder(ACCOUNT))
+    assert answer.privilege is Privilege.UNREADABLE
     assert reason in answer.why
     assert answer.why.isprintable()
 
@@ -218,9 +218,9 @@ def test_a_hostile_document_of_a_megabyte_costs_less_than_a_second(
     text = json.dumps(document(statements))
     assert len(text) < 1 << 20
     begin = time.process_time()
-    answer = judge_policies({"": text}, Holder(ACCOUNT))
+    answer = evaluate_policies({"": text}, Holder(ACCOUNT))
     assert time.process_time() - begin < 1
-    assert answer.claim in {Claim.NONE, Claim.UNREADABLE}
+    assert answer.privilege in {Privilege.NONE, Privilege.UNREADABLE}
 
 
 LONGEST_IN_AN_EVENT = 131_072
@@ -250,7 +250,7 @@ def test_a_hostile_document_that_iams_api_takes_costs_some_tens_of_milliseconds(
         text = json.dumps(document(statements))
         text = text if len(text) <= LONGEST_IN_AN_EVENT else json.dumps(document(apart[:1_000]))
         assert len(text) <= LONGEST_IN_AN_EVENT
-        judging = partial(judge_policies, {"": text}, HOLDER)
+        judging = partial(evaluate_policies, {"": text}, HOLDER)
         assert min(timeit.repeat(judging, number=1, repeat=3)) < SOME_TENS
 
 
@@ -260,9 +260,9 @@ def test_what_takes_too_long_to_judge_is_told_and_never_harmless() -> None:
         {"Effect": "Allow", "Action": "s3:Get*", "Resource": patterns},
         {"Effect": "Allow", "Action": "*", "Resource": [*patterns, "*a*?*"]},
     ]
-    answer = judge_policies({"": document(hidden)}, HOLDER)
-    assert answer.claim is Claim.UNREADABLE
-    assert answer.claim.is_risk
+    answer = evaluate_policies({"": document(hidden)}, HOLDER)
+    assert answer.privilege is Privilege.UNREADABLE
+    assert answer.privilege.is_risk
     assert "takes too long to judge" in answer.why
 
 
@@ -285,11 +285,11 @@ def managed() -> dict[str, Any]:
 def test_all_managed_policies_get_the_claim_that_was_reviewed(managed: dict[str, Any]) -> None:
     claims: dict[str, list[str]] = {}
     for name, found in managed.items():
-        claim = judge_policies({name: json.dumps(found)}, Holder(ACCOUNT)).claim
-        if claim is not Claim.NONE:
-            claims.setdefault(claim, []).append(name)
+        privilege = evaluate_policies({name: json.dumps(found)}, Holder(ACCOUNT)).privilege
+        if privilege is not Privilege.NONE:
+            claims.setdefault(privilege, []).append(name)
     assert len(managed) > 1000
-    assert {claim: sorted(names) for claim, names in claims.items()} == REVIEWED
+    assert {privilege: sorted(names) for privilege, names in claims.items()} == REVIEWED
 
 
 @pytest.mark.parametrize(
@@ -298,7 +298,7 @@ def test_all_managed_policies_get_the_claim_that_was_reviewed(managed: dict[str,
 def test_moto_permits_what_a_managed_policy_is_said_to_allow(
     managed: dict[str, Any], name: str
 ) -> None:
-    answer = judge_policies({name: managed[name]}, Holder(ACCOUNT))
+    answer = evaluate_policies({name: managed[name]}, Holder(ACCOUNT))
     way = next(way for way in WAYS if is_answer(way, answer))
     statements = managed[name]["Statement"]
     # moto takes NotResource for "all", which is right for the resources that are asked about.
@@ -317,7 +317,7 @@ def test_ten_managed_policies_as_many_as_a_group_may_have_are_judged_within_the_
     longest = sorted(managed, key=lambda name: len(json.dumps(managed[name])), reverse=True)
     for names in batched(longest, 10):
         together = {name: managed[name] for name in names}
-        assert judge_policies(together, HOLDER).claim is not Claim.UNREADABLE, names
+        assert evaluate_policies(together, HOLDER).privilege is not Privilege.UNREADABLE, names
 
 
 @pytest.mark.parametrize("kind", ["user", "role", "group"])
@@ -337,7 +337,7 @@ def test_every_policy_of_awss_that_leads_to_administrator_rights_is_told_when_at
     }
     rules = {rule.id: rule.file for rule in load_rules(ALL, BUILT_IN).rules}
     when = rules[f"escalation_policy_attached_to_{kind}"].when
-    told = when["detail"]["requestParameters"]["policyArn"]
-    assert len(told) == len(set(told))
-    assert set(told) | ADMIN_POLICY_ARNS == arns
-    assert not set(told) & ADMIN_POLICY_ARNS
+    notified = when["detail"]["requestParameters"]["policyArn"]
+    assert len(notified) == len(set(notified))
+    assert set(notified) | ADMIN_POLICY_ARNS == arns
+    assert not set(notified) & ADMIN_POLICY_ARNS

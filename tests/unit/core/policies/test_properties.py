@@ -7,18 +7,18 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from moto.iam.access_control import IAMPolicy, PermissionResult
 
-from countermand.core.policies.escalations import WAYS, Claim
-from countermand.core.policies.evaluate import Holder, judge_policies
+from countermand.core.policies.escalations import WAYS, Privilege
+from countermand.core.policies.evaluate import Holder, evaluate_policies
 
 ACCOUNT = "111122223333"
 HOLDER = Holder(ACCOUNT, f"arn:aws:iam::{ACCOUNT}:user/bob")
-RANK = list(Claim)
+RANK = list(Privilege)
 DENY_ALL = {"Effect": "Deny", "Action": "*", "Resource": "*"}
 CONDITION = {"Bool": {"aws:MultiFactorAuthPresent": "true"}}
 CONDITIONAL = {
-    Claim.ADMIN: Claim.CONDITIONAL_ADMIN,
-    Claim.ESCALATION: Claim.CONDITIONAL_ESCALATION,
-    Claim.TAKEOVER: Claim.CONDITIONAL_TAKEOVER,
+    Privilege.ADMIN: Privilege.CONDITIONAL_ADMIN,
+    Privilege.ESCALATION: Privilege.CONDITIONAL_ESCALATION,
+    Privilege.TAKEOVER: Privilege.CONDITIONAL_TAKEOVER,
 }
 
 type Statement = dict[str, Any]
@@ -62,39 +62,39 @@ def document(statements: list[Statement]) -> dict[str, object]:
     return {"Version": "2012-10-17", "Statement": statements}
 
 
-def claim(*policies: list[Statement], boundary: list[Statement] | None = None) -> Claim:
+def privilege(*policies: list[Statement], boundary: list[Statement] | None = None) -> Privilege:
     named = {str(number): document(policy) for number, policy in enumerate(policies)}
     limit = None if boundary is None else document(boundary)
-    return judge_policies(named, HOLDER, limit).claim
+    return evaluate_policies(named, HOLDER, limit).privilege
 
 
-def is_as_bad(one: Claim, other: Claim) -> bool:
+def is_as_bad(one: Privilege, other: Privilege) -> bool:
     return RANK.index(one) <= RANK.index(other)
 
 
 @given(LISTS, statements_of())
 def test_one_more_allow_never_lowers_a_claim(policy: list[Statement], more: Statement) -> None:
-    assert is_as_bad(claim([*policy, more | {"Effect": "Allow"}]), claim(policy))
+    assert is_as_bad(privilege([*policy, more | {"Effect": "Allow"}]), privilege(policy))
 
 
 @given(LISTS, statements_of())
 def test_one_more_deny_never_raises_a_claim(policy: list[Statement], more: Statement) -> None:
-    assert is_as_bad(claim(policy), claim([*policy, more | {"Effect": "Deny"}]))
+    assert is_as_bad(privilege(policy), privilege([*policy, more | {"Effect": "Deny"}]))
 
 
 @given(LISTS)
 def test_a_deny_of_everything_takes_every_claim_away(policy: list[Statement]) -> None:
-    assert claim([*policy, DENY_ALL]) is Claim.NONE
-    assert claim(policy, [DENY_ALL]) is Claim.NONE
-    assert claim(policy, boundary=[DENY_ALL]) is Claim.NONE
+    assert privilege([*policy, DENY_ALL]) is Privilege.NONE
+    assert privilege(policy, [DENY_ALL]) is Privilege.NONE
+    assert privilege(policy, boundary=[DENY_ALL]) is Privilege.NONE
 
 
 @given(LISTS, statements_of())
 def test_a_deny_under_a_condition_takes_no_claim_away(
     policy: list[Statement], more: Statement
 ) -> None:
-    after = claim([*policy, more | {"Effect": "Deny", "Condition": CONDITION}])
-    assert (after is Claim.NONE) == (claim(policy) is Claim.NONE)
+    after = privilege([*policy, more | {"Effect": "Deny", "Condition": CONDITION}])
+    assert (after is Privilege.NONE) == (privilege(policy) is Privilege.NONE)
 
 
 @given(LISTS)
@@ -103,8 +103,8 @@ def test_a_condition_on_everything_makes_the_answer_conditional_and_never_none(
 ) -> None:
     grants = [s for s in policy if s["Effect"] == "Allow"]
     plain = [{k: v for k, v in s.items() if k != "Condition"} for s in grants]
-    worst = claim(plain)
-    answer = claim([s | {"Condition": CONDITION} for s in plain])
+    worst = privilege(plain)
+    answer = privilege([s | {"Condition": CONDITION} for s in plain])
     assert answer is CONDITIONAL.get(worst, worst)
 
 
@@ -112,10 +112,10 @@ def test_a_condition_on_everything_makes_the_answer_conditional_and_never_none(
 def test_the_order_of_statements_and_policies_does_not_matter(
     policy: list[Statement], random: Any
 ) -> None:
-    expected = claim(policy)
+    expected = privilege(policy)
     shuffled = random.sample(policy, len(policy))
-    assert claim(shuffled) is expected
-    assert claim(*[[statement] for statement in shuffled]) is expected
+    assert privilege(shuffled) is expected
+    assert privilege(*[[statement] for statement in shuffled]) is expected
 
 
 @given(LISTS)
@@ -129,22 +129,22 @@ def test_case_of_actions_and_single_values_do_not_matter(policy: list[Statement]
                 (changed[key],) = changed[key]
         return changed
 
-    assert claim([other_form(statement) for statement in policy]) is claim(policy)
+    assert privilege([other_form(statement) for statement in policy]) is privilege(policy)
 
 
 @given(LISTS, LISTS)
 def test_a_boundary_never_raises_a_claim(policy: list[Statement], limit: list[Statement]) -> None:
     everything = [{"Effect": "Allow", "Action": "*", "Resource": "*"}]
-    assert is_as_bad(claim(policy), claim(policy, boundary=limit))
-    assert claim(policy, boundary=everything) is claim(policy)
-    assert claim(everything, boundary=policy) is claim(policy, boundary=everything)
+    assert is_as_bad(privilege(policy), privilege(policy, boundary=limit))
+    assert privilege(policy, boundary=everything) is privilege(policy)
+    assert privilege(everything, boundary=policy) is privilege(policy, boundary=everything)
 
 
 @given(st.text(max_size=300) | st.recursive(st.none() | st.text() | st.integers(), st.lists))
 def test_whatever_comes_gets_an_answer(anything: object) -> None:
     for given_ in (anything, json.dumps(anything), {"Statement": anything}):
-        answer = judge_policies({str(anything)[:50]: given_}, HOLDER)
-        assert answer.claim in {Claim.UNREADABLE, Claim.NONE}
+        answer = evaluate_policies({str(anything)[:50]: given_}, HOLDER)
+        assert answer.privilege in {Privilege.UNREADABLE, Privilege.NONE}
         assert answer.why.isprintable()
 
 
@@ -168,14 +168,14 @@ def test_motos_evaluation_of_the_same_requests_gives_the_same_answer(
 ) -> None:
     moto = IAMPolicy(json.dumps(document(policy)))
     found = {
-        way.claim
+        way.privilege
         for way in ANYTHING
         if all(permits(moto, need) for need in way.needs)
         or (way.on_own and ":user/" in way.needs[0] and permits(moto, way.needs[0], HOLDER.arn))
     }
-    answer = claim(policy)
-    if answer is Claim.TAKEOVER and not found:
+    answer = privilege(policy)
+    if answer is Privilege.TAKEOVER and not found:
         # By roles that a statement names, about which moto cannot be asked.
         assert any(NAMED_ROLES in s["Resource"] for s in policy if s["Effect"] == "Allow")
     else:
-        assert answer is min(found, key=RANK.index, default=Claim.NONE)
+        assert answer is min(found, key=RANK.index, default=Privilege.NONE)

@@ -5,7 +5,7 @@ from urllib.parse import quote
 
 import pytest
 
-from countermand.core.policies.trust import Opening, TrustJudgement, judge_trust, users_let_in
+from countermand.core.policies.trust import Opening, TrustJudgement, evaluate_trust, users_let_in
 
 ACCOUNT = "111122223333"
 SISTER = "222233334444"
@@ -28,9 +28,9 @@ def judged(*statements: object) -> TrustJudgement:
     """The answer, which must be the same for each form in which a document comes."""
     document = {"Version": "2012-10-17", "Statement": list(statements)}
     text = json.dumps(document)
-    answer = judge_trust(text, {ACCOUNT, SISTER})
-    assert judge_trust(quote(text), {ACCOUNT, SISTER}) == answer
-    assert judge_trust(document, {ACCOUNT, SISTER}) == answer
+    answer = evaluate_trust(text, {ACCOUNT, SISTER})
+    assert evaluate_trust(quote(text), {ACCOUNT, SISTER}) == answer
+    assert evaluate_trust(document, {ACCOUNT, SISTER}) == answer
     assert answer.why.isascii()
     assert answer.why.isprintable()
     return answer
@@ -78,8 +78,8 @@ def test_a_trust_policy_lets_in_outsiders_or_not(
 @pytest.mark.parametrize("unique_id", ["AROAEXAMPLEEXAMPLE00", "AIDAEXAMPLEEXAMPLE00"])
 def test_an_id_in_a_document_as_it_was_sent_may_be_of_any_account(unique_id: str) -> None:
     sent = {"Version": "2012-10-17", "Statement": [allow({"AWS": unique_id})]}
-    assert judge_trust(sent, {ACCOUNT}, ids_are_foreign=True).opening is Opening.OPEN
-    assert judge_trust(sent, {ACCOUNT}).opening is Opening.CLOSED
+    assert evaluate_trust(sent, {ACCOUNT}, ids_are_foreign=True).opening is Opening.OPEN
+    assert evaluate_trust(sent, {ACCOUNT}).opening is Opening.CLOSED
 
 
 @pytest.mark.parametrize(
@@ -187,7 +187,7 @@ def test_the_widest_opening_is_told() -> None:
     ],
 )
 def test_what_is_no_trust_policy_is_told_as_such(text: str) -> None:
-    answer = judge_trust(text, {ACCOUNT})
+    answer = evaluate_trust(text, {ACCOUNT})
     assert answer.opening is Opening.UNREADABLE
     assert "cannot be read" in answer.why
 

@@ -239,7 +239,7 @@ def test_whatever_a_pattern_is_it_compiles_or_is_refused(pattern: Any) -> None:
     try:
         compile_pattern(pattern)({"a": "x"})
     except PatternError as refusal:
-        told = str(refusal)
+        notified = str(refusal)
     else:
-        told = "when"
-    assert told.startswith("when")
+        notified = "when"
+    assert notified.startswith("when")
