@@ -13,6 +13,10 @@ from support.skips import (
     pytest_terminal_summary,  # noqa: F401 - pytest finds a hook by its name
     skip_or_fail,
 )
+from support.spread import (
+    pytest_collection_modifyitems,  # noqa: F401  pytest finds a hook by its name
+    pytest_report_to_serializable,  # noqa: F401  pytest finds a hook by its name
+)
 
 
 @pytest.fixture(scope="session")

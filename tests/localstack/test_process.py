@@ -363,7 +363,7 @@ def test_sighup_has_changed_rules_read_anew_and_bad_ones_stop_nothing(site: Site
     folder = site.folder / "own-rules"
     folder.mkdir()
     rule = folder / "own_user_created.yaml"
-    text = (BUILT_IN / "user_created.yaml").read_text().replace("user_created", rule.stem)
+    text = next(BUILT_IN.rglob("user_created.yaml")).read_text().replace("user_created", rule.stem)
     rule.write_text(text)
     worker = site.start(rules_folders=str(folder))
 

@@ -103,7 +103,7 @@ class Rulebook:
         """Each file with what changes when it does; the inode, for a mounted ConfigMap is swapped
         as a whole.
         """
-        files = [path for folder in self._folders for path in sorted(folder.glob("*.yaml"))]
+        files = [path for folder in self._folders for path in rule_files(folder)]
         if self._overrides is not None:
             files.append(self._overrides)
         found = []
@@ -155,12 +155,21 @@ def _unknown_steps(found: Mapping[str, tuple[Path, Rule | Correlation]]) -> Iter
             yield f"{path}: correlate.steps: {rule_id}: no such rule"
 
 
+def rule_files(folder: Path, ending: str = "yaml") -> list[Path]:
+    """List the rule files of a folder and of its packs, the folders right below it, by name.
+
+    Not those that begin with a dot: Kubernetes mounts each file of a ConfigMap a second time there.
+    """
+    found = (*folder.glob(f"*.{ending}"), *folder.glob(f"[!.]*/*.{ending}"))
+    return sorted((path for path in found if path.parent.name != "cases"), key=lambda p: p.name)
+
+
 def _files(folder: Path, errors: list[str]) -> list[Path]:
-    files = sorted(folder.glob("*.yaml"))
+    files = rule_files(folder)
     size = sum(_size(path) for path in files)
     errors.extend(
         f"{path}: not read as a rule: the name must end in .yaml"
-        for path in sorted(folder.glob("*.yml"))
+        for path in rule_files(folder, "yml")
     )
     if not folder.is_dir():
         errors.append(f"{folder}: there is no such folder")
