@@ -81,7 +81,7 @@ def test_every_path_exists(page: Path) -> None:
 
 def _paths(page: Path) -> Iterator[str]:
     for code in codes(page):
-        if _PATH.fullmatch(code) and code[0] not in "/*." and "..." not in code:
+        if _PATH.fullmatch(code) and code[0] not in "/*." and "RULE_ID" not in code:
             yield code
     yield from re.findall(r'ARGS="?(tests/[\w./-]+)', page.read_text(encoding="utf-8"))
 
