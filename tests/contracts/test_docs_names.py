@@ -54,8 +54,9 @@ def sources() -> str:
     """All that the docs can talk about, in one text."""
     folders = ("service", "terraform", "helm", "docker", "scripts", "tests")
     suffixes = {".py", ".yaml", ".yml", ".tf", ".tpl", ".json", ".hcl", ".tftpl"}
-    files = (file for folder in folders for file in (ROOT / folder).rglob("*"))
-    return "\n".join(file.read_text() for file in files if file.suffix in suffixes)
+    files = [file for folder in folders for file in (ROOT / folder).rglob("*")]
+    texts = (file.read_text() for file in files if file.suffix in suffixes)
+    return "\n".join([*map(str, files), *texts])
 
 
 def test_every_link_leads_to_a_page_and_a_heading(page: Path) -> None:
