@@ -132,7 +132,7 @@ def test_a_second_worker_on_the_same_file_is_refused(site: Site) -> None:
     second = Worker(site.environment(), site.folder)
     site.workers.append(second)
     assert second.process.wait(10) == 2
-    assert f"process {first.process.pid} holds it" in second.log_file.read_text()
+    assert f"locked by process {first.process.pid}" in second.log_file.read_text()
 
 
 def test_a_missing_queue_makes_it_unready_but_not_dead_until_it_appears(site: Site) -> None:
