@@ -239,7 +239,9 @@ def worker_policy(
     statements = [
         _allow("Queue", sqs.PERMISSIONS, values.queue_arn),
         _allow("Alerts", sns.PERMISSIONS, values.topic_arn),
-        _allow("Ledger", dynamodb_table.PERMISSIONS, values.table_arn, f"{values.table_arn}/index/*"),
+        _allow(
+            "Ledger", dynamodb_table.PERMISSIONS, values.table_arn, f"{values.table_arn}/index/*"
+        ),
         _allow("Log", cloudwatch.PERMISSIONS, f"{values.log_group_arn}:*"),
         *_reads(rules, actions, values),
     ]
