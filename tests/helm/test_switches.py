@@ -263,7 +263,7 @@ OVERRIDDEN = "admin_policy_attached_to_role"
 
 
 def own_rules() -> dict[str, Any]:
-    text = (BUILT_IN / "user_created.yaml").read_text().replace("user_created", OWN_RULE)
+    text = next(BUILT_IN.rglob("user_created.yaml")).read_text().replace("user_created", OWN_RULE)
     overrides = {OVERRIDDEN: {"mode": "observe"}, OWN_RULE: {"severity": "low"}}
     return {"rules": {"files": {f"{OWN_RULE}.yaml": text}, "overrides": overrides}}
 

@@ -56,7 +56,7 @@ def test_the_documented_costs_add_up() -> None:
 
 def _product(arithmetic: str) -> float:
     """Evaluate a sum such as 2 x (3 x 0.5 + 4), which has only numbers and signs."""
-    return float(eval(arithmetic.replace("x", "*"), {"__builtins__": {}}))  # noqa: S307
+    return float(eval(arithmetic.replace("x", "*"), {"__builtins__": {}}))  # noqa: S307 - only sums
 
 
 @pytest.mark.parametrize(
