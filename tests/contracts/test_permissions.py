@@ -25,7 +25,7 @@ from countermand.deployment.iam_policy import (
     routing_patterns,
     worker_policy,
 )
-from countermand.ledger import dynamodb
+from countermand.ledger import dynamodb_table
 from countermand.live import policies
 from countermand.rules.rulebook import BUILT_IN, load_rules
 from support.authoriser import authorised
@@ -65,7 +65,7 @@ def allowed(mode: Mode) -> set[str]:
 # --- what the code calls is what it says that it calls
 
 
-@pytest.mark.parametrize("module", [sqs, sns, dynamodb])
+@pytest.mark.parametrize("module", [sqs, sns, dynamodb_table])
 def test_an_adapter_names_every_call_that_it_makes(module: Any) -> None:
     source = Path(module.__file__).read_text()
     made = {f"{s}:{op}" for s, op in re.findall(r'translated\("(\w+)", "(\w+)"\)', source)}

@@ -131,7 +131,7 @@ def test_a_second_worker_on_one_file_is_refused(site: Site) -> None:
     second = Worker(site.environment(), site.folder)
     site.workers.append(second)
     assert second.process.wait(10) == 2
-    assert f"process {first.process.pid} holds it" in second.log_file.read_text()
+    assert f"locked by process {first.process.pid}" in second.log_file.read_text()
 
 
 def test_a_missing_queue_makes_the_worker_unready(site: Site) -> None:

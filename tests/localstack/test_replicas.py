@@ -11,7 +11,7 @@ import pytest
 from countermand.core.envelope import ADMIN_POLICY, attach_event
 from countermand.core.parse import CLOUDTRAIL_CALL
 from countermand.lab.api_client import DecisionsApi
-from countermand.ledger.dynamodb import create_table
+from countermand.ledger.dynamodb_table import create_table
 from support.running import PATIENCE_SECONDS, Gate, Site, Worker, eventually
 
 ATTACKS = 30

@@ -19,6 +19,7 @@ from countermand.core.model import (
     Undo,
     Verdict,
 )
+from countermand.core.parse import parse
 from countermand.core.rules.rule import RuleSet
 from countermand.pipeline.facts import grant_key
 from countermand.pipeline.notify import AlertDispatcher
@@ -696,10 +697,11 @@ def test_a_rule_whose_check_breaks_alerts_and_is_counted(stage: Stage) -> None:
 
 def test_leases_in_hand_are_renewed_while_their_steps_run(stage: Stage) -> None:
     pipeline = stage.pipeline()
-    lease = pipeline.leases.take("k", "digest")
+    event = parse(attack())
+    lease = pipeline.leases.take(event)
     assert isinstance(lease, EventLease)
     with pipeline.leases.held(lease):
         stage.clock.advance(50)
         pipeline.leases.renew_all()
         stage.clock.advance(50)
-        assert isinstance(stage.open_ledger("worker-2").acquire("k", "digest", 75), Busy)
+        assert isinstance(stage.pipeline("worker-2").leases.take(event), Busy)

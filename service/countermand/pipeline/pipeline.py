@@ -12,8 +12,6 @@ A message that comes back is judged anew on live state. Remediation and alert do
 other: either may fail alone.
 """
 
-import hashlib
-import json
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
@@ -45,7 +43,7 @@ from countermand.logs import bound, get_logger
 from countermand.metrics import Metrics
 from countermand.pipeline.facts import FactReader
 from countermand.pipeline.history import History
-from countermand.pipeline.leases import Leases
+from countermand.pipeline.leases import Leases, payload_digest
 from countermand.pipeline.notify import AlertDispatcher
 from countermand.pipeline.remediate import Remediator
 from countermand.pipeline.schedule import Schedule
@@ -191,8 +189,7 @@ class Pipeline:
         received_at: datetime,
         annotations: tuple[str, ...] = (),
     ) -> Result:
-        digest = _digest(event)
-        match self.leases.take(event.id, digest):
+        match self.leases.take(event):
             case Done():
                 self.metrics.events_duplicate.inc()
                 log.info("Event was decided before")
@@ -204,7 +201,7 @@ class Pipeline:
                 if "#" in event.id:
                     raise Transient("the lease of a conflicting event is in conflict itself")
                 log.warning(_TAMPERED)
-                forged = replace(event, id=f"{event.id}#{digest[:12]}")
+                forged = replace(event, id=f"{event.id}#{payload_digest(event)[:12]}")
                 return self._claimed(forged, findings, received_at, (_TAMPERED,))
             case EventLease() as lease:
                 with self.leases.held(lease), bound(decision_id=decision_id(event.id)):
@@ -391,12 +388,6 @@ class Pipeline:
         for ruling in decision.rulings:
             if ruling.finding.failure is not None:
                 self.metrics.rule_failures.labels(rule_id=ruling.finding.rule_id).inc()
-
-
-def _digest(event: Event) -> str:
-    # Not orjson: it refuses integers of more than 64 bits, which a hostile event may hold.
-    detail = json.dumps(event.body.get("detail"), sort_keys=True, separators=(",", ":"))
-    return hashlib.sha256(detail.encode()).hexdigest()
 
 
 def _was_carried_out(earlier: Record, decision: Decision) -> bool:
