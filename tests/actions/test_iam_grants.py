@@ -13,7 +13,6 @@ from countermand.core.errors import Benign, CannotRestore
 from countermand.core.model import Subject, SubjectKind
 from support.accounts import (
     ADMIN,
-    ADMIN_ARN,
     DENY_ALL,
     FOREIGN,
     KINDS,
@@ -23,6 +22,7 @@ from support.accounts import (
     document,
     trust,
 )
+from support.steps import ADMIN_ARN
 
 
 @pytest.fixture

@@ -4,6 +4,7 @@ life of a step.
 
 import json
 from collections.abc import Mapping
+from functools import cache
 from typing import Any, cast
 
 import botocore.session
@@ -26,7 +27,7 @@ class MotoClients:
         self._endpoint = endpoint
 
     def get(self, service: str) -> Any:
-        return _client(service, endpoint_url=self._endpoint)
+        return _emulated_client(service, self._endpoint)
 
     def cloud(self) -> AwsCloud:
         return AwsCloud(cast("Clients", self))
@@ -41,7 +42,7 @@ class Script:
 
     def __init__(self, service: str) -> None:
         self._service = service
-        self._client = _client(service)
+        self._client = new_client(service)
         self._stubber = Stubber(self._client)
         self._stubber.activate()
         self._beside: MotoClients | None = None
@@ -92,8 +93,18 @@ def remediate_and_undo(
     assert done.is_present(cloud, params)
 
 
-def _client(service: str, **where: str) -> Any:
-    return botocore.session.get_session().create_client(
+_SESSION = botocore.session.get_session()
+
+
+@cache
+def _emulated_client(service: str, endpoint: str) -> Any:
+    """The client of one service of an emulator: made once, as botocore takes long to make one."""
+    return new_client(service, endpoint_url=endpoint)
+
+
+def new_client(service: str, **where: str) -> Any:
+    """A client with credentials of nobody: for a stubber, which changes the client it is given."""
+    return _SESSION.create_client(
         service,
         region_name="us-east-1",
         aws_access_key_id="test",
