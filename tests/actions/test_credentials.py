@@ -17,6 +17,7 @@ from countermand.actions import ALL
 from countermand.aws.clients import Clients
 from countermand.aws.cloud import AwsCloud
 from countermand.core.model import Finding, Severity, Subject, SubjectKind
+from countermand.ports import Plan
 from support.accounts import Account
 from support.fakes import user
 from support.steps import new_client
@@ -159,12 +160,8 @@ FINDING = Finding(
 def test_a_service_credential_is_set_inactive_and_works_again_after_undo() -> None:
     iam = StubbedIam()
     iam.lists("Active", "Active")
-    params = SERVICE.plan(iam.cloud, FINDING, user())
-    assert params == {
-        "user_name": "iam-test-user",
-        "credential_id": CREDENTIAL,
-        "created": CREATED.isoformat(),
-    }
+    params = {"user_name": "iam-test-user", "credential_id": CREDENTIAL}
+    assert SERVICE.plan(iam.cloud, FINDING, user()) == Plan(params, created=CREATED)
     iam.updates("Inactive")
     assert SERVICE.apply(iam.cloud, params)
     iam.lists("Active", "Inactive")

@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from countermand.actions import ALL
 from countermand.aws.iam import IamIdentities
 from countermand.core.model import Finding, Principal, Severity, Subject, SubjectKind
+from countermand.ports import Plan
 from support.steps import MotoClients
 
 DENY_ALL = "arn:aws:iam::aws:policy/AWSDenyAll"
@@ -49,6 +50,11 @@ class Account:
         put(**name, PolicyName="inline", PolicyDocument=text)
 
     def plan(self, action: str, subject: Subject, **evidence: str) -> Mapping[str, str] | None:
+        """The parameters of the plan, if there is one."""
+        found = self.full_plan(action, subject, **evidence)
+        return None if found is None else found.params
+
+    def full_plan(self, action: str, subject: Subject, **evidence: str) -> Plan | None:
         finding = Finding("rule", "title", Severity.HIGH, subject, evidence, action)
         principal: Principal | None = None
         if subject.kind.is_principal:

@@ -14,7 +14,7 @@ from countermand.actions import ALL
 from countermand.aws.clients import Clients
 from countermand.aws.cloud import AwsCloud
 from countermand.core.model import Finding, Severity, Subject, SubjectKind
-from countermand.ports import Action, Cloud
+from countermand.ports import Action, Cloud, Plan
 
 MOTO_ACCOUNT = "123456789012"
 ADMIN_ARN = "arn:aws:iam::aws:policy/AdministratorAccess"
@@ -71,13 +71,19 @@ class Script:
 def plan(
     cloud: Cloud, action: Action | str, name: str, **evidence: str
 ) -> Mapping[str, str] | None:
+    """The parameters of the plan for a resource of this name, if there is one."""
+    found = full_plan(cloud, action, name, **evidence)
+    return None if found is None else found.params
+
+
+def full_plan(cloud: Cloud, action: Action | str, name: str, **evidence: str) -> Plan | None:
     """What the action would do about a resource of this name."""
     chosen = ALL[action] if isinstance(action, str) else action
     subject = Subject(SubjectKind.RESOURCE, name)
     finding = Finding("rule", "title", Severity.HIGH, subject, evidence, chosen.name)
-    params = chosen.plan(cloud, finding, None)
-    assert params is None or all(isinstance(value, str) for value in params.values())
-    return params
+    found = chosen.plan(cloud, finding, None)
+    assert found is None or all(isinstance(value, str) for value in found.params.values())
+    return found
 
 
 def remediate_and_undo(
