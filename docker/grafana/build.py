@@ -1,7 +1,7 @@
-"""Writes the two dashboards from the tables below: `make dashboards`. Do not edit the JSON.
+"""Writes the two dashboards from the tables below; `make dashboards` runs it. Do not edit the JSON.
 
-A panel is one line: its title, unit, and the queries with their legends. Every query is run
-against a real Prometheus by `tests/monitoring`; a panel that shows nothing fails there.
+Each `Panel` gives a title, a unit, and queries with their legends. `tests/monitoring` runs every
+query against a real Prometheus and fails if a panel shows no data.
 """
 
 import json
@@ -19,7 +19,7 @@ _COLUMNS = 24
 
 @dataclass(frozen=True, slots=True)
 class Panel:
-    """One panel; `queries` are pairs of PromQL and legend."""
+    """One panel; `queries` holds pairs of PromQL expression and legend."""
 
     title: str
     description: str
@@ -29,54 +29,54 @@ class Panel:
     width: int = 8
     height: int = 8
     red_above: float | None = None
-    """From here on the value is shown in red."""
+    """From this value on, Grafana shows the panel in red."""
 
 
 @dataclass(frozen=True, slots=True)
 class Row:
-    """A heading with its panels."""
+    """One heading and its panels."""
 
     title: str
     panels: Sequence[Panel]
 
 
 def of(metric: str, *labels: str) -> str:
-    """A series of our job."""
+    """Select a metric of the chosen job."""
     return f"countermand_{metric}{{{','.join([_SELECTOR, *labels])}}}"
 
 
 def rate(metric: str, *labels: str) -> str:
-    """Per second."""
+    """Build the rate of a metric per second."""
     return f"rate({of(metric, *labels)}[$__rate_interval])"
 
 
 def increase(metric: str, *labels: str) -> str:
-    """In the whole time that is shown."""
+    """Build the increase of a metric over the selected time range."""
     return f"increase({of(metric, *labels)}[$__range])"
 
 
 def quantiles(metric: str) -> list[tuple[str, str]]:
-    """p50, p90 and p99 of a histogram."""
+    """Build the queries for p50, p90, and p99 of a histogram."""
     buckets = f"sum by (le) ({rate(f'{metric}_bucket')})"
     return [(f"histogram_quantile(0.{q}, {buckets})", f"p{q}") for q in (50, 90, 99)]
 
 
 OPERATIONS = (
     Row(
-        "Is it alive, is it deaf?",
+        "Health",
         (
             Panel(
                 "Workers up",
-                "Targets that Prometheus reaches. 0: nobody decides.",
+                "Workers that Prometheus can scrape. At 0, no worker evaluates events.",
                 [(f"sum(up{{{_SELECTOR}}})", "up")],
                 kind="stat",
                 width=4,
                 height=5,
             ),
             Panel(
-                "Since the last answer of the queue",
-                "The longest silence among the workers. A poll takes up to 20 s.",
-                [(f"max(time() - {of('last_successful_poll_timestamp_seconds')})", "silence")],
+                "Time since the last successful poll",
+                "The longest time among all workers. A poll takes up to 20 s.",
+                [(f"max(time() - {of('last_successful_poll_timestamp_seconds')})", "age")],
                 unit="s",
                 kind="stat",
                 width=5,
@@ -84,16 +84,16 @@ OPERATIONS = (
                 red_above=60,
             ),
             Panel(
-                "Messages in the time shown",
-                "None for hours, in an account that is used: the path from CloudTrail is cut.",
+                "Messages received",
+                "In the selected time range. 0 for hours in an active account: no events arrive.",
                 [(f"sum({increase('events_received_total')})", "received")],
                 kind="stat",
                 width=5,
                 height=5,
             ),
             Panel(
-                "Poisoned messages in the time shown",
-                "Bodies that cannot be judged. They are in the dead-letter queue.",
+                "Malformed messages",
+                "In the selected time range. SQS dead-letters messages that cannot be parsed.",
                 [(f"sum({increase('events_malformed_total')})", "malformed")],
                 kind="stat",
                 width=5,
@@ -101,8 +101,8 @@ OPERATIONS = (
                 red_above=1,
             ),
             Panel(
-                "Alerts that failed in the time shown",
-                "They are tried again; a rising number means that nobody is told.",
+                "Failed alerts",
+                "In the selected time range. If it rises, alerts are not being delivered.",
                 [("sum(" + increase("alerts_total", 'status="failed"') + ")", "failed")],
                 kind="stat",
                 width=5,
@@ -116,7 +116,7 @@ OPERATIONS = (
         (
             Panel(
                 "Messages received and ignored",
-                "Ignored: no rule matched.",
+                "No rule matches an ignored event. A duplicate was handled before.",
                 [
                     (f"sum({rate('events_received_total')})", "received"),
                     (f"sum({rate('events_ignored_total')})", "ignored"),
@@ -125,14 +125,14 @@ OPERATIONS = (
                 unit="reqps",
             ),
             Panel(
-                "How messages were settled",
-                "returned: comes back. left: another worker has it. poisoned: to the DLQ.",
+                "Messages by result",
+                "Deleted, returned to the queue, left to another worker, or left for the DLQ.",
                 [(f"sum by (result) ({rate('settlements_total')})", "{{result}}")],
                 unit="reqps",
             ),
             Panel(
-                "Messages in hand",
-                "At the number of threads for long: too few workers.",
+                "Messages in progress",
+                "Add workers if it stays at the number of threads.",
                 [(of("messages_in_flight"), "{{instance}}")],
             ),
         ),
@@ -142,19 +142,19 @@ OPERATIONS = (
         (
             Panel(
                 "Age of events when received",
-                "CloudTrail, EventBridge and the wait in the queue, as events feel it.",
+                "Includes CloudTrail, EventBridge, and the wait in the queue.",
                 quantiles("event_to_receipt_seconds"),
                 unit="s",
             ),
             Panel(
                 "Receipt to decision",
-                "Live reads included.",
+                "Includes the live reads.",
                 quantiles("receipt_to_decision_seconds"),
                 unit="s",
             ),
             Panel(
                 "CPU and memory",
-                "Of each worker.",
+                "For each worker.",
                 [
                     (f"rate(process_cpu_seconds_total{{{_SELECTOR}}}[$__rate_interval])", "CPU"),
                     (f"process_resident_memory_bytes{{{_SELECTOR}}} / 1048576", "MiB"),
@@ -167,7 +167,7 @@ OPERATIONS = (
         (
             Panel(
                 "Failed AWS calls",
-                "By call and AWS's code. Denied ones are missing permissions.",
+                "By call and AWS error code. Access denied means a missing permission.",
                 [
                     (
                         f"sum by (service, operation, code) ({rate('aws_errors_total')})",
@@ -178,23 +178,23 @@ OPERATIONS = (
                 width=12,
             ),
             Panel(
-                "Rules that broke",
-                "A check that raises approves nothing, and is a bug.",
+                "Failed rules",
+                "A condition raised an exception. It approves nothing, and it is a bug.",
                 [(f"sum by (rule_id) ({increase('rule_failures_total')})", "{{rule_id}}")],
                 width=4,
             ),
             Panel(
                 "Rules",
-                "In force, and workers whose rules are old because a changed file is bad.",
+                "Rules in effect, and workers on old rules because a changed file is invalid.",
                 [
-                    (f"min({of('rules')})", "in force"),
+                    (f"min({of('rules')})", "in effect"),
                     (f"sum({of('rules_stale')})", "workers with old rules"),
                 ],
                 width=4,
             ),
             Panel(
                 "Versions",
-                "Two at a time are an upgrade; for long, an upgrade that stopped.",
+                "Two versions mean an upgrade. If they stay, the upgrade has stopped.",
                 [(f"count by (version, python) ({of('build_info')})", "{{version}} on {{python}}")],
                 width=4,
             ),
@@ -204,24 +204,24 @@ OPERATIONS = (
 
 SECURITY = (
     Row(
-        "What was decided",
+        "Decisions",
         (
             Panel(
                 "Decisions by verdict",
-                "remediate is taken back in enforce mode, and rehearsed in dry run.",
+                "Countermand reverts `remediate` in enforce mode and simulates it in dry run.",
                 [(f"sum by (verdict) ({increase('decisions_total')})", "{{verdict}}")],
                 kind="bargauge",
                 width=6,
             ),
             Panel(
                 "Decisions by severity over time",
-                "Of the leading rule.",
+                "Severity of the leading rule, per minute.",
                 [(f"sum by (severity) ({rate('decisions_total')}) * 60", "{{severity}}")],
                 width=9,
             ),
             Panel(
                 "Top rules",
-                "In the time shown.",
+                "In the selected time range.",
                 [(f"topk(10, sum by (rule_id) ({increase('decisions_total')}))", "{{rule_id}}")],
                 kind="bargauge",
                 width=9,
@@ -229,25 +229,25 @@ SECURITY = (
         ),
     ),
     Row(
-        "What was done",
+        "Remediation",
         (
             Panel(
                 "Remediations",
-                "By how they ended. failed needs a human now.",
+                "By status. Revert the change of a failed step manually now.",
                 [(f"sum by (status) ({increase('remediations_total')})", "{{status}}")],
                 kind="bargauge",
                 width=8,
             ),
             Panel(
-                "Exposure: from the change to the proof that it is gone",
-                "What was done with the grant in between has been done.",
+                "Exposure: from the change to its confirmed removal",
+                "During this time the caller could use the new permissions.",
                 quantiles("event_to_remediation_seconds"),
                 unit="s",
                 width=8,
             ),
             Panel(
                 "Decisions by mode",
-                "dry-run and observe write nothing.",
+                "Dry run and observe change nothing in AWS.",
                 [(f"sum by (mode) ({increase('decisions_total')})", "{{mode}}")],
                 kind="bargauge",
                 width=8,
@@ -255,18 +255,18 @@ SECURITY = (
         ),
     ),
     Row(
-        "Why not",
+        "Reasons and alerts",
         (
             Panel(
-                "What decided",
-                "The guard of the leading ruling; approved lets a change be taken back.",
+                "Decisions by guard",
+                "The guard of the leading ruling. `approved` allows the remediation.",
                 [(f"sum by (guard) ({increase('decisions_total')})", "{{guard}}")],
                 kind="bargauge",
                 width=12,
             ),
             Panel(
-                "Exceptions honoured and undos",
-                "exception: the tag approved it. undone: a human wants the grant back.",
+                "Exceptions and undos",
+                "exception: the tag approved the change. undone: a person restored it.",
                 [
                     (
                         "sum by (guard) ("
@@ -279,7 +279,7 @@ SECURITY = (
             ),
             Panel(
                 "Alerts",
-                "By channel.",
+                "By channel and status.",
                 [
                     (
                         f"sum by (channel, status) ({increase('alerts_total')})",
@@ -294,7 +294,7 @@ SECURITY = (
 
 
 def dashboard(uid: str, title: str, rows: Sequence[Row]) -> dict[str, Any]:
-    """A dashboard as Grafana provisions it."""
+    """Build a dashboard in the form that Grafana provisions."""
     return {
         "uid": uid,
         "title": title,
@@ -310,7 +310,7 @@ def dashboard(uid: str, title: str, rows: Sequence[Row]) -> dict[str, Any]:
 
 
 def _job() -> dict[str, Any]:
-    """In Kubernetes the job is named after the release."""
+    """Build the variable for the job, which in Kubernetes has the name of the Helm release."""
     return {
         "name": "job",
         "label": "Job",
@@ -374,7 +374,7 @@ DASHBOARDS = {
 
 
 def main() -> None:
-    """Write them into the folder given, or beside this file."""
+    """Write the dashboards into the given folder, by default beside this file."""
     folder = Path(sys.argv[1]) if len(sys.argv) > 1 else HERE / "dashboards"
     for name, board in DASHBOARDS.items():
         (folder / name).write_text(json.dumps(board, indent=2) + "\n", encoding="utf-8")

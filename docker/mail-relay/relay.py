@@ -1,11 +1,11 @@
-"""Carry the mails of LocalStack's outbox to an SMTP server: LocalStack sends none itself.
+"""Deliver the emails in LocalStack's outbox to an SMTP server; LocalStack itself sends none.
 
-    relay.py http://localstack:4566 mail:1025     run until a signal
-    relay.py --check                              0 if the last round went well, and not long ago
+    relay.py http://localstack:4566 mail:1025     run until SIGTERM
+    relay.py --check                              exit with 0 if a round succeeded a moment ago
 
-Which mails were carried is kept in a file, so that a restart repeats none; only a crash right
-after one may. A mail that the server refuses is told and left alone; one that cannot be carried
-now is tried again.
+A file lists the delivered emails, so that a restart repeats none. A crash right after a delivery
+can repeat one. The relay logs an email that the server rejects, and does not try it again. It
+retries an email that cannot be delivered now.
 """
 
 import json
@@ -28,102 +28,101 @@ _FRESH_SECONDS = 15
 _TIMEOUT_SECONDS = 5
 _opener = urllib.request.build_opener(urllib.request.ProxyHandler({}))
 
-type Mail = dict[str, Any]
+type Email = dict[str, Any]
 
 
-def outbox(localstack: str) -> list[Mail]:
-    """All mails since LocalStack started, the oldest first; none before it ever sent one."""
+def outbox(localstack: str) -> list[Email]:
+    """Read all emails since LocalStack started, oldest first."""
     try:
         with _opener.open(f"{localstack}/_aws/ses", timeout=_TIMEOUT_SECONDS) as answer:
-            mails: list[Mail] = json.load(answer)["messages"]
-            return mails
+            emails: list[Email] = json.load(answer)["messages"]
+            return emails
     except urllib.error.HTTPError as error:
         error.close()
-        # Before the first mail neither the outbox nor, sometimes, the service behind it exists.
+        # Before the first email, neither the outbox nor, sometimes, its service exists.
         if error.code in {404, 501}:
             return []
         raise
 
 
-def message(mail: Mail) -> EmailMessage:
-    """The mail as SMTP wants it."""
+def message(email: Email) -> EmailMessage:
+    """Build the SMTP message of an email."""
     made = EmailMessage()
-    made["From"] = _one_line(mail["Source"])
-    made["To"] = ", ".join(_one_line(address) for address in mail["Destination"]["ToAddresses"])
-    made["Subject"] = _subject(mail)
-    made["Message-ID"] = f"<{_one_line(mail['Id'])}@localstack>"
-    body = mail["Body"]
+    made["From"] = _one_line(email["Source"])
+    made["To"] = ", ".join(_one_line(address) for address in email["Destination"]["ToAddresses"])
+    made["Subject"] = _subject(email)
+    made["Message-ID"] = f"<{_one_line(email['Id'])}@localstack>"
+    body = email["Body"]
     made.set_content(body.get("text_part") or "")
     if body.get("html_part"):
         made.add_alternative(body["html_part"], subtype="html")
     return made
 
 
-def carry(mails: list[Mail], server: tuple[str, int]) -> None:
-    """Hand over the mails that were not yet; stops at the first that cannot be carried now."""
-    done = _done()
-    # What is no longer in the outbox cannot come again: LocalStack was started anew.
-    kept = done & {mail["Id"] for mail in mails}
-    new = [mail for mail in mails if mail["Id"] not in kept]
+def deliver(emails: list[Email], server: tuple[str, int]) -> None:
+    """Send the undelivered emails; stop at the first that cannot be delivered now."""
+    # An email that is no longer in the outbox cannot come again: LocalStack was restarted.
+    delivered = _delivered() & {email["Id"] for email in emails}
+    new = [email for email in emails if email["Id"] not in delivered]
     if not new:
-        _keep(kept)
+        _save(delivered)
         return
     with smtplib.SMTP(*server, timeout=_TIMEOUT_SECONDS) as smtp:
-        for mail in new:
+        for email in new:
             try:
-                smtp.send_message(message(mail))
-                print(f"carried {mail['Id']}")
+                smtp.send_message(message(email))
+                print(f"delivered {email['Id']}")
             except (smtplib.SMTPResponseException, smtplib.SMTPRecipientsRefused, ValueError) as no:
-                print(f"refused {mail['Id']}: {no}")
-            kept.add(mail["Id"])
-            _keep(kept)
+                print(f"rejected {email['Id']}: {no}")
+            delivered.add(email["Id"])
+            _save(delivered)
 
 
 def healthy() -> bool:
-    """Whether the file was written a moment ago: every round that goes well does."""
+    """Return whether the file was written a moment ago; every successful round writes it."""
     return STATE.exists() and time.time() - STATE.stat().st_mtime < _FRESH_SECONDS
 
 
 def main() -> int:
-    """Go round until SIGTERM; what fails is told, and tried again."""
+    """Deliver in rounds until SIGTERM; log a failed round and try again."""
     if sys.argv[1:] == ["--check"]:
         return 0 if healthy() else 1
     localstack, server = sys.argv[1:]
     host, _, port = server.rpartition(":")
-    # Not an exception out of the handler: in the middle of a mail, smtplib's clean-up would turn
-    # it into a time-out, which is a failure like any other.
+    # The handler raises no exception: within a delivery, smtplib's cleanup would turn it into a
+    # timeout, which looks like any other failure.
     stop = threading.Event()
     signal.signal(signal.SIGTERM, lambda *_: stop.set())
     while not stop.is_set():
         try:
-            carry(outbox(localstack), (host, int(port)))
+            deliver(outbox(localstack), (host, int(port)))
         except (OSError, smtplib.SMTPException, ValueError, KeyError) as error:
-            print(f"not now: {type(error).__name__}: {error}")
+            print(f"delivery failed, retrying: {type(error).__name__}: {error}")
         stop.wait(_ROUND_SECONDS)
     return 0
 
 
-def _subject(mail: Mail) -> str:
-    """LocalStack drops the subject of an SNS mail; the first line of its text says as much."""
-    subject = _one_line(mail.get("Subject") or "")
+def _subject(email: Email) -> str:
+    # LocalStack drops the subject of an SNS email; the first line of its text says as much.
+    subject = _one_line(email.get("Subject") or "")
     if subject != _NO_SUBJECT:
         return subject
-    return _one_line((mail["Body"].get("text_part") or "").strip().partition("\n")[0])
+    return _one_line((email["Body"].get("text_part") or "").strip().partition("\n")[0])
 
 
 def _one_line(text: str) -> str:
-    """A name that an attacker chose must not become a header of its own."""
+    # A name that an attacker chose must not become a header of its own.
     return " ".join(text.split())
 
 
-def _done() -> set[str]:
+def _delivered() -> set[str]:
     return set(json.loads(STATE.read_text())) if STATE.exists() else set()
 
 
-def _keep(done: set[str]) -> None:
-    # Renamed into place, so that a crash leaves the old list or the new one.
+def _save(delivered: set[str]) -> None:
+    # Rename the new file into place, so that a crash leaves either the old list or the new list.
     fresh = STATE.with_suffix(".new")
-    fresh.write_text(json.dumps(sorted(done)))
+    fresh.write_text(json.dumps(sorted(delivered)))
     fresh.replace(STATE)
 
 

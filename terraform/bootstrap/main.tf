@@ -1,5 +1,6 @@
-# Once an account, before all else: where Terraform keeps its state, and the role that it works as.
-# Its own state begins as a local file and moves into the bucket: docs/deploy-ecs.md.
+# Apply once per account, before anything else: the bucket for Terraform's state and the role that
+# Terraform assumes. The bootstrap state starts as a local file and moves into the bucket; see
+# docs/deploy-ecs.md.
 
 provider "aws" {
   region = var.region
@@ -25,9 +26,9 @@ module "state" {
   force_destroy = var.throw_away
 }
 
-# For Terraform below 1.10. From then on a lock file in the bucket does the same.
+# For Terraform below 1.10. Later versions use a lock file in the bucket.
 resource "aws_dynamodb_table" "locks" {
-  #checkov:skip=CKV_AWS_119:Holds lock ids and no state; encrypted with DynamoDB's own key
+  #checkov:skip=CKV_AWS_119:Holds lock IDs and no state; encrypted with DynamoDB's own key
   name                        = "${var.name}-terraform-locks"
   billing_mode                = "PAY_PER_REQUEST"
   hash_key                    = "LockID"

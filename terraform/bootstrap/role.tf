@@ -1,4 +1,4 @@
-# TerraformExecutionRole: taken for an hour by people (with MFA) or by CI (OIDC). No access keys.
+# People (with MFA) or CI (with OIDC) assume TerraformExecutionRole for an hour. No access keys.
 
 locals {
   own = {
@@ -33,9 +33,9 @@ locals {
 }
 
 resource "aws_iam_role" "terraform" {
-  #checkov:skip=CKV_AWS_61:Taken by named principals or one CI subject, each by a condition
+  #checkov:skip=CKV_AWS_61:Only named principals or exact CI subjects may assume it, each under a condition
   name                 = "TerraformExecutionRole"
-  description          = "Terraform of Countermand"
+  description          = "Terraform assumes this role to manage Countermand"
   max_session_duration = 3600
   permissions_boundary = var.permissions_boundary_arn
 
@@ -47,18 +47,18 @@ resource "aws_iam_role" "terraform" {
   lifecycle {
     precondition {
       condition     = length(var.operator_arns) > 0 || var.ci != null
-      error_message = "Nobody could take the role: give operator_arns, ci, or both."
+      error_message = "TerraformExecutionRole: no principal could assume it. Set operator_arns, ci, or both."
     }
   }
 }
 
 resource "aws_iam_role_policy" "terraform" {
-  #checkov:skip=CKV_AWS_286:Who makes the worker's role can write its policy; hence MFA, OIDC and the boundary
-  #checkov:skip=CKV_AWS_287:Who makes the worker's role can write its policy; hence MFA, OIDC and the boundary
-  #checkov:skip=CKV_AWS_288:Who makes the worker's role can write its policy; hence MFA, OIDC and the boundary
-  #checkov:skip=CKV_AWS_289:Who makes the worker's role can write its policy; hence MFA, OIDC and the boundary
-  #checkov:skip=CKV_AWS_290:What EC2, KMS and autoscaling create has no name to restrict to
-  #checkov:skip=CKV_AWS_355:What EC2, KMS and autoscaling create has no name to restrict to
+  #checkov:skip=CKV_AWS_286:A principal that creates the worker role can write its policy; MFA, OIDC, and the boundary limit access
+  #checkov:skip=CKV_AWS_287:A principal that creates the worker role can write its policy; MFA, OIDC, and the boundary limit access
+  #checkov:skip=CKV_AWS_288:A principal that creates the worker role can write its policy; MFA, OIDC, and the boundary limit access
+  #checkov:skip=CKV_AWS_289:A principal that creates the worker role can write its policy; MFA, OIDC, and the boundary limit access
+  #checkov:skip=CKV_AWS_290:Resources of EC2, KMS, and Application Auto Scaling have no name that a policy could restrict
+  #checkov:skip=CKV_AWS_355:Resources of EC2, KMS, and Application Auto Scaling have no name that a policy could restrict
   name = "countermand"
   role = aws_iam_role.terraform.id
   policy = jsonencode({
@@ -134,7 +134,7 @@ resource "aws_iam_role_policy" "terraform" {
           "ecs-tasks.amazonaws.com", "events.amazonaws.com", "cloudtrail.amazonaws.com",
         ] } }
       },
-      # AWS makes these by itself, once an account, for whoever may ask for it.
+      # AWS creates these service-linked roles once per account, on behalf of a caller who may do so.
       {
         Sid       = "RolesOfEcsItself"
         Effect    = "Allow"

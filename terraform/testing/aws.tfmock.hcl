@@ -1,4 +1,4 @@
-# What the mocked provider of the tests answers where a random string would not do.
+# Values for the tests' mocked provider where a random string would not be valid.
 
 mock_data "aws_partition" {
   defaults = { partition = "aws" }

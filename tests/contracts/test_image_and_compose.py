@@ -1,4 +1,4 @@
-"""What image and compose say a second time is the same: names, settings, versions, services."""
+"""Names, settings, versions, and services agree between the code, the image, and compose."""
 
 import ast
 import runpy
@@ -22,7 +22,7 @@ QUEUES = "http://localstack:4566/000000000000"
 
 
 def _environment(service: str) -> dict[str, str]:
-    """Of a service, with nothing set around compose: `${NAME:-default}` is its default."""
+    """Return the variables of a service; `${NAME:-default}` becomes its default."""
     written: dict[str, str] = SERVICES[service]["environment"]
     return {name: _default(text) for name, text in written.items()}
 
@@ -32,13 +32,13 @@ def _default(text: str) -> str:
 
 
 @pytest.mark.parametrize("service", ["worker", "attack"])
-def test_the_settings_in_compose_are_right_and_mean_dry_run(service: str) -> None:
+def test_the_settings_in_compose_mean_dry_run(service: str) -> None:
     settings = Settings.load(_environment(service))
     assert settings.mode is Mode.DRY_RUN
     assert settings.ledger[0] == "dynamodb"
 
 
-def test_the_worker_in_compose_uses_what_provision_creates() -> None:
+def test_the_worker_uses_what_provision_creates() -> None:
     settings, names = Settings.load(_environment("worker")), Names()
     assert settings.queue_url == f"{QUEUES}/{names.queue}"
     assert settings.dlq_url == f"{QUEUES}/{names.dlq}"
@@ -48,7 +48,7 @@ def test_the_worker_in_compose_uses_what_provision_creates() -> None:
     assert _environment("provision")["COUNTERMAND_LEDGER_URL"] == settings.ledger_url
 
 
-def test_the_emulators_in_compose_are_those_of_the_other_tests() -> None:
+def test_compose_has_the_emulators_of_the_tests() -> None:
     for service, package, lock in (
         ("localstack", "localstack-core", "localstack"),
         ("dynamodb", "moto", "dev"),
@@ -57,7 +57,7 @@ def test_the_emulators_in_compose_are_those_of_the_other_tests() -> None:
         assert f"\n{package}=={version} \\\n" in (ROOT / f"requirements/{lock}.txt").read_text()
 
 
-def test_any_number_of_workers_and_of_stacks_fits_on_one_machine() -> None:
+def test_workers_and_stacks_can_share_a_machine() -> None:
     assert not any("container_name" in service for service in SERVICES.values())
     ports = [port for service in SERVICES.values() for port in service.get("ports", ())]
     assert all(port.startswith("127.0.0.1:${") for port in ports)
@@ -69,14 +69,14 @@ def test_every_image_in_compose_has_a_version() -> None:
         assert "build" in service or tag[tag.startswith("v") :][0].isdigit(), service["image"]
 
 
-def test_the_image_keeps_the_services_that_the_code_calls() -> None:
+def test_the_image_keeps_the_services_in_use() -> None:
     kept: frozenset[str] = runpy.run_path(str(ROOT / "docker/trim_botocore.py"))["KEPT"]
     assert _called() <= kept
     assert kept - _called() == {"sso", "sso-oidc", "signin"}
 
 
 def _called() -> set[str]:
-    """The first argument of every call that makes a client, and what the actions call by name."""
+    """Return the service of every client that the code creates and of every call of an action."""
     actions = ACTIONS.values()
     found = {
         service_of(call)
@@ -94,7 +94,7 @@ def _called() -> set[str]:
 
 
 def _makes_a_client(called: ast.expr) -> bool:
-    """`clients.get(...)`, `self._clients.get(...)`, `clients.in_region(...)`, `self.get(...)`."""
+    """Match `clients.get()`, `self._clients.get()`, `clients.in_region()`, and `self.get()`."""
     if not isinstance(called, ast.Attribute) or called.attr not in {"get", "in_region"}:
         return False
     owner = ast.unparse(called.value)

@@ -114,7 +114,7 @@ def test_the_reads_of_managed_policies_are_those_that_the_module_names() -> None
 
 
 def test_rules_that_ask_about_no_policy_need_no_read_of_policies(tmp_path: Path) -> None:
-    of_admins = (BUILT_IN / "admin_policy_attached_to_user.yaml").read_text()
+    of_admins = next(BUILT_IN.rglob("admin_policy_attached_to_user.yaml")).read_text()
     (tmp_path / "admin_policy_attached_to_user.yaml").write_text(of_admins)
     document = worker_policy(Mode.ENFORCE, load_rules(ALL, tmp_path), ALL, VALUES)
     assert not any(permission in str(document) for permission in policies.PERMISSIONS)
@@ -539,7 +539,7 @@ def test_settings_of_the_whole_account_are_written_only_where_the_account_is_in_
 
 
 def test_a_write_whose_resource_is_not_known_is_refused(tmp_path: Path) -> None:
-    text = (BUILT_IN / "trail_stopped.yaml").read_text()
+    text = next(BUILT_IN.rglob("trail_stopped.yaml")).read_text()
     changed = text.replace("start_logging", "delete_login_profile").replace("trail_stopped", "some")
     (tmp_path / "some.yaml").write_text(changed)
     with pytest.raises(ConfigError, match="no resource is known for iam:DeleteLoginProfile"):
@@ -562,7 +562,7 @@ def test_the_patterns_route_every_call_of_every_rule_and_fit_eventbridge() -> No
 
 
 def test_a_pattern_that_eventbridge_would_refuse_is_refused_here(tmp_path: Path) -> None:
-    template = (BUILT_IN / "admin_policy_attached_to_user.yaml").read_text()
+    template = next(BUILT_IN.rglob("admin_policy_attached_to_user.yaml")).read_text()
     names = ", ".join(f"SomeRatherLongCallNumber{n}" for n in range(100))
     text = template.replace("[AttachUserPolicy]", f"[{names}]")
     (tmp_path / "admin_policy_attached_to_user.yaml").write_text(text)

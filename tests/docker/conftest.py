@@ -1,4 +1,4 @@
-"""One engine for all tests of this folder, with every image in it."""
+"""One Docker engine for all tests of this folder, with every image in it."""
 
 from collections.abc import Iterator
 from contextlib import ExitStack
@@ -9,11 +9,11 @@ import pytest
 from support.composed import Stack, images_of_compose
 from support.engine import Docker, engine
 from support.images import BASE, provide, tidy
-from support.tools import skip_or_fail
+from support.skips import skip_or_fail
 
 HERE = Path(__file__).parent
 _IMAGE_SECONDS = 600
-"""Nothing is installed on a new machine: an engine, a base and five images are made first."""
+"""On a new machine, the first test waits for an engine, a base image, and five other images."""
 
 
 @pytest.hookimpl(tryfirst=True)
@@ -27,13 +27,13 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
 
 @pytest.fixture(scope="session")
 def docker() -> Iterator[Docker]:
-    """An engine that has all images, our own among them."""
+    """Start an engine that has all images, including our own."""
     with ExitStack() as stack:
         try:
             docker = stack.enter_context(engine())
             stack.callback(tidy, docker)
             provide(docker, images_of_compose())
-        except Exception as error:  # noqa: BLE001  whatever it was, CI shall see it
+        except Exception as error:  # noqa: BLE001 - CI reports any error
             skip_or_fail(error)
         docker.make("image")
         yield docker
@@ -46,7 +46,7 @@ def base_image() -> str:
 
 @pytest.fixture(scope="session")
 def stack(docker: Docker) -> Iterator[Stack]:
-    """All of docker-compose.yml, running."""
+    """Run all of docker-compose.yml."""
     stack = Stack(docker)
     try:
         stack.up()

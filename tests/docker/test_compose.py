@@ -1,4 +1,4 @@
-"""docker-compose.yml, run unmodified: from `up` to a `down` that leaves nothing.
+"""docker-compose.yml, run unmodified, from `up` to a `down` that leaves nothing.
 
 The tests share one stack and run in the order of this file.
 """
@@ -27,7 +27,7 @@ COUNTERMAND = ("/opt/countermand/bin/python", "-I", "-m", "countermand")
 
 @pytest.fixture
 def lab(stack: Stack) -> Iterator[Lab]:
-    """The attacker's hands, from outside of the containers."""
+    """Return an attacker's access from outside the containers."""
     with aws_environment(stack.url("localstack", 4566)):
         yield Lab(Clients("us-east-1"))
 
@@ -44,7 +44,7 @@ def test_only_this_machine_reaches_a_port(stack: Stack) -> None:
     assert {port["URL"] for port in ports} == {"127.0.0.1"}
 
 
-def test_our_own_containers_have_no_right_that_they_do_not_need(stack: Stack) -> None:
+def test_our_containers_run_with_least_privilege(stack: Stack) -> None:
     for service in ("worker", "mail-relay", "provision"):
         config = _inspect(stack, service)
         assert config["HostConfig"]["ReadonlyRootfs"], service
@@ -53,38 +53,38 @@ def test_our_own_containers_have_no_right_that_they_do_not_need(stack: Stack) ->
         assert config["Config"]["User"] == "10001:10001", service
 
 
-def test_the_attack_shows_a_to_d_and_leaves_the_workers_in_dry_run(stack: Stack) -> None:
+def test_the_attack_leaves_the_workers_in_dry_run(stack: Stack) -> None:
     done = stack.compose("run", "--rm", "--no-TTY", "attack", check=False)
     assert done.returncode == 0, done.stdout + done.stderr
     assert "Everything happened as told." in done.stdout
     for scene in "ABCD":
         assert f"\n{scene}. " in done.stdout
     decisions = stack.get("worker", 8080, "/decisions")["decisions"]
-    told = {
+    shown = {
         (d["target"] and d["target"]["name"], d["mode"], d["verdict"], d["outcome"])
         for d in decisions
     }
-    assert ("iam-test-user", "dry-run", "remediate", "simulated") in told
-    assert ("iam-test-approved", "dry-run", "skip", "none") in told
-    assert ("iam-test-intruder", "enforce", "remediate", "applied") in told
-    assert ("alice", "enforce", "alert_only", "none") in told
-    shown = stack.compose(
+    assert ("iam-test-user", "dry-run", "remediate", "simulated") in shown
+    assert ("iam-test-approved", "dry-run", "skip", "none") in shown
+    assert ("iam-test-intruder", "enforce", "remediate", "applied") in shown
+    assert ("alice", "enforce", "alert_only", "none") in shown
+    settings = stack.compose(
         "exec", "--no-TTY", "worker", *COUNTERMAND, "run", "--print-config"
     ).stdout
-    assert "COUNTERMAND_MODE=dry-run" in shown
+    assert "COUNTERMAND_MODE=dry-run" in settings
 
 
-def test_the_attack_can_be_shown_again(stack: Stack) -> None:
+def test_the_attack_can_run_again(stack: Stack) -> None:
     done = stack.compose("run", "--rm", "--no-TTY", "attack", check=False)
     assert done.returncode == 0, done.stdout + done.stderr
 
 
-def test_doctor_finds_the_stack_well(stack: Stack) -> None:
+def test_doctor_reports_a_healthy_stack(stack: Stack) -> None:
     done = stack.compose("exec", "--no-TTY", "worker", *COUNTERMAND, "doctor", check=False)
     assert done.returncode == 0, done.stdout
 
 
-def test_the_mail_is_in_the_catcher_once_with_a_subject_and_a_link(stack: Stack) -> None:
+def test_the_alert_email_arrives_once(stack: Stack) -> None:
     decision = stack.get("worker", 8080, "/decisions?target=iam-test-user")["decisions"][0]
 
     def mails() -> list[dict[str, Any]]:
@@ -104,16 +104,14 @@ def test_prometheus_has_the_decision(stack: Stack) -> None:
     assert eventually(lambda: _metric(stack, query) >= 2, 60), _metric(stack, query)
 
 
-def test_grafana_has_the_data_source_and_the_dashboards(stack: Stack) -> None:
+def test_grafana_has_data_source_and_dashboards(stack: Stack) -> None:
     (source,) = stack.get("grafana", 3000, "/api/datasources")
     assert source["url"] == "http://prometheus:9090"
     boards = stack.get("grafana", 3000, "/api/search")
     assert 2 <= len(boards) == len(list(DASHBOARDS.glob("*.json")))
 
 
-def test_two_workers_decide_each_event_once_and_either_one_alone_goes_on(
-    stack: Stack, lab: Lab
-) -> None:
+def test_two_workers_decide_each_event_once(stack: Stack, lab: Lab) -> None:
     stack.up("--scale", "worker=2")
     users = [f"iam-test-many-{number}" for number in range(12)]
     events = {_attack(lab, user) for user in users}
@@ -121,14 +119,14 @@ def test_two_workers_decide_each_event_once_and_either_one_alone_goes_on(
     assert eventually(lambda: events <= set(_decided(stack, 2)))
     assert len([event for event in _decided(stack, 1) if event in events]) == len(events)
     stack.docker.run("stop", f"{stack.project}-worker-1")
-    # LocalStack serves the last poll of the worker that is gone to its end: what it finds is lost.
+    # LocalStack completes the last poll of the stopped worker, which hides its messages.
     time.sleep(POLL_SECONDS)
     event = _attack(lab, "iam-test-alone")
     assert eventually(lambda: event in _decided(stack, 2))
 
 
-def test_mails_and_metrics_survive_a_restart_and_the_rest_is_made_anew(stack: Stack) -> None:
-    # The relay may still bring one that was written before.
+def test_emails_and_metrics_survive_a_restart(stack: Stack) -> None:
+    # The relay might still deliver an earlier email.
     mails = {mail["text"] for mail in stack.get("mail", 1080, "/email")}
     stack.compose("down", "--timeout", "5")
     stack.up()
@@ -155,7 +153,7 @@ def _attack(lab: Lab, user: str) -> str:
 
 
 def _decided(stack: Stack, index: int) -> list[str]:
-    """The event of every decision that this worker's API shows."""
+    """Return the event of every decision in this worker's API."""
     page = stack.get("worker", 8080, "/decisions?limit=100", index)
     return [decision["event_id"] for decision in page["decisions"]]
 

@@ -1,4 +1,4 @@
-"""The image: what it is, and that it runs with nothing allowed that it does not need."""
+"""The image: its contents, and that it runs with least privilege."""
 
 import json
 import subprocess
@@ -22,7 +22,7 @@ HARDENED = ("--read-only", "--cap-drop", "ALL", "--security-opt", "no-new-privil
 
 @pytest.fixture
 def emulator(docker: Docker) -> Iterator[str]:
-    """An address of something that answers for AWS, and the network that it is in."""
+    """Return the host name of an AWS emulator, which is also the name of its network."""
     name = "countermand-test-aws"
     docker.run("network", "create", name)
     docker.run("run", "--detach", "--rm", "--name", name, "--network", name, _moto())
@@ -34,9 +34,7 @@ def emulator(docker: Docker) -> Iterator[str]:
     docker.run("network", "rm", name, check=False)
 
 
-def test_a_worker_without_any_right_becomes_healthy_and_drains(
-    docker: Docker, emulator: str
-) -> None:
+def test_an_unprivileged_worker_starts_and_drains(docker: Docker, emulator: str) -> None:
     variables = {
         "AWS_ENDPOINT_URL": f"http://{emulator}:5000",
         "AWS_ACCESS_KEY_ID": "test",
@@ -59,7 +57,7 @@ def test_a_worker_without_any_right_becomes_healthy_and_drains(
         docker.run("rm", "--force", "--volumes", worker)
 
 
-def test_a_worker_that_is_not_alive_is_unhealthy(docker: Docker) -> None:
+def test_a_worker_that_does_not_answer_is_unhealthy(docker: Docker) -> None:
     asked = docker.attempt(
         *("run", "--rm", *HARDENED, "--entrypoint", PYTHON, IMAGE),
         *("-I", "/opt/countermand/healthcheck.py", "/livez"),
@@ -68,13 +66,13 @@ def test_a_worker_that_is_not_alive_is_unhealthy(docker: Docker) -> None:
     assert "http://127.0.0.1:8080/livez" in asked.stdout
 
 
-def test_wrong_settings_are_told_and_end_the_container(docker: Docker) -> None:
+def test_invalid_settings_end_the_container(docker: Docker) -> None:
     ended = docker.attempt("run", "--rm", *HARDENED, IMAGE)
     assert ended.returncode == 2
     assert "COUNTERMAND_QUEUE_URL: is required" in ended.stderr
 
 
-def test_the_image_says_who_runs_what_and_how_it_is_watched(docker: Docker) -> None:
+def test_the_image_declares_user_command_and_labels(docker: Docker) -> None:
     config = json.loads(docker.run("image", "inspect", "--format", "{{json .Config}}", IMAGE))
     assert config["User"] == "10001:10001"
     assert config["Entrypoint"] == [PYTHON, "-I", "-u", "-m", "countermand"]
@@ -87,15 +85,13 @@ def test_the_image_says_who_runs_what_and_how_it_is_watched(docker: Docker) -> N
     assert len(labels["revision"]) in {0, 40}  # none outside a git tree
 
 
-def test_the_image_adds_no_more_than_its_budget_to_the_base(
-    docker: Docker, base_image: str
-) -> None:
+def test_the_image_stays_within_its_size_budget(docker: Docker, base_image: str) -> None:
     sizes = docker.run("image", "inspect", "--format", "{{.Size}}", IMAGE, base_image)
     ours, base = map(int, sizes.split())
     assert 10_000_000 < ours - base <= LARGEST_ADDITION
 
 
-def test_the_worker_may_change_nothing_but_its_ledger_folder(docker: Docker) -> None:
+def test_only_the_ledger_folder_is_writable(docker: Docker) -> None:
     program = (
         "import os\n"
         "for folder, _, files in os.walk('/opt/countermand'):\n"
@@ -114,11 +110,11 @@ def test_every_module_is_compiled(docker: Docker) -> None:
         "print('looked')"
     )
     assert _python(docker, program).splitlines()[-1] == "looked"
-    # Some libraries carry a template or a file for another Python, which does not compile.
+    # Some libraries contain a template, or a file for another Python, that does not compile.
     assert "/countermand/" not in _python(docker, program).replace("/opt/countermand/", "")
 
 
-def test_every_client_that_the_worker_makes_is_there_and_no_other_is(docker: Docker) -> None:
+def test_the_image_has_the_needed_clients_only(docker: Docker) -> None:
     program = (
         "from countermand.aws.clients import Clients\n"
         "import botocore.session\n"
@@ -133,15 +129,13 @@ def test_every_client_that_the_worker_makes_is_there_and_no_other_is(docker: Doc
     assert _python(docker, program) == wanted
 
 
-def test_nothing_of_the_working_copy_but_the_sources_reaches_a_build(
-    docker: Docker, tmp_path: Path
-) -> None:
+def test_only_sources_reach_the_build_context(docker: Docker, tmp_path: Path) -> None:
     secret = ROOT / "service" / "countermand" / "secret.sqlite3"
     secret.touch()
     try:
         build = ("build", "--file", "-", "--output", f"type=local,dest={tmp_path}", ".")
         subprocess.run(
-            ["docker", *build],  # noqa: S607
+            ["docker", *build],  # noqa: S607 - found on the PATH
             input=b"FROM scratch\nCOPY . /\n",
             cwd=ROOT,
             env=docker.environment | {"DOCKER_BUILDKIT": "1"},
@@ -159,7 +153,7 @@ def test_nothing_of_the_working_copy_but_the_sources_reaches_a_build(
     }
 
 
-def test_the_sbom_names_every_locked_package_with_its_version(docker: Docker) -> None:
+def test_the_sbom_lists_every_locked_package(docker: Docker) -> None:
     docker.make("sbom")
     document = json.loads((ROOT / "dist/sbom.cdx.json").read_text())
     assert document["bomFormat"] == "CycloneDX"
@@ -170,7 +164,7 @@ def test_the_sbom_names_every_locked_package_with_its_version(docker: Docker) ->
 
 
 def _locked(name: str) -> Iterator[tuple[str, str]]:
-    """What the lock installs on Linux, as name and version."""
+    """Yield the name and version of each package that the lock installs on Linux."""
     for line in (ROOT / f"requirements/{name}.txt").read_text().splitlines():
         if "==" in line:
             requirement = Requirement(line.rstrip("\\ "))

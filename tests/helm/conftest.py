@@ -1,17 +1,14 @@
-"""The chart, rendered by real Helm of both majors, which are fetched when they are missing."""
+"""The chart, rendered by Helm 3 and Helm 4, which the tests fetch if they are missing."""
 
-import os
-import subprocess
-import sys
 from pathlib import Path
 
 import pytest
 
-from support.chart import MAJORS, ROOT, Chart
+from support.chart import MAJORS, Chart
+from support.skips import UnavailableError, skip_or_fail
+from support.tools import TOOLS, fetched
 
 HERE = Path(__file__).parent
-NOT_TO_BE_HAD = 3
-"""What scripts/fetch_helm.py ends with where Helm cannot run; all else is a failure."""
 
 
 @pytest.hookimpl(tryfirst=True)
@@ -24,19 +21,12 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
 
 @pytest.fixture(scope="session")
 def tools() -> Path:
-    """The folder of the programs."""
-    fetched = subprocess.run(
-        [sys.executable, str(ROOT / "scripts" / "fetch_helm.py")],
-        capture_output=True,
-        text=True,
-        check=False,
-    )
-    if fetched.returncode:
-        why = f"Helm cannot be had: {fetched.stderr.strip()}"
-        if os.environ.get("CI") and fetched.returncode != NOT_TO_BE_HAD:
-            pytest.fail(why)  # a gate that skips is no gate
-        pytest.skip(why)
-    return ROOT / ".countermand" / "tools"
+    """Return the folder of the programs."""
+    try:
+        fetched("fetch_helm.py")
+    except (UnavailableError, RuntimeError) as error:
+        skip_or_fail(error)
+    return TOOLS
 
 
 @pytest.fixture(scope="session", params=MAJORS)

@@ -1,4 +1,4 @@
-"""What is installed by the fewest values."""
+"""What the minimum values install."""
 
 from collections import Counter
 
@@ -8,7 +8,7 @@ from countermand import __version__
 from support.chart import CHART, LEAST, Chart, environment, found
 
 
-def test_the_fewest_values_install_two_workers_and_what_guards_them(chart: Chart) -> None:
+def test_the_minimum_values_install_two_workers(chart: Chart) -> None:
     manifests = chart.render()
     kinds = ["ConfigMap", "Deployment", "NetworkPolicy", "PodDisruptionBudget", "Service"]
     assert Counter(m["kind"] for m in manifests) == Counter([*kinds, "ServiceAccount"])
@@ -16,11 +16,11 @@ def test_the_fewest_values_install_two_workers_and_what_guards_them(chart: Chart
     assert environment(manifests)["COUNTERMAND_LEDGER_URL"] == "dynamodb:countermand"
 
 
-def test_nothing_is_taken_back_by_default(chart: Chart) -> None:
+def test_the_default_mode_reverts_nothing(chart: Chart) -> None:
     assert environment(chart.render())["COUNTERMAND_MODE"] == "dry-run"
 
 
-def test_the_pod_keeps_to_the_restricted_pod_security_standard(chart: Chart) -> None:
+def test_the_pod_meets_the_restricted_standard(chart: Chart) -> None:
     pod = found(chart.render(), "Deployment")["spec"]["template"]["spec"]
     (container,) = pod["containers"]
     for context in (pod["securityContext"], container["securityContext"]):
@@ -34,7 +34,7 @@ def test_the_pod_keeps_to_the_restricted_pod_security_standard(chart: Chart) -> 
     assert all("hostPath" not in volume for volume in pod["volumes"])
 
 
-def test_the_worker_gets_no_token_of_the_kubernetes_api(chart: Chart) -> None:
+def test_the_worker_gets_no_kubernetes_api_token(chart: Chart) -> None:
     manifests = chart.render()
     assert found(manifests, "ServiceAccount")["automountServiceAccountToken"] is False
     pod = found(manifests, "Deployment")["spec"]["template"]["spec"]
@@ -43,13 +43,13 @@ def test_the_worker_gets_no_token_of_the_kubernetes_api(chart: Chart) -> None:
 
 
 @pytest.mark.parametrize(("drain", "margin"), [(25, 10), (110, 5), (1, 600)])
-def test_the_grace_period_is_longer_than_the_drain(chart: Chart, drain: int, margin: int) -> None:
+def test_the_grace_period_exceeds_the_drain(chart: Chart, drain: int, margin: int) -> None:
     values = {"settings": {"drainSeconds": drain}, "graceMarginSeconds": margin}
     pod = found(chart.render(values), "Deployment")["spec"]["template"]["spec"]
     assert pod["terminationGracePeriodSeconds"] == drain + margin > drain
 
 
-def test_probes_ask_the_port_that_the_api_listens_on(chart: Chart) -> None:
+def test_probes_use_the_port_of_the_api(chart: Chart) -> None:
     manifests = chart.render({"settings": {"apiPort": 9000}})
     (container,) = found(manifests, "Deployment")["spec"]["template"]["spec"]["containers"]
     assert container["ports"] == [{"name": "http", "containerPort": 9000, "protocol": "TCP"}]
@@ -63,10 +63,10 @@ def test_probes_ask_the_port_that_the_api_listens_on(chart: Chart) -> None:
     assert {container[p]["httpGet"]["port"] for p in paths} == {"http"}
 
 
-def test_every_selector_finds_the_pods(chart: Chart) -> None:
+def test_every_selector_matches_the_pods(chart: Chart) -> None:
     manifests = chart.render({"serviceMonitor": {"enabled": True}})
     template = found(manifests, "Deployment")["spec"]["template"]
-    # No version among them: during an upgrade the old pods must be found too.
+    # Without the version: during an upgrade, the selectors must match the old pods too.
     own = {"app.kubernetes.io/name": "countermand", "app.kubernetes.io/instance": "guard"}
     assert own.items() <= template["metadata"]["labels"].items()
     spec = {m["kind"]: m["spec"] for m in manifests if "spec" in m}
@@ -82,7 +82,7 @@ def test_every_selector_finds_the_pods(chart: Chart) -> None:
     assert own.items() <= found(manifests, "Service")["metadata"]["labels"].items()
 
 
-def test_a_changed_setting_rolls_the_pods_and_an_unchanged_one_does_not(chart: Chart) -> None:
+def test_only_a_changed_setting_restarts_the_pods(chart: Chart) -> None:
     def annotations(mode: str) -> object:
         manifests = chart.render({"settings": {"mode": mode}})
         return found(manifests, "Deployment")["spec"]["template"]["metadata"]["annotations"]
@@ -90,7 +90,7 @@ def test_a_changed_setting_rolls_the_pods_and_an_unchanged_one_does_not(chart: C
     assert annotations("observe") != annotations("dry-run") == annotations("dry-run")
 
 
-def test_the_chart_is_released_with_the_service(chart: Chart) -> None:
+def test_the_chart_has_the_version_of_the_service(chart: Chart) -> None:
     manifests = chart.render()
     (container,) = found(manifests, "Deployment")["spec"]["template"]["spec"]["containers"]
     assert container["image"].endswith(f":{__version__}")
@@ -98,7 +98,7 @@ def test_the_chart_is_released_with_the_service(chart: Chart) -> None:
 
 
 @pytest.mark.parametrize("release", ["guard", "countermand", "123", "a" * 53])
-def test_names_are_legal_and_of_the_release(chart: Chart, release: str) -> None:
+def test_names_are_valid_and_begin_with_the_release(chart: Chart, release: str) -> None:
     names = [m["metadata"]["name"] for m in chart.render(release=release)]
     assert all(isinstance(name, str) and len(name) <= 63 for name in names)
     assert all(name.startswith(release[:40]) for name in names)
@@ -111,6 +111,6 @@ def test_two_releases_share_no_object(chart: Chart) -> None:
     assert not names("one") & names("two")
 
 
-def test_helm_finds_no_fault(chart: Chart) -> None:
+def test_helm_lint_finds_nothing(chart: Chart) -> None:
     done = chart.call("lint", "--strict", str(CHART), values=LEAST)
     assert done.returncode == 0, done.stdout + done.stderr

@@ -1,4 +1,4 @@
-"""What the chart takes over from elsewhere is as it is there, and every value is described."""
+"""The generated files of the chart are fresh, and every value has a description."""
 
 import json
 import subprocess
@@ -15,7 +15,7 @@ VALUES = yaml.safe_load((CHART / "values.yaml").read_text())
 README = (CHART / "README.md").read_text()
 
 
-def test_settings_readme_alerts_and_dashboards_are_fresh() -> None:
+def test_the_generated_files_are_fresh() -> None:
     done = subprocess.run(
         [sys.executable, str(ROOT / "scripts" / "chart_files.py"), "--check"],
         capture_output=True,
@@ -25,7 +25,7 @@ def test_settings_readme_alerts_and_dashboards_are_fresh() -> None:
     assert done.returncode == 0, done.stderr
 
 
-def test_values_and_schema_name_the_same() -> None:
+def test_values_and_schema_have_the_same_keys() -> None:
     assert set(_paths(VALUES, SCHEMA)) == set(_schema_paths(SCHEMA)) - {"global"}
 
 
@@ -36,7 +36,7 @@ def test_every_value_is_described_in_the_readme() -> None:
     assert [path for path, text in described.items() if len(text) < 10] == []
 
 
-def test_the_schema_leaves_no_map_open_but_those_that_kubernetes_defines() -> None:
+def test_only_maps_of_kubernetes_allow_unknown_keys() -> None:
     open_maps = {path for path, s in _objects(SCHEMA, "") if "additionalProperties" not in s}
     assert open_maps == {
         *("global", "affinity", "tolerations[]"),

@@ -1,4 +1,4 @@
-"""Every object is one that Kubernetes knows, in each of several versions."""
+"""Every object is valid in several versions of Kubernetes."""
 
 from typing import Any
 
@@ -9,7 +9,7 @@ from support.chart import SQLITE, Chart
 
 VERSIONS = ("1.28", "1.31", "1.34", "1.37")
 CUSTOM = {"ScaledObject", "TriggerAuthentication", "ServiceMonitor", "PrometheusRule"}
-"""Of KEDA and the Prometheus operator: Kubernetes has no schema of them."""
+"""Kinds of KEDA and the Prometheus operator, for which Kubernetes has no schema."""
 EVERYTHING: dict[str, Any] = {
     "commonLabels": {"team": "security"},
     "imagePullSecrets": [{"name": "registry"}],
@@ -32,7 +32,7 @@ EVERYTHING: dict[str, Any] = {
 
 
 @pytest.mark.parametrize("values", [{}, SQLITE, EVERYTHING], ids=["least", "sqlite", "everything"])
-def test_kubernetes_knows_every_field_of_every_object(chart: Chart, values: dict[str, Any]) -> None:
+def test_every_object_is_valid_in_kubernetes(chart: Chart, values: dict[str, Any]) -> None:
     manifests = [m for m in chart.render(values) if m["kind"] not in CUSTOM]
     assert len(manifests) >= 6
     for version in VERSIONS:
@@ -40,7 +40,7 @@ def test_kubernetes_knows_every_field_of_every_object(chart: Chart, values: dict
             kubernetes_validate.validate(manifest, version, strict=True)
 
 
-def test_the_validation_would_see_a_misspelt_field(chart: Chart) -> None:
+def test_the_validation_rejects_a_misspelled_field(chart: Chart) -> None:
     (deployment,) = (m for m in chart.render() if m["kind"] == "Deployment")
     deployment["spec"]["template"]["spec"]["containers"][0]["imagePullPolice"] = "Always"
     for version in VERSIONS:

@@ -1,4 +1,4 @@
-"""Values that cannot work are refused before anything is installed, with what to set instead."""
+"""The chart rejects values that cannot work before it installs anything, and says what to set."""
 
 import json
 import shutil
@@ -18,7 +18,7 @@ LEDGER = "sqlite:/var/lib/countermand/ledger.sqlite3"
     [
         pytest.param(
             {"settings": {"ledgerUrl": LEDGER}},
-            "2 replicas cannot share an SQLite file; use settings.ledgerUrl=dynamodb:TABLE",
+            "2 replicas cannot share an SQLite file. Set settings.ledgerUrl=dynamodb:TABLE",
             id="two workers, one SQLite file",
         ),
         pytest.param(
@@ -28,17 +28,17 @@ LEDGER = "sqlite:/var/lib/countermand/ledger.sqlite3"
         ),
         pytest.param(
             {"settings": {"ledgerUrl": "sqlite:ledger.sqlite3"}, "replicaCount": 1},
-            "for example sqlite:/var/lib/countermand/ledger.sqlite3",
+            "for example, sqlite:/var/lib/countermand/ledger.sqlite3",
             id="SQLite outside the volume",
         ),
         pytest.param(
             {"settings": {"ledgerUrl": "sqlite:/var/lib/countermand/../x"}, "replicaCount": 1},
-            "must lie on the volume",
+            "must be on the volume",
             id="SQLite outside the volume by dots",
         ),
         pytest.param(
             {"settings": {"ledgerUrl": None}},
-            "must lie on the volume",
+            "must be on the volume",
             id="the service's own default ledger",
         ),
         pytest.param(
@@ -46,7 +46,7 @@ LEDGER = "sqlite:/var/lib/countermand/ledger.sqlite3"
                 "settings": {"ruleOverrides": "/etc/own.yaml"},
                 "rules": {"overrides": {"some_rule": {"mode": "observe"}}},
             },
-            "a worker reads one file of overrides, and rules.overrides makes one",
+            "the worker reads one file of overrides, and rules.overrides creates one",
             id="two files of overrides",
         ),
         pytest.param(
@@ -61,12 +61,12 @@ LEDGER = "sqlite:/var/lib/countermand/ledger.sqlite3"
         ),
         pytest.param(
             {"apiToken": {"secretName": None}},
-            "apiToken.secretName is required: the API would show decisions to strangers",
+            "apiToken.secretName: required, because without a token anyone",
             id="no token",
         ),
         pytest.param(
             {"autoscaling": {"enabled": True, "minReplicas": 9}},
-            "autoscaling.minReplicas is 9, more than autoscaling.maxReplicas, 8",
+            "autoscaling.minReplicas: 9 exceeds autoscaling.maxReplicas, 8",
             id="scaling upside down",
         ),
         pytest.param(
@@ -81,13 +81,13 @@ LEDGER = "sqlite:/var/lib/countermand/ledger.sqlite3"
         ),
     ],
 )
-def test_what_cannot_work_is_refused_with_what_to_set(
+def test_impossible_values_are_rejected_with_advice(
     chart: Chart, values: dict[str, Any], said: str
 ) -> None:
     assert said in chart.refusal(values)
 
 
-def test_all_mistakes_are_said_at_once(chart: Chart) -> None:
+def test_all_errors_are_reported_at_once(chart: Chart) -> None:
     done = chart.template({"settings": {"apiHost": "localhost", "ledgerUrl": LEDGER}})
     assert done.returncode != 0
     for path in ("queueUrl", "topicArn", "apiHost", "ledgerUrl"):
@@ -122,21 +122,23 @@ def test_all_mistakes_are_said_at_once(chart: Chart) -> None:
         ("settings", None),
     ],
 )
-def test_a_value_of_a_wrong_form_is_refused_by_name(chart: Chart, path: str, value: object) -> None:
+def test_a_malformed_value_is_rejected_by_name(chart: Chart, path: str, value: object) -> None:
     assert path.rpartition(".")[2] in chart.refusal(nested(path, value))
 
 
-def test_an_unknown_value_is_refused_at_every_level(chart: Chart) -> None:
+def test_unknown_values_are_rejected_at_every_level(chart: Chart) -> None:
     sections = [k for k, s in SCHEMA["properties"].items() if "properties" in s]
-    wrong: dict[str, Any] = {"mispelt": 1}
+    wrong: dict[str, Any] = {"misspelled": 1}
     for section in sections:
-        wrong = merged(wrong, nested(f"{section}.{section}Mispelt", 1))
+        wrong = merged(wrong, nested(f"{section}.{section}Misspelled", 1))
     refusal = chart.refusal(wrong)
     assert len(sections) > 10
-    assert [s for s in ("mispelt", *(f"{s}Mispelt" for s in sections)) if s not in refusal] == []
+    assert [
+        s for s in ("misspelled", *(f"{s}Misspelled" for s in sections)) if s not in refusal
+    ] == []
 
 
-def test_a_chart_without_alerts_or_dashboards_says_so(chart: Chart, tmp_path: Path) -> None:
+def test_a_chart_without_its_files_says_so(chart: Chart, tmp_path: Path) -> None:
     bare = _without_files(chart, tmp_path)
     assert "without alert rules" in bare.refusal({"prometheusRule": {"enabled": True}})
     assert "without dashboards" in bare.refusal({"dashboards": {"enabled": True}})

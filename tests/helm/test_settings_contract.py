@@ -1,4 +1,4 @@
-"""Settings == values of the chart: every setting can be set, and nothing else."""
+"""The chart's `settings` and the service's Settings correspond one to one."""
 
 import json
 from typing import Any
@@ -11,7 +11,7 @@ from support.chart import CHART, LEAST, QUEUE, TOKEN, Chart, environment, merged
 
 SCHEMA = json.loads((CHART / "values.schema.json").read_text())
 
-# Field: value in the chart and, of the same meaning, in Settings. None is a default.
+# Field: path and value in the chart, and the value in Settings (None: the same); never a default.
 OTHER: dict[str, tuple[str, Any, Any]] = {
     "queue_url": ("settings.queueUrl", "https://sqs.eu-west-1.amazonaws.com/1/q", None),
     "dlq_url": ("settings.dlqUrl", "https://sqs.eu-west-1.amazonaws.com/1/d", None),
@@ -62,7 +62,7 @@ OTHER: dict[str, tuple[str, Any, Any]] = {
 }
 
 
-def test_every_setting_can_be_set_by_a_value_and_arrives_as_it_was_given(chart: Chart) -> None:
+def test_every_setting_arrives_as_given(chart: Chart) -> None:
     assert OTHER.keys() == Settings.model_fields.keys()
     values: dict[str, Any] = {}
     for path, value, _ in OTHER.values():
@@ -76,13 +76,13 @@ def test_every_setting_can_be_set_by_a_value_and_arrives_as_it_was_given(chart: 
         assert got == (value if other is None else other), name
 
 
-def test_the_settings_of_the_chart_are_the_services_and_no_more() -> None:
+def test_the_chart_has_the_settings_of_the_service() -> None:
     paths = {path for path, _, _ in OTHER.values()}
     inside = {f"settings.{name}" for name in SCHEMA["properties"]["settings"]["properties"]}
     assert paths - {"replicaCount", "apiToken.secretName"} == inside
 
 
-def test_without_values_the_service_gets_its_own_defaults_and_the_clusters(chart: Chart) -> None:
+def test_the_defaults_differ_only_for_the_cluster(chart: Chart) -> None:
     loaded = Settings.load(environment(chart.render())).model_dump()
     differ = {n for n, f in Settings.model_fields.items() if loaded[n] != f.default}
     assert differ == {
@@ -94,18 +94,18 @@ def test_without_values_the_service_gets_its_own_defaults_and_the_clusters(chart
 
 
 @pytest.mark.parametrize("path", [path for path, _, _ in OTHER.values() if "settings." in path])
-def test_a_setting_that_is_null_is_left_to_the_service(path: str) -> None:
+def test_every_setting_may_be_null(path: str) -> None:
     kinds = SCHEMA["properties"]["settings"]["properties"][path.split(".")[1]]["type"]
     assert "null" in kinds
 
 
-def test_null_takes_a_default_back(chart: Chart) -> None:
+def test_null_removes_the_charts_default(chart: Chart) -> None:
     given = environment(chart.render({"settings": {"workerThreads": None, "mode": None}}))
     assert not {"COUNTERMAND_WORKER_THREADS", "COUNTERMAND_MODE"} & given.keys()
     assert Settings.load(given).mode == "dry-run"
 
 
-def test_every_number_out_of_bounds_is_refused_by_name(chart: Chart) -> None:
+def test_numbers_out_of_bounds_are_rejected_by_name(chart: Chart) -> None:
     settings = SCHEMA["properties"]["settings"]["properties"]
     numbers = {n: s for n, s in settings.items() if "integer" in s["type"]}
     assert len(numbers) > 10
@@ -115,7 +115,7 @@ def test_every_number_out_of_bounds_is_refused_by_name(chart: Chart) -> None:
         assert [n for n in numbers if n not in refusal] == []
 
 
-def test_every_text_of_a_wrong_form_is_refused_by_name(chart: Chart) -> None:
+def test_malformed_strings_are_rejected_by_name(chart: Chart) -> None:
     settings = SCHEMA["properties"]["settings"]["properties"]
     texts = [n for n, s in settings.items() if "string" in s["type"]]
     refusal = chart.refusal({"settings": dict.fromkeys(texts, "\t")})
@@ -135,13 +135,13 @@ def test_every_text_of_a_wrong_form_is_refused_by_name(chart: Chart) -> None:
         ({"mode": "Enforce"}, "mode"),
     ],
 )
-def test_an_unknown_setting_or_a_wrong_type_is_refused(
+def test_unknown_settings_and_types_are_rejected(
     chart: Chart, settings: dict[str, Any], said: str
 ) -> None:
     assert said in chart.refusal({"settings": settings})
 
 
-def test_the_fewest_values_are_enough_and_none_is_too_many(chart: Chart) -> None:
+def test_each_of_the_minimum_values_is_required(chart: Chart) -> None:
     for path in ("settings.queueUrl", "settings.topicArn", "apiToken.secretName"):
         done = chart.template(merged(LEAST, nested(path, None)))
         assert done.returncode != 0

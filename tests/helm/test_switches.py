@@ -1,4 +1,4 @@
-"""What each value changes."""
+"""The effect of each value."""
 
 import json
 import shutil
@@ -28,7 +28,7 @@ def kinds(manifests: list[Manifest]) -> list[str]:
 
 @pytest.fixture
 def packed(chart: Chart, tmp_path: Path) -> Chart:
-    """The chart with an alert and a dashboard of the test's own."""
+    """Return the chart with alerts and a dashboard of the test."""
     copy = tmp_path / "countermand"
     shutil.copytree(CHART, copy)
     for folder in ("alerts", "dashboards"):
@@ -55,7 +55,7 @@ def test_the_image_is_named_by_tag_and_digest(
     assert pod(chart.render({"image": image}))["containers"][0]["image"] == expected
 
 
-def test_an_sqlite_ledger_gets_a_volume_that_outlives_pods_and_release(chart: Chart) -> None:
+def test_an_sqlite_ledger_gets_a_lasting_volume(chart: Chart) -> None:
     manifests = chart.render(SQLITE)
     claim = found(manifests, "PersistentVolumeClaim")
     (volume,) = pod(manifests)["volumes"]
@@ -66,13 +66,13 @@ def test_an_sqlite_ledger_gets_a_volume_that_outlives_pods_and_release(chart: Ch
     assert environment(manifests)["COUNTERMAND_REPLICAS"] == "1"
 
 
-def test_an_sqlite_ledger_may_lie_on_a_volume_that_is_there_already(chart: Chart) -> None:
+def test_an_sqlite_ledger_may_use_an_existing_volume(chart: Chart) -> None:
     manifests = chart.render({**SQLITE, "sqlite": {"existingClaim": "mine"}})
     assert "PersistentVolumeClaim" not in kinds(manifests)
     assert pod(manifests)["volumes"][0]["persistentVolumeClaim"] == {"claimName": "mine"}
 
 
-def test_the_size_and_class_of_the_volume_can_be_chosen(chart: Chart) -> None:
+def test_the_volume_has_the_given_size_and_class(chart: Chart) -> None:
     manifests = chart.render({**SQLITE, "sqlite": {"size": "5Gi", "storageClassName": "gp3"}})
     spec = found(manifests, "PersistentVolumeClaim")["spec"]
     assert spec["storageClassName"] == "gp3"
@@ -84,7 +84,7 @@ def test_without_sqlite_nothing_is_kept_on_disk(chart: Chart) -> None:
     assert volume == {"name": "data", "emptyDir": {"sizeLimit": "16Mi"}}
 
 
-def test_an_iam_role_is_taken_by_irsa(chart: Chart) -> None:
+def test_the_service_account_names_the_irsa_role(chart: Chart) -> None:
     role = "arn:aws:iam::111122223333:role/countermand"
     account = {"roleArn": role, "annotations": {"a": "b"}}
     manifests = chart.render({"serviceAccount": account})
@@ -100,14 +100,14 @@ def test_a_service_account_of_your_own_is_used(chart: Chart) -> None:
     assert pod(manifests)["serviceAccountName"] == "mine"
 
 
-def test_the_token_comes_from_the_named_key_of_the_named_secret(chart: Chart) -> None:
+def test_the_token_comes_from_the_named_secret(chart: Chart) -> None:
     manifests = chart.render({"apiToken": {"secretName": "s", "secretKey": "k"}})
     (token,) = (e for e in pod(manifests)["containers"][0]["env"] if "TOKEN" in e["name"])
     assert token["valueFrom"]["secretKeyRef"] == {"name": "s", "key": "k"}
     assert "COUNTERMAND_API_TOKEN" not in found(manifests, "ConfigMap")["data"]
 
 
-def test_the_api_may_be_open_when_that_is_said(chart: Chart) -> None:
+def test_the_api_can_allow_anonymous_access(chart: Chart) -> None:
     values = {"apiToken": {"secretName": None}, "settings": {"apiAllowAnonymous": True}}
     assert "COUNTERMAND_API_TOKEN" not in environment(chart.render(values))
 
@@ -125,11 +125,11 @@ def test_more_variables_reach_the_worker(chart: Chart) -> None:
         ("serviceAccount.create", "ServiceAccount"),
     ],
 )
-def test_a_part_can_be_left_out(chart: Chart, switch: str, kind: str) -> None:
+def test_a_part_can_be_disabled(chart: Chart, switch: str, kind: str) -> None:
     assert kind not in kinds(chart.render(nested(switch, False)))
 
 
-def test_workers_are_spread_over_zones_and_nodes_unless_switched_off(chart: Chart) -> None:
+def test_workers_spread_across_zones_and_nodes(chart: Chart) -> None:
     spread = {"topologySpread": {"whenUnsatisfiable": "DoNotSchedule"}}
     constraints = pod(chart.render(spread))["topologySpreadConstraints"]
     assert [(c["topologyKey"], c["whenUnsatisfiable"]) for c in constraints] == [
@@ -140,7 +140,7 @@ def test_workers_are_spread_over_zones_and_nodes_unless_switched_off(chart: Char
     assert "topologySpreadConstraints" not in pod(off)
 
 
-def test_the_network_policy_lets_in_the_own_namespace_or_who_is_named(chart: Chart) -> None:
+def test_the_network_policy_limits_ingress(chart: Chart) -> None:
     def ingress(values: dict[str, Any]) -> object:
         return found(chart.render({"networkPolicy": values}), "NetworkPolicy")["spec"]["ingress"]
 
@@ -150,7 +150,7 @@ def test_the_network_policy_lets_in_the_own_namespace_or_who_is_named(chart: Cha
     assert ingress({"ingressFrom": [peer]}) == [{"from": [peer], "ports": ports}]
 
 
-def test_the_network_policy_lets_out_no_more_than_dns_https_and_pod_identity(chart: Chart) -> None:
+def test_the_network_policy_limits_egress(chart: Chart) -> None:
     extra = {"to": [{"podSelector": {}}], "ports": [{"port": 4566, "protocol": "TCP"}]}
     values = {"networkPolicy": {"httpsTo": ["10.0.0.0/16"], "extraEgress": [extra]}}
     egress = found(chart.render(values), "NetworkPolicy")["spec"]["egress"]
@@ -163,7 +163,7 @@ def test_the_network_policy_lets_out_no_more_than_dns_https_and_pod_identity(cha
 
 
 @pytest.mark.parametrize("identity", ["operator", "workload"])
-def test_the_depth_of_the_queue_scales_the_workers(chart: Chart, identity: str) -> None:
+def test_the_queue_depth_scales_the_workers(chart: Chart, identity: str) -> None:
     scaling = {"enabled": True, "maxReplicas": 5, "messagesPerReplica": 7, "identity": identity}
     manifests = chart.render({"autoscaling": scaling})
     spec = found(manifests, "ScaledObject")["spec"]
@@ -188,7 +188,7 @@ def test_prometheus_can_scrape_the_open_metrics(chart: Chart) -> None:
     assert monitor["spec"]["endpoints"] == [{"port": "http", "path": "/metrics", "interval": "15s"}]
 
 
-def test_the_alerts_of_every_file_are_in_one_prometheus_rule(packed: Chart) -> None:
+def test_one_prometheus_rule_has_all_alerts(packed: Chart) -> None:
     values = {"prometheusRule": {"enabled": True, "labels": {"release": "p"}}}
     rule = found(packed.render(values), "PrometheusRule")
     assert rule["metadata"]["labels"]["release"] == "p"
@@ -197,7 +197,7 @@ def test_the_alerts_of_every_file_are_in_one_prometheus_rule(packed: Chart) -> N
     assert summary == "{{ $labels.pod }}", "Helm must not fill in Prometheus's placeholders"
 
 
-def test_the_dashboards_are_in_a_config_map_for_grafanas_sidecar(packed: Chart) -> None:
+def test_a_config_map_has_the_dashboards(packed: Chart) -> None:
     values = {"dashboards": {"enabled": True, "annotations": {"grafana_folder": "IAM"}}}
     (board,) = (m for m in packed.render(values) if m["metadata"]["name"].endswith("-dashboards"))
     assert board["metadata"]["labels"]["grafana_dashboard"] == "1"
@@ -205,7 +205,7 @@ def test_the_dashboards_are_in_a_config_map_for_grafanas_sidecar(packed: Chart) 
     assert json.loads(board["data"]["d.json"]) == {"title": "{{instance}}"}
 
 
-def test_labels_of_your_own_cannot_break_a_selector(chart: Chart) -> None:
+def test_user_labels_cannot_break_a_selector(chart: Chart) -> None:
     mine = {"app.kubernetes.io/name": "mine", "team": "security"}
     for values in ({"commonLabels": mine}, {"podLabels": mine}):
         labels = found(chart.render(values), "Deployment")["spec"]["template"]["metadata"]["labels"]
@@ -213,7 +213,7 @@ def test_labels_of_your_own_cannot_break_a_selector(chart: Chart) -> None:
         assert labels["team"] == "security"
 
 
-def test_pods_are_placed_and_described_as_told(chart: Chart) -> None:
+def test_pods_have_the_given_placement_and_labels(chart: Chart) -> None:
     values = {
         "nodeSelector": {"kubernetes.io/arch": "arm64"},
         "tolerations": [{"key": "k", "operator": "Exists"}],
@@ -228,7 +228,7 @@ def test_pods_are_placed_and_described_as_told(chart: Chart) -> None:
     assert annotations["checksum/settings"] != "x"
 
 
-def test_the_service_is_reached_as_told(chart: Chart) -> None:
+def test_the_service_has_the_given_type_and_port(chart: Chart) -> None:
     service = {"type": "LoadBalancer", "port": 80, "annotations": {"a": "b"}}
     made = found(chart.render({"service": service}), "Service")
     assert made["spec"]["type"] == "LoadBalancer"
@@ -237,7 +237,7 @@ def test_the_service_is_reached_as_told(chart: Chart) -> None:
     assert made["metadata"]["annotations"] == {"a": "b"}
 
 
-def test_probes_are_as_patient_as_told(chart: Chart) -> None:
+def test_probes_have_the_given_time_limits(chart: Chart) -> None:
     probes = {"startupSeconds": 120, "livenessSeconds": 90, "readinessSeconds": 20}
     container = pod(chart.render({"probes": probes}))["containers"][0]
     patience = [
@@ -263,12 +263,12 @@ OVERRIDDEN = "admin_policy_attached_to_role"
 
 
 def own_rules() -> dict[str, Any]:
-    text = (BUILT_IN / "user_created.yaml").read_text().replace("user_created", OWN_RULE)
+    text = next(BUILT_IN.rglob("user_created.yaml")).read_text().replace("user_created", OWN_RULE)
     overrides = {OVERRIDDEN: {"mode": "observe"}, OWN_RULE: {"severity": "low"}}
     return {"rules": {"files": {f"{OWN_RULE}.yaml": text}, "overrides": overrides}}
 
 
-def test_without_rules_of_ones_own_nothing_more_is_mounted(chart: Chart) -> None:
+def test_without_own_rules_nothing_is_mounted(chart: Chart) -> None:
     manifests = chart.render()
     assert [m["mountPath"] for m in pod(manifests)["containers"][0]["volumeMounts"]] == [
         "/var/lib/countermand"
@@ -277,7 +277,7 @@ def test_without_rules_of_ones_own_nothing_more_is_mounted(chart: Chart) -> None
     assert "COUNTERMAND_RULE_OVERRIDES" not in environment(manifests)
 
 
-def test_rules_of_ones_own_are_where_the_worker_reads_them(chart: Chart, tmp_path: Path) -> None:
+def test_own_rules_are_where_the_worker_reads_them(chart: Chart, tmp_path: Path) -> None:
     manifests = chart.render(own_rules())
     (volume,) = (v for v in pod(manifests)["volumes"] if v["name"] == "rules")
     (data,) = (m["data"] for m in manifests if m["metadata"]["name"] == volume["configMap"]["name"])
@@ -300,7 +300,7 @@ def test_rules_of_ones_own_are_where_the_worker_reads_them(chart: Chart, tmp_pat
     assert rules[OVERRIDDEN].mode is Mode.OBSERVE
 
 
-def test_a_changed_rule_rolls_the_pods(chart: Chart) -> None:
+def test_a_changed_rule_restarts_the_pods(chart: Chart) -> None:
     def checksum(values: dict[str, Any]) -> str:
         template = found(chart.render(values), "Deployment")["spec"]["template"]
         return str(template["metadata"]["annotations"]["checksum/settings"])

@@ -312,7 +312,7 @@ def test_metrics_count_decisions_and_neither_rules_nor_labels_name_anybody(site:
     ids = [*events, *(d["decision_id"] for d in found)]
     for secret in ("mallory", "arn:", site.account, user, outsider, site.mark, *ids):
         assert not [line for line in text if secret in line]
-    for file in BUILT_IN.glob("*.yaml"):
+    for file in BUILT_IN.rglob("*.yaml"):
         assert "iam-test" not in file.read_text()
 
 

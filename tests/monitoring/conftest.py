@@ -1,15 +1,16 @@
-"""Prometheus and promtool from Debian's package."""
+"""Prometheus and promtool from the package of Debian or Ubuntu."""
 
 from pathlib import Path
 
 import pytest
 
-from support.tools import UnavailableError, skip_or_fail, unpacked
+from support.skips import UnavailableError, skip_or_fail
+from support.tools import unpacked
 
 
 @pytest.fixture(scope="session")
 def prometheus() -> Path:
-    """The folder with the two programs."""
+    """Return the folder with the two programs."""
     try:
         return unpacked("prometheus", ["prometheus"]) / "usr" / "bin"
     except (UnavailableError, RuntimeError) as error:

@@ -1,4 +1,4 @@
-"""The files that Grafana and Prometheus read: fresh, and right in themselves."""
+"""The files for Grafana and Prometheus are fresh and valid."""
 
 import json
 import subprocess
@@ -14,13 +14,13 @@ from support.tools import ROOT
 
 
 @pytest.mark.parametrize("name", BUILT)
-def test_a_dashboard_is_what_the_tables_say_now(name: str) -> None:
+def test_the_dashboards_are_fresh(name: str) -> None:
     written = json.loads((GRAFANA / "dashboards" / name).read_text())
     assert written == BUILT[name], "run `make dashboards`"
 
 
 @pytest.mark.parametrize("name", BUILT)
-def test_panels_do_not_overlap_and_stay_on_the_board(name: str) -> None:
+def test_panels_do_not_overlap(name: str) -> None:
     places = [panel["gridPos"] for panel in BUILT[name]["panels"]]
     assert all(place["x"] + place["w"] <= 24 for place in places)
     for one, other in combinations(places, 2):
@@ -30,19 +30,19 @@ def test_panels_do_not_overlap_and_stay_on_the_board(name: str) -> None:
 
 
 @pytest.mark.parametrize("name", BUILT)
-def test_every_panel_says_what_it_shows(name: str) -> None:
+def test_every_panel_has_a_description(name: str) -> None:
     for panel in BUILT[name]["panels"]:
         if panel["type"] != "row":
             assert panel["description"].endswith("."), panel["title"]
 
 
-def test_every_alert_says_what_to_do_in_the_operations_guide() -> None:
+def test_the_operations_guide_covers_every_alert() -> None:
     guide = (ROOT / "docs/operations.md").read_text()
     for alert in ALERTS:
         assert alert["alert"] in guide
 
 
-def test_the_alert_rules_are_right_and_fire_when_they_should(prometheus: Path) -> None:
+def test_the_alert_rules_are_valid_and_fire(prometheus: Path) -> None:
     for command in (
         ["check", "rules", "rules/countermand.yml"],
         ["test", "rules", "rules.test.yml"],
@@ -68,7 +68,7 @@ def test_every_alert_has_a_test() -> None:
     assert fired == {alert["alert"] for alert in ALERTS}
 
 
-def test_the_metrics_keep_to_prometheus_own_rules(prometheus: Path) -> None:
+def test_the_metrics_pass_promtool(prometheus: Path) -> None:
     metrics = Metrics()
     metrics.rules_in_force(["a_rule"], stale=False)
     metrics.expect(["detach_user_policy"], ["sns"])

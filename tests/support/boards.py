@@ -1,4 +1,4 @@
-"""The dashboards and alert rules that the tests of monitoring look at."""
+"""The dashboards and alert rules for the tests of monitoring."""
 
 import runpy
 from typing import Any

@@ -1,4 +1,4 @@
-"""`helm template` for the tests: values in, objects or the reason of a refusal out."""
+"""`helm template` for the tests: from values to objects, or to the reason for a refusal."""
 
 import os
 import subprocess
@@ -19,7 +19,7 @@ LEAST: dict[str, Any] = {
     "settings": {"queueUrl": QUEUE, "topicArn": TOPIC},
     "apiToken": {"secretName": "countermand-api"},
 }
-"""The fewest values that the chart takes."""
+"""The minimum values of the chart."""
 SQLITE: dict[str, Any] = {
     "replicaCount": 1,
     "settings": {"ledgerUrl": "sqlite:/var/lib/countermand/ledger.sqlite3"},
@@ -30,7 +30,7 @@ Manifest = dict[str, Any]
 
 
 def nested(path: str, value: object) -> dict[str, Any]:
-    """`a.b`, 1 -> {"a": {"b": 1}}."""
+    """Build a nested dictionary: `a.b`, 1 -> {"a": {"b": 1}}."""
     for key in reversed(path.split(".")):
         value = {key: value}
     assert isinstance(value, dict)
@@ -47,13 +47,13 @@ def merged(one: Mapping[str, Any], other: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def found(manifests: list[Manifest], kind: str) -> Manifest:
-    """The only object of a kind."""
+    """Return the only object of a kind."""
     (only,) = (m for m in manifests if m["kind"] == kind)
     return only
 
 
 def environment(manifests: list[Manifest], pod_name: str = "pod-1") -> dict[str, str]:
-    """The variables as the container gets them, with the Secret's token and the pod's name."""
+    """Return the variables of the container, with the Secret's token and the pod's name."""
     (container,) = found(manifests, "Deployment")["spec"]["template"]["spec"]["containers"]
     (source,) = container["envFrom"]
     name = source["configMapRef"]["name"]
@@ -71,7 +71,7 @@ def environment(manifests: list[Manifest], pod_name: str = "pod-1") -> dict[str,
 
 @dataclass(frozen=True)
 class Chart:
-    """The chart, with one Helm."""
+    """The chart with one version of Helm."""
 
     helm: str
     folder: Path
@@ -80,13 +80,13 @@ class Chart:
     def render(
         self, values: Mapping[str, Any] | None = None, *, release: str = "guard"
     ) -> list[Manifest]:
-        """Every object, with the fewest values that the chart takes and these."""
+        """Render every object with the minimum values and these."""
         done = self.template(merged(LEAST, values or {}), release=release)
         assert done.returncode == 0, done.stderr
         return [m for m in yaml.safe_load_all(done.stdout) if m]
 
     def refusal(self, values: Mapping[str, Any]) -> str:
-        """Why these values, together with the fewest that the chart takes, are refused."""
+        """Return the reason why the chart rejects the minimum values with these."""
         done = self.template(merged(LEAST, values))
         assert done.returncode != 0, "accepted"
         return done.stderr
@@ -97,7 +97,7 @@ class Chart:
         return self.call("template", release, str(self.path), values=values)
 
     def call(self, *words: str, values: Mapping[str, Any]) -> subprocess.CompletedProcess[str]:
-        """Helm with values in a file, and with a home of its own."""
+        """Run Helm with values in a file and with its own home folder."""
         file = self.folder / "values.yaml"
         file.write_text(yaml.safe_dump(dict(values)))
         homes = {f"HELM_{part}_HOME": str(self.folder) for part in ("CACHE", "CONFIG", "DATA")}

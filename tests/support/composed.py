@@ -1,4 +1,4 @@
-"""docker-compose.yml, unmodified, under a name and on ports of its own."""
+"""docker-compose.yml, unmodified, with its own project name and ports."""
 
 import json
 import os
@@ -17,13 +17,13 @@ _opener = urllib.request.build_opener(urllib.request.ProxyHandler({}))
 
 
 def images_of_compose() -> list[str]:
-    """What it pulls; our own image is built."""
+    """Return the images that it pulls; it builds our own."""
     services = yaml.safe_load(COMPOSE_FILE.read_text())["services"].values()
     return sorted({service["image"] for service in services if "build" not in service})
 
 
 class Stack:
-    """The running project."""
+    """A running project of Docker Compose."""
 
     def __init__(self, docker: Docker) -> None:
         self.docker = docker
@@ -38,7 +38,7 @@ class Stack:
 
     def up(self, *arguments: str) -> None:
         done = self.compose("up", "--build", "--detach", "--wait", *arguments, check=False)
-        # What compose says is that something is not healthy; why, is in the log.
+        # compose says only which service is unhealthy; the log has the reason.
         logs = self.compose("logs", "--tail", "20", check=False).stdout if done.returncode else ""
         assert done.returncode == 0, done.stdout + done.stderr + logs
 
@@ -46,7 +46,7 @@ class Stack:
         self.compose("down", "--volumes", "--remove-orphans", "--timeout", "5", check=False)
 
     def containers(self) -> list[dict[str, Any]]:
-        """Every one, those that ended too."""
+        """Return all containers, including those that exited."""
         shown = self.compose("ps", "--all", "--format", "json").stdout
         return [json.loads(line) for line in shown.splitlines()]
 
@@ -55,7 +55,7 @@ class Stack:
         return f"http://{shown.strip()}"
 
     def get(self, service: str, port: int, path: str, index: int = 1) -> Any:
-        """The JSON that is answered there."""
+        """Return the JSON document at a path."""
         return json.loads(self.text(service, port, path, index))
 
     def text(self, service: str, port: int, path: str, index: int = 1) -> str:

@@ -1,11 +1,12 @@
 """A Docker engine for the tests: the machine's own, or one started from Debian's packages.
 
-Our own keeps all it has under `.countermand/docker/`, listens on a socket of its own, and ends with
-the tests. It needs root, because it makes network devices and mounts.
+Our own engine keeps its data in `.countermand/docker/`, listens on its own socket, and stops with
+the tests. It needs root, because it creates network devices and mounts.
 """
 
 import contextlib
 import os
+import re
 import shutil
 import subprocess
 import tempfile
@@ -13,41 +14,49 @@ import time
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 
-from support.tools import ROOT, UnavailableError, run, unpacked
+from support.skips import UnavailableError
+from support.tools import ROOT, run, unpacked
 
 _PACKAGES = (
     *("docker.io", "containerd", "runc", "iptables"),
-    # What iptables is linked with and a slim machine lacks.
+    # Libraries of iptables that a slim machine lacks.
     *("libip4tc2", "libip6tc2", "libmnl0", "libnetfilter-conntrack3"),
     *("libnfnetlink0", "libnftnl11", "libxtables12"),
 )
-_SUITE = "bookworm"  # its programs run with the C library of every later Debian too
+_SUITE = "bookworm"  # its programs also run with the C library of later releases
 _PLUGINS = ("docker-compose", "docker-buildx")
 _PLUGIN_SUITE = "trixie"  # the first Debian with compose v2 as a plugin
 _CAP_NET_ADMIN, _CAP_SYS_ADMIN = 12, 21
 _START_SECONDS = 60
+_KERNEL_REFUSAL = re.compile(
+    r"failed to start.*"
+    r"(operation not permitted|permission denied|read-only file system|not supported)",
+    re.IGNORECASE,
+)
+"""The daemon's last words where it has the capabilities, but the kernel still refuses."""
 
 
 class Docker:
-    """The `docker` command, pointed at one engine."""
+    """The `docker` command for one engine."""
 
     def __init__(self, environment: Mapping[str, str], *, own: bool) -> None:
         self.environment = dict(environment)
         self.own = own
 
     def run(self, *arguments: str, check: bool = True, seconds: float = 300) -> str:
-        """What the command printed; a failure raises with both its outputs."""
+        """Run a command and return its output; raise `RuntimeError` with both if it fails."""
         done = self.attempt(*arguments, seconds=seconds)
         if check and done.returncode:
-            text = f"docker {' '.join(arguments)} ended with {done.returncode}:\n"
-            raise RuntimeError(text + done.stdout + done.stderr)
+            command = f"docker {' '.join(arguments)}"
+            log = f"{command} exited with {done.returncode}:\n{done.stdout}{done.stderr}"
+            raise RuntimeError(log)
         return done.stdout
 
     def attempt(
         self, *arguments: str, seconds: float = 300, variables: Mapping[str, str] | None = None
     ) -> subprocess.CompletedProcess[str]:
         return subprocess.run(
-            ["docker", *arguments],  # noqa: S607  found on the PATH in the environment
+            ["docker", *arguments],  # noqa: S607 - found on the PATH in the environment
             cwd=ROOT,
             env=self.environment | dict(variables or {}),
             capture_output=True,
@@ -57,7 +66,7 @@ class Docker:
         )
 
     def make(self, target: str) -> str:
-        """A target of the Makefile, as its users call it."""
+        """Make a target of the Makefile, as users do."""
         return run(["make", target], ROOT, self.environment)
 
     def answers(self) -> bool:
@@ -69,7 +78,7 @@ class Docker:
 
 @contextlib.contextmanager
 def engine() -> Iterator[Docker]:
-    """A Docker that answers. Raises `UnavailableError` where none can be had."""
+    """Provide a Docker engine that answers; raise `UnavailableError` if none can run here."""
     found = Docker({**os.environ, "DOCKER_BUILDKIT": "1"}, own=False)
     if found.answers():
         yield _with_plugins(found)
@@ -77,12 +86,12 @@ def engine() -> Iterator[Docker]:
     _refuse_without_rights()
     folder = ROOT / ".countermand" / "docker"
     folder.mkdir(parents=True, exist_ok=True)
-    # A socket's path may have 107 characters: the tree may lie too deep for it.
+    # Not in the tree, because the path of a socket has at most 107 characters.
     run = Path(tempfile.mkdtemp(prefix="countermand-docker-"))
     environment = _environment(run)
     with (folder / "dockerd.log").open("wb") as log:
         daemon = subprocess.Popen(
-            [  # noqa: S607  found on the PATH in the environment
+            [  # noqa: S607 - found on the PATH in the environment
                 "dockerd",
                 *("--host", environment["DOCKER_HOST"]),
                 *("--data-root", str(folder / "data")),
@@ -112,7 +121,7 @@ def _end(daemon: "subprocess.Popen[bytes]") -> None:
 
 
 def _with_plugins(docker: Docker) -> Docker:
-    """With compose and buildx from Debian where the machine's own Docker has none."""
+    """Add compose and buildx from Debian if the machine's own Docker lacks them."""
     if all(docker.attempt(plugin, "version").returncode == 0 for plugin in ("compose", "buildx")):
         return docker
     config = {"DOCKER_CONFIG": str(_plugins())}
@@ -120,7 +129,7 @@ def _with_plugins(docker: Docker) -> Docker:
 
 
 def _refuse_without_rights() -> None:
-    """An engine of our own must be root with these capabilities, and not only root in name."""
+    """Raise `UnavailableError` unless this process is root with the capabilities of an engine."""
     status = Path("/proc/self/status")
     if not status.exists():
         raise UnavailableError("no Docker engine answers, and only Linux can start one")
@@ -138,7 +147,7 @@ def _environment(run: Path) -> dict[str, str]:
     links = run / "bin"
     links.mkdir()
     for name, program in {
-        # Debian's choice between the two kinds is made at installation, which is not done here.
+        # Debian selects the variant at installation, and nothing is installed here.
         "iptables": "xtables-nft-multi",
         "ip6tables": "xtables-nft-multi",
     }.items():
@@ -156,7 +165,7 @@ def _environment(run: Path) -> dict[str, str]:
 
 
 def _plugins() -> Path:
-    """A folder for DOCKER_CONFIG, with the plugins in it."""
+    """Return a folder for DOCKER_CONFIG that contains the plugins."""
     folder = unpacked("docker-plugins", _PLUGINS, _PLUGIN_SUITE)
     links = folder / "cli-plugins"
     if not links.exists():
@@ -170,5 +179,8 @@ def _await(docker: Docker, daemon: "subprocess.Popen[bytes]", log: Path) -> None
         if docker.answers():
             return
         time.sleep(0.2)
-    tail = "\n".join(log.read_text(errors="replace").splitlines()[-15:])
-    raise RuntimeError(f"Docker's engine did not start within {_START_SECONDS} s:\n{tail}")
+    text = log.read_text(errors="replace")
+    if refusal := _KERNEL_REFUSAL.search(text):
+        raise UnavailableError(f"no Docker engine answers, and a new one {refusal[0]}")
+    tail = "\n".join(text.splitlines()[-15:])
+    raise RuntimeError(f"Docker engine: did not start within {_START_SECONDS} s:\n{tail}")

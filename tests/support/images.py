@@ -1,10 +1,11 @@
-"""The images that tests need: real ones where a registry answers, and else stand-ins.
+"""The images that tests need: real images if a registry answers, otherwise stand-ins.
 
-A stand-in has the name of the real image and, but for Grafana, the real software, from PyPI, npm
-or Debian. So docker-compose.yml runs unmodified. Stand-ins carry a label, are built anew each time
-(from Docker's cache), and leave an engine that is not ours when the tests end.
+A stand-in has the name of the real image and, except for Grafana, the real software, from PyPI,
+npm, or Debian, so docker-compose.yml runs unmodified. Stand-ins carry a label. Each run rebuilds
+them from Docker's cache, and removes them at the end from an engine that is not ours.
 """
 
+import os
 import shutil
 import subprocess
 from collections.abc import Iterable
@@ -28,11 +29,11 @@ _TRUSTED = Path("/etc/ssl/certs/ca-certificates.crt")
 
 
 def provide(docker: Docker, images: Iterable[str]) -> None:
-    """Make the base and the images be there."""
+    """Pull the base and the images, or build stand-ins for them."""
     if _pulled(docker, BASE, seconds=120):
         for image in images:
             if not _pulled(docker, image, seconds=600):
-                raise RuntimeError(f"{BASE} can be pulled, but {image} cannot: is its tag right?")
+                raise RuntimeError(f"{image}: cannot be pulled, unlike {BASE}. Check its tag.")
         return
     _build_base(docker)
     with ThreadPoolExecutor() as pool:
@@ -40,8 +41,10 @@ def provide(docker: Docker, images: Iterable[str]) -> None:
 
 
 def tidy(docker: Docker) -> None:
-    """Remove what no later run needs: from an engine that is not ours, the stand-ins too, and what
-    was built on them. Real images would not be pulled while these have their names.
+    """Remove what no later run needs.
+
+    From an engine that is not ours, this includes the stand-ins and the images built on them:
+    Docker would not pull a real image while a stand-in has its name.
     """
     if not docker.own:
         which = ("--filter", f"label={_LABEL}", "--filter", "dangling=false")
@@ -52,7 +55,7 @@ def tidy(docker: Docker) -> None:
 
 
 def _pulled(docker: Docker, image: str, seconds: float) -> bool:
-    """Whether the real one is there, or came."""
+    """Return whether the real image is present or could be pulled."""
     known = docker.attempt("image", "inspect", "--format", "{{json .Config.Labels}}", image)
     if known.returncode == 0:
         return _LABEL not in known.stdout
@@ -66,12 +69,12 @@ def _build_base(docker: Docker) -> None:
     context = _context("base")
     shutil.copy(_root_filesystem(), context / "rootfs.tar")
     shutil.copy(_TRUSTED, context)
-    docker.run("build", "--quiet", "--label", _LABEL, "--tag", BASE, str(context))
+    docker.run("build", "--progress=plain", "--label", _LABEL, "--tag", BASE, str(context))
 
 
 def _root_filesystem() -> Path:
-    """Debian 13 with its Python 3.13, kept for the next run."""
-    program = unpacked("mmdebstrap", ["mmdebstrap"]) / "usr/bin/mmdebstrap"
+    """Build an archive of Debian 13 with its Python 3.13, kept for the next run."""
+    programs = unpacked("mmdebstrap", ["mmdebstrap"]) / "usr/bin"
     archive = TOOLS / "trixie.tar"
     if not archive.exists():
         fresh = archive.with_name("trixie-new.tar")
@@ -84,13 +87,16 @@ def _root_filesystem() -> Path:
             "--dpkgopt=path-exclude=/usr/share/man/*",
             *(f"--aptopt={option}" for option in _apt_checks()),
         ]
-        run([str(program), *options, "trixie", str(fresh), mirror()], TOOLS)
+        # mmdebstrap looks for its mmtarfilter on the PATH, not beside itself.
+        environment = os.environ | {"PATH": f"{programs}:{os.environ['PATH']}"}
+        command = [str(programs / "mmdebstrap"), *options, "trixie", str(fresh), mirror()]
+        run(command, TOOLS, environment)
         fresh.replace(archive)
     return archive
 
 
 def _apt_checks() -> list[str]:
-    """How strict this machine's apt is with its mirror: a frozen one has old dates."""
+    """Return how this machine's apt checks dates: a frozen mirror has old ones."""
     shown = run(["apt-config", "dump"], TOOLS)
     wanted = ("Acquire::Check-Valid-Until ", "Acquire::Check-Date ")
     return [line for line in shown.splitlines() if line.startswith(wanted)]
@@ -101,12 +107,13 @@ def _build(docker: Docker, image: str) -> None:
     context = _context(_FOLDERS[name])
     if name == "localstack/localstack":
         shutil.copy(ROOT / "requirements/localstack.txt", context / "requirements.txt")
+    options = ("--progress=plain", "--label", _LABEL, "--tag", image)
     version = ("--build-arg", f"VERSION={tag.removeprefix('v')}")
-    docker.run("build", "--quiet", "--label", _LABEL, *version, "--tag", image, str(context))
+    docker.run("build", *options, *version, str(context))
 
 
 def _context(folder: str) -> Path:
-    """A copy, for files that do not belong into the tree."""
+    """Copy a folder of stand-ins, so that added files stay out of the tree."""
     copy = TOOLS / "standins" / folder
     shutil.rmtree(copy, ignore_errors=True)
     shutil.copytree(_STANDINS / folder, copy)

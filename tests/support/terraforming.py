@@ -18,7 +18,7 @@ DEV: dict[str, Any] = {"image": IMAGE, "emails": [EMAIL]}
 BOOTSTRAP: dict[str, Any] = {"operator_arns": ["arn:aws:iam::123456789012:role/engineer"]}
 MINUTES = 60
 
-# What makes an environment run on an emulator; merged by Terraform over the files beside it.
+# Overrides that run an environment on an emulator; Terraform merges them over the other files.
 LOCAL_STATE = 'terraform {\n  backend "local" {}\n}\n'
 PATH_STYLE_HERE = """
 provider "aws" {
@@ -32,14 +32,14 @@ provider "aws" {{
 }}
 """
 FORGETFUL_QUEUE = """
-# moto forgets this attribute, and the provider would wait for it.
+# moto does not store this attribute, and the provider would wait for it.
 resource "aws_sqs_queue" "dlq" {
   redrive_allow_policy = null
 }
 """
 
 
-# How the provider logs a call, and where IAM calls a service otherwise than the SDK.
+# How the provider logs a call, and the services whose name in IAM differs from the SDK's.
 _ENTRY = re.compile(r"^(?=\d{4}-\d\d-\d\dT)", re.MULTILINE)
 _SENT = "HTTP Request Sent"
 _SERVICE = re.compile(r"\bapi/([a-z0-9]+)#")
@@ -53,14 +53,14 @@ _PREFIX = {
 
 @dataclass(frozen=True)
 class Tools:
-    """The program, and the CLI configuration that knows where the provider is."""
+    """The program, and the CLI configuration that names the folder of the provider."""
 
     terraform: str
     configuration: Path
 
 
 class Terraform:
-    """Commands in one folder of a copy of the code. Each raises `AssertionError` when it fails."""
+    """Commands in one folder of a copy of the code; each raises `AssertionError` if it fails."""
 
     def __init__(self, tools: Tools, copy: Path, folder: str, **environment: str) -> None:
         self._tools = tools
@@ -77,7 +77,7 @@ class Terraform:
         self.run("init", "-input=false", "-backend=false")
 
     def called(self) -> set[str]:
-        """The AWS calls of every run so far, such as sqs:CreateQueue; needs TF_LOG_PATH."""
+        """Return the AWS calls of all runs so far, such as sqs:CreateQueue; needs TF_LOG_PATH."""
         log = Path(self._environment["TF_LOG_PATH"]).read_text(errors="replace")
         sent = [
             e for e in re.split(r"^(?=\d{4}-\d\d-\d\dT)", log, flags=re.MULTILINE) if _SENT in e
@@ -89,14 +89,14 @@ class Terraform:
         return self.run("apply", "-auto-approve", "-input=false", *_given(variables))
 
     def changes(self, **variables: object) -> dict[str, tuple[str, ...]]:
-        """What a plan would do, by address; nothing for what stays as it is."""
+        """Return the actions of a plan by address, without unchanged resources."""
         return {
             change["address"]: tuple(change["change"]["actions"])
             for change in self._changing(**variables)
         }
 
     def differences(self, **variables: object) -> dict[str, set[str]]:
-        """Names of the attributes that a plan would change, by address."""
+        """Return the names of the attributes that a plan would change, by address."""
         return {
             change["address"]: _different(change["change"]["before"], change["change"]["after"])
             for change in self._changing(**variables)
@@ -113,7 +113,7 @@ class Terraform:
         return plan
 
     def would_be(self, **variables: object) -> dict[str, dict[str, Any]]:
-        """Values of every managed resource after a plan's apply, by address."""
+        """Return the planned values of every managed resource, by address."""
         return dict(
             _resources(self.planned("-refresh=false", **variables)["planned_values"]["root_module"])
         )
@@ -126,7 +126,7 @@ class Terraform:
         return {name: output["value"] for name, output in found.items()}
 
     def resources(self) -> dict[str, dict[str, Any]]:
-        """Values of every managed resource in the state, by address."""
+        """Return the values of every managed resource in the state, by address."""
         state = json.loads(self.run("show", "-json"))
         return dict(_resources(state.get("values", {}).get("root_module", {})))
 
@@ -149,7 +149,7 @@ class Terraform:
 
 
 def copied(target: Path) -> Path:
-    """A copy of the code without anybody's state, variables or backend."""
+    """Copy the code without state, variables, and backend of a developer."""
     unwanted = shutil.ignore_patterns(".terraform*", "*.tfstate*", "*.tfvars", "backend.hcl")
     shutil.copytree(CODE, target, ignore=unwanted)
     return target

@@ -1,39 +1,52 @@
-"""Programs that tests need and no Python package brings: unpacked from Debian packages.
+"""Programs that tests need and that come from no Python package.
 
-Nothing is installed: packages are downloaded with the machine's own apt settings and unpacked into
-`.countermand/tools/`, which needs no root. A second run finds them there.
+They are downloaded by the scripts in `scripts/`, or as Debian packages with the machine's own apt
+settings. All are unpacked into `.countermand/tools/`, which needs no root and installs nothing. A
+second run finds them there.
 """
 
 import contextlib
 import fcntl
-import os
 import re
 import shutil
 import subprocess
+import sys
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
-from typing import NoReturn
 
-import pytest
+from support.skips import UnavailableError
 
 ROOT = Path(__file__).parents[2]
 APT = "apt-get"  # found on the PATH
 TOOLS = ROOT / ".countermand" / "tools"
-_KEYRING = Path("/usr/share/keyrings/debian-archive-keyring.gpg")
+_CANNOT_RUN_HERE = 3
+"""Exit code of the scripts where their programs cannot run; any other failure is an error."""
+_KEYRINGS = Path("/usr/share/keyrings")
 
 
-class UnavailableError(Exception):
-    """A tool cannot be had on this machine; the text says why."""
+def fetched(script: str) -> list[str]:
+    """Run a script of `scripts/` that fetches programs, and return the lines it prints.
+
+    Raises `UnavailableError` where the programs cannot run, and `RuntimeError` with the log when a
+    download fails.
+    """
+    command = [sys.executable, str(ROOT / "scripts" / script)]
+    done = subprocess.run(command, capture_output=True, text=True, check=False)
+    if done.returncode == _CANNOT_RUN_HERE:
+        raise UnavailableError(done.stderr.strip())
+    if done.returncode:
+        raise RuntimeError(f"scripts/{script} exited with {done.returncode}:\n{done.stderr}")
+    return done.stdout.splitlines()
 
 
 def unpacked(name: str, packages: Sequence[str], suite: str | None = None) -> Path:
-    """A folder with the packages unpacked in it, of the machine's own Debian or of a named suite.
+    """Unpack packages of the machine's own release, or of a Debian suite, and return the folder.
 
-    Dependencies are not followed: name them. Raises `UnavailableError` away from Debian, and
-    `RuntimeError` when a download fails.
+    Dependencies are not followed: name them. Raises `UnavailableError` on a machine without apt,
+    and `RuntimeError` with the log when a download fails.
     """
-    if shutil.which("apt-get") is None or shutil.which("dpkg-deb") is None:
-        raise UnavailableError("no apt-get and dpkg-deb: this machine is no Debian")
+    if shutil.which(APT) is None or shutil.which("dpkg-deb") is None:
+        raise UnavailableError(f"{name}: no apt-get and dpkg-deb on the PATH")
     folder = TOOLS / name
     with _locked(folder):
         stamp = folder / ".packages"
@@ -43,13 +56,6 @@ def unpacked(name: str, packages: Sequence[str], suite: str | None = None) -> Pa
             _unpack(folder, packages, suite)
             stamp.write_text(wanted)
     return folder
-
-
-def skip_or_fail(error: Exception) -> NoReturn:
-    """Skip where a tool cannot be had; in CI, a tool that should have come and did not, fails."""
-    if isinstance(error, UnavailableError) or not os.environ.get("CI"):
-        pytest.skip(str(error))
-    raise error
 
 
 def _unpack(folder: Path, packages: Sequence[str], suite: str | None) -> None:
@@ -65,7 +71,7 @@ def _unpack(folder: Path, packages: Sequence[str], suite: str | None) -> None:
 
 
 def _options(state: Path, suite: str | None) -> list[str]:
-    """Options that keep apt out of the system's own lists and let it run without root."""
+    """Build options that keep apt out of the system's own lists and let it run without root."""
     lists, cache = state / "lists" / "partial", state / "cache" / "archives" / "partial"
     for part in (lists, cache):
         part.mkdir(parents=True)
@@ -79,23 +85,36 @@ def _options(state: Path, suite: str | None) -> list[str]:
         "Debug::NoLocking": "1",
         "APT::Sandbox::User": "",
         "Acquire::Languages": "none",
-        # Their clean-up is for the system's lists, and not ours to start.
+        "Acquire::Retries": "3",
+        # Without it, `update` succeeds when every download failed.
+        "APT::Update::Error-Mode": "any",
+        # The system's hooks clean up the system's lists, which this run does not touch.
         "APT::Update::Post-Invoke-Success": "",
     }
     return [f"-o{name}={value}" for name, value in settings.items()]
 
 
 def _sources(suite: str | None) -> Iterator[str]:
-    signed = f"[signed-by={_KEYRING}] " if _KEYRING.exists() else ""
-    own = suite or _codename()
-    yield f"deb {signed}{mirror()} {own} main"
-    if suite is None:
-        # Where the base suite has an older version than is installed, this has the newer one.
-        yield f"deb {signed}{mirror()} {own}-updates main"
+    if suite is not None:
+        yield f"deb {_signed_by('debian')}{mirror()} {suite} main"
+        return
+    distribution, codename = _release()
+    if distribution == "ubuntu":
+        archive, components = "http://archive.ubuntu.com/ubuntu", "main universe"
+    else:
+        archive, components = mirror(), "main"
+    # If the installed version is newer than the base release's, only the updates have it.
+    for pocket in (codename, f"{codename}-updates"):
+        yield f"deb {_signed_by(distribution)}{archive} {pocket} {components}"
+
+
+def _signed_by(distribution: str) -> str:
+    keyring = _KEYRINGS / f"{distribution}-archive-keyring.gpg"
+    return f"[signed-by={keyring}] " if keyring.exists() else ""
 
 
 def mirror() -> str:
-    """The Debian mirror that this machine uses already."""
+    """Return the Debian mirror that this machine already uses, or the public mirror."""
     listed = subprocess.run(
         [APT, "indextargets", "--format", "$(SITE) $(ORIGIN)", "Created-By: Packages"],
         capture_output=True,
@@ -107,31 +126,30 @@ def mirror() -> str:
     return main[0] if main else "http://deb.debian.org/debian"
 
 
-def _codename() -> str:
-    system = dict(
-        line.split("=", 1)
-        for line in Path("/etc/os-release").read_text().splitlines()
-        if "=" in line
-    )
-    if system.get("ID", "").strip('"') != "debian":
-        raise UnavailableError(f"{system.get('PRETTY_NAME', 'this system')} is no Debian")
-    return system["VERSION_CODENAME"].strip('"')
+def _release() -> tuple[str, str]:
+    """Return the distribution, `debian` or `ubuntu`, and the code name of its release."""
+    lines = Path("/etc/os-release").read_text().splitlines()
+    system = dict(line.split("=", 1) for line in lines if "=" in line)
+    distribution = system.get("ID", "").strip('"')
+    if distribution not in {"debian", "ubuntu"}:
+        raise UnavailableError(f"no packages for {system.get('PRETTY_NAME', 'this system')}")
+    return distribution, system["VERSION_CODENAME"].strip('"')
 
 
 def run(command: Sequence[str], folder: Path, environment: Mapping[str, str] | None = None) -> str:
-    """What the command printed; `RuntimeError` with both its outputs when it fails."""
+    """Run a command and return its output; raise `RuntimeError` with both outputs if it fails."""
     done = subprocess.run(
         command, cwd=folder, env=environment, capture_output=True, text=True, check=False
     )
     if done.returncode:
-        told = f"{' '.join(command)} ended with {done.returncode}:\n{done.stdout}{done.stderr}"
-        raise RuntimeError(told)
+        log = f"{' '.join(command)} exited with {done.returncode}:\n{done.stdout}{done.stderr}"
+        raise RuntimeError(log)
     return done.stdout
 
 
 @contextlib.contextmanager
 def _locked(folder: Path) -> Iterator[None]:
-    """One process at a time: two test runs in one tree would unpack over each other."""
+    """Hold a lock: two test runs in one tree would unpack over each other."""
     folder.parent.mkdir(parents=True, exist_ok=True)
     with (folder.parent / f"{folder.name}.lock").open("w") as lock:
         fcntl.flock(lock, fcntl.LOCK_EX)

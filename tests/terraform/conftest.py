@@ -1,13 +1,9 @@
-"""Real Terraform on emulators. Both environments are applied in the background as soon as a test
-wants them, because the provider spends most of that time waiting.
+"""Real Terraform on emulators.
+
+Both environments are applied in the background as soon as a test needs them, because the provider
+spends most of that time waiting.
 """
 
-import os
-import subprocess
-import sys
-import time
-import urllib.error
-import urllib.request
 from collections.abc import Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
 from pathlib import Path
@@ -15,7 +11,8 @@ from pathlib import Path
 import pytest
 
 from countermand.lab.localstack import LocalStack, LocalStackMissingError
-from support.running import free_port
+from support.moto import moto_server
+from support.skips import UnavailableError, skip_or_fail
 from support.terraforming import (
     BOOTSTRAP,
     DEV,
@@ -23,16 +20,13 @@ from support.terraforming import (
     LOCAL_STATE,
     PATH_STYLE,
     PATH_STYLE_HERE,
-    ROOT,
     Terraform,
     Tools,
     copied,
 )
+from support.tools import fetched
 
 HERE = Path(__file__).parent
-NOT_TO_BE_HAD = 3
-"""What scripts/fetch_terraform.py ends with where Terraform cannot be had."""
-START_SECONDS = 60
 
 
 @pytest.hookimpl(tryfirst=True)
@@ -46,18 +40,10 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
 
 @pytest.fixture(scope="session")
 def tools() -> Tools:
-    fetched = subprocess.run(
-        [sys.executable, str(ROOT / "scripts" / "fetch_terraform.py")],
-        capture_output=True,
-        text=True,
-        check=False,
-    )
-    if fetched.returncode:
-        why = f"Terraform cannot be had: {fetched.stderr.strip()}"
-        if os.environ.get("CI") and fetched.returncode != NOT_TO_BE_HAD:
-            pytest.fail(why)  # a gate that skips is no gate
-        pytest.skip(why)
-    program, configuration = fetched.stdout.split("\n")[:2]
+    try:
+        program, configuration = fetched("fetch_terraform.py")
+    except (UnavailableError, RuntimeError) as error:
+        skip_or_fail(error)
     return Tools(program, Path(configuration))
 
 
@@ -69,51 +55,35 @@ def pool() -> Iterator[ThreadPoolExecutor]:
 
 @pytest.fixture(scope="session")
 def emulator() -> Iterator[LocalStack]:
-    """A LocalStack of its own: the names here are those of a real installation."""
+    """Run a separate LocalStack, because the names here are those of a real installation."""
     own = LocalStack()
     try:
         own.start()
     except LocalStackMissingError as missing:
-        if os.environ.get("CI"):
-            raise
-        pytest.skip(str(missing))
+        skip_or_fail(missing)
     yield own
     own.stop()
 
 
 @pytest.fixture(scope="session")
 def moto() -> Iterator[str]:
-    """URL of moto's server, which has what LocalStack's community edition lacks."""
-    url = f"http://127.0.0.1:{(port := free_port())}"
-    server = subprocess.Popen(
-        [sys.executable, str(HERE / "moto_server.py"), "-H", "127.0.0.1", "-p", str(port)],
-        stdout=subprocess.DEVNULL,
-        stderr=subprocess.DEVNULL,
-    )
-    try:
-        end = time.monotonic() + START_SECONDS
-        while not _answers(url):
-            assert server.poll() is None, "moto's server ended"
-            assert time.monotonic() < end, "moto's server did not start"
-            time.sleep(0.1)
+    """Return the URL of moto's server, which has what LocalStack's community edition lacks."""
+    with moto_server(str(HERE / "moto_server.py")) as url:
         yield url
-    finally:
-        server.kill()
-        server.wait()
 
 
 @pytest.fixture(scope="session")
 def local(
     tools: Tools, emulator: LocalStack, tmp_path_factory: pytest.TempPathFactory
 ) -> Terraform:
-    """environments/local, not applied yet."""
+    """Return environments/local, not applied yet."""
     copy = copied(tmp_path_factory.mktemp("local") / "terraform")
     return Terraform(tools, copy, "environments/local", AWS_ENDPOINT_URL=emulator.url)
 
 
 @pytest.fixture(scope="session")
 def dev(tools: Tools, moto: str, tmp_path_factory: pytest.TempPathFactory) -> Terraform:
-    """environments/dev as it is, but for where its state and its AWS are; not applied yet."""
+    """Return environments/dev with a local state and moto as its AWS, not applied yet."""
     copy = copied(tmp_path_factory.mktemp("dev") / "terraform")
     (copy / "environments/dev/backend_override.tf").write_text(LOCAL_STATE)
     (copy / "environments/dev/providers_override.tf").write_text(PATH_STYLE)
@@ -132,7 +102,7 @@ def dev(tools: Tools, moto: str, tmp_path_factory: pytest.TempPathFactory) -> Te
 
 @pytest.fixture(scope="session")
 def bootstrap(tools: Tools, moto: str, tmp_path_factory: pytest.TempPathFactory) -> Terraform:
-    """bootstrap/ as it is, not applied yet; its backend finds moto's buckets by path."""
+    """Return bootstrap/, not applied yet; its backend addresses moto's buckets by path."""
     copy = copied(tmp_path_factory.mktemp("bootstrap") / "terraform")
     (copy / "bootstrap/providers_override.tf").write_text(PATH_STYLE_HERE)
     return Terraform(
@@ -163,7 +133,7 @@ def applying(
 
 @pytest.fixture(scope="session", autouse=True)
 def _started_early(request: pytest.FixtureRequest) -> None:
-    """The applies run while the tests before them do, if any test wants them."""
+    """Start the applies before the first test, if any test needs them."""
     names = {name for item in request.session.items for name in getattr(item, "fixturenames", ())}
     if "applying" in names:
         request.getfixturevalue("applying")
@@ -195,13 +165,3 @@ def destroying(
         "local": pool.submit(local_applied.destroy),
         "dev": pool.submit(dev_applied.destroy, **DEV),
     }
-
-
-def _answers(url: str) -> bool:
-    try:
-        urllib.request.urlopen(url, timeout=5).close()
-    except urllib.error.HTTPError:
-        return True
-    except OSError:
-        return False
-    return True

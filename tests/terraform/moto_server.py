@@ -1,5 +1,6 @@
-"""moto's server with the call that the provider makes of application autoscaling and moto lacks:
-`moto_server.py -H HOST -p PORT`.
+"""Run moto's server with one more call: `moto_server.py -H HOST -p PORT`.
+
+The provider makes this call of Application Auto Scaling, and moto lacks it.
 """
 
 import json

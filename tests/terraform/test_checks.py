@@ -1,4 +1,4 @@
-"""What can be said about the code without applying it."""
+"""Checks of the code that need no apply."""
 
 import json
 import re
@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 
 import support.tools as processes
+from countermand.ledger import dynamodb
 from countermand.settings.settings import Settings, variable
 from support.terraforming import CODE, ROOT, Terraform, Tools, copied
 
@@ -29,7 +30,7 @@ def code(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture(scope="session")
 def everywhere(tools: Tools, code: Path) -> dict[str, Terraform]:
-    """Each module and root, ready to be asked."""
+    """Return each module and root, initialized."""
     folders = [*(f"modules/{name}" for name in MODULES), *ROOTS]
     found = {folder: Terraform(tools, code, folder, AWS_REGION="us-east-1") for folder in folders}
     with ThreadPoolExecutor(2) as pool:
@@ -38,24 +39,24 @@ def everywhere(tools: Tools, code: Path) -> dict[str, Terraform]:
     return found
 
 
-def test_the_modules_are_those_that_the_documentation_names() -> None:
+def test_the_documentation_names_every_module() -> None:
     assert tuple(MODULES) == NAMED
     assert [name for name in NAMED if f"`{name}`" not in GUIDE.read_text()] == []
 
 
-def test_the_sums_in_the_documentation_are_right() -> None:
+def test_the_documented_costs_add_up() -> None:
     rows = re.findall(r"^\| .* \| ([0-9x.+() ]+) \| ([0-9.]+) \|$", GUIDE.read_text(), re.MULTILINE)
     costs = [_product(arithmetic) for arithmetic, _ in rows]
-    assert [f"{cost:.2f}" for cost in costs] == [told for _, told in rows]
+    assert [f"{cost:.2f}" for cost in costs] == [documented for _, documented in rows]
     assert f"**{sum(costs):.2f}**" in GUIDE.read_text()
-    # Two for each bus rule, six about queue, trail and silence, three as the text says.
+    # Two per EventBridge rule, six for queue, trail, and silence, and three that the text explains.
     patterns = json.loads((CODE / "modules/eventbridge/patterns.json").read_text())
     assert f"| {2 * len(patterns) + 6 + 3} alarms |" in GUIDE.read_text()
 
 
 def _product(arithmetic: str) -> float:
-    """Of a sum such as 2 x (3 x 0.5 + 4): numbers and signs only, as the pattern of rows has it."""
-    return float(eval(arithmetic.replace("x", "*"), {"__builtins__": {}}))  # noqa: S307
+    """Evaluate a sum such as 2 x (3 x 0.5 + 4), which has only numbers and signs."""
+    return float(eval(arithmetic.replace("x", "*"), {"__builtins__": {}}))  # noqa: S307 - only sums
 
 
 @pytest.mark.parametrize(
@@ -66,11 +67,9 @@ def _product(arithmetic: str) -> float:
         (("rules", "event-pattern"), "eventbridge/patterns.json"),
     ],
 )
-def test_what_the_commands_print_is_what_the_modules_have(
-    command: tuple[str, ...], file: str
-) -> None:
-    told = processes.run([sys.executable, "-m", "countermand", *command], ROOT)
-    assert json.loads(told) == json.loads((CODE / "modules" / file).read_text())
+def test_the_modules_have_the_output_of_the_commands(command: tuple[str, ...], file: str) -> None:
+    printed = processes.run([sys.executable, "-m", "countermand", *command], ROOT)
+    assert json.loads(printed) == json.loads((CODE / "modules" / file).read_text())
 
 
 def test_the_code_is_formatted(tools: Tools) -> None:
@@ -78,23 +77,24 @@ def test_the_code_is_formatted(tools: Tools) -> None:
     assert asked.returncode == 0, asked.stdout + asked.stderr
 
 
-def test_what_is_written_from_the_code_is_fresh() -> None:
+def test_the_generated_files_are_fresh() -> None:
     processes.run([sys.executable, "scripts/terraform_files.py", "--check"], ROOT)
 
 
 def test_every_module_and_environment_is_valid(everywhere: dict[str, Terraform]) -> None:
-    # `terraform test` validates what it tests.
+    # `terraform test` validates the folders that it tests.
     untested = [folder for folder in everywhere if folder not in TESTED]
     with ThreadPoolExecutor(2) as pool:
-        told = pool.map(lambda folder: everywhere[folder].attempt("validate"), untested)
-    wrong = {f: t.stdout + t.stderr for f, t in zip(untested, told, strict=True) if t.returncode}
+        results = pool.map(lambda folder: everywhere[folder].attempt("validate"), untested)
+    done = zip(untested, results, strict=True)
+    wrong = {f: result.stdout + result.stderr for f, result in done if result.returncode}
     assert wrong == {}
 
 
 @pytest.mark.parametrize("folder", TESTED)
-def test_the_logic_holds(everywhere: dict[str, Terraform], folder: str) -> None:
-    told = everywhere[folder].run("test")
-    assert re.search(r"Success! [1-9]\d* passed, 0 failed", told), told
+def test_terraform_test_passes(everywhere: dict[str, Terraform], folder: str) -> None:
+    output = everywhere[folder].run("test")
+    assert re.search(r"Success! [1-9]\d* passed, 0 failed", output), output
 
 
 @pytest.mark.parametrize("name", MODULES)
@@ -109,14 +109,16 @@ def test_every_variable_and_output_is_described(name: str) -> None:
 @pytest.mark.parametrize(
     "file", sorted(CODE.rglob("variables.tf")), ids=lambda file: str(file.parent.relative_to(CODE))
 )
-def test_a_refusal_names_the_variable_and_says_what_is_right(file: Path) -> None:
+def test_a_validation_names_its_variable(file: Path) -> None:
     blocks = re.split(r'^variable "', file.read_text(), flags=re.MULTILINE)[1:]
-    told = [(b.split('"')[0], m) for b in blocks for m in re.findall(r'error_message = "(.*)"', b)]
-    unclear = [(name, m) for name, m in told if not m.startswith((f"{name}:", f"{name}."))]
+    messages = [
+        (b.split('"')[0], m) for b in blocks for m in re.findall(r'error_message = "(.*)"', b)
+    ]
+    unclear = [(name, m) for name, m in messages if not m.startswith((f"{name}:", f"{name}."))]
     assert unclear == []
 
 
-def test_the_task_is_given_only_settings_that_exist() -> None:
+def test_the_task_has_existing_settings_only() -> None:
     known = {variable(field) for field in Settings.model_fields}
     given = {
         name
@@ -127,7 +129,7 @@ def test_the_task_is_given_only_settings_that_exist() -> None:
     assert given - known == set()
 
 
-def test_each_state_has_a_key_of_its_own() -> None:
+def test_each_state_has_its_own_key() -> None:
     files = [*CODE.glob("environments/*/backend.tf"), CODE / "bootstrap/backend.tf.example"]
     keys = [re.search(r'key\s*= "(.*)"', file.read_text()) for file in files]
     assert sorted(key[1] for key in keys if key) == [
@@ -148,7 +150,7 @@ def test_every_exception_of_checkov_has_a_reason() -> None:
     assert [skip for skip in skips if len(skip.partition("=")[2].partition(":")[2]) < 10] == []
 
 
-def test_the_ledger_is_the_table_that_the_code_makes() -> None:
+def test_the_ledger_is_the_table_of_the_code() -> None:
     table = json.loads((CODE / "modules/ledger/table.json").read_text())
-    source = (ROOT / "service/countermand/aws/dynamodb.py").read_text()
+    source = Path(dynamodb.__file__).read_text()
     assert f'"AttributeName": "{table["TimeToLive"]}"' in source

@@ -1,4 +1,4 @@
-"""environments/dev with every module on moto's server: applied, and what is then there."""
+"""environments/dev, with every module, applied to moto's server."""
 
 import json
 import re
@@ -10,7 +10,7 @@ from countermand.settings.settings import Settings
 from support.terraforming import DEV, IMAGE, ROOT, Terraform
 
 WORKER = "module.guardrail.module.worker"
-# moto adds blanks to the first, and does not keep the other two.
+# moto adds spaces to the first attribute and does not store the other two.
 FORGOTTEN = {
     "module.guardrail.module.queue.aws_sqs_queue.this": {"redrive_policy"},
     f"{WORKER}.aws_ecs_service.worker": {"availability_zone_rebalancing"},
@@ -31,7 +31,7 @@ def container(made: dict[str, dict[str, Any]]) -> dict[str, Any]:
     return found
 
 
-def test_a_second_plan_finds_only_what_moto_forgets(dev_applied: Terraform) -> None:
+def test_a_second_plan_shows_only_moto_gaps(dev_applied: Terraform) -> None:
     assert dev_applied.differences(**DEV) == FORGOTTEN
 
 
@@ -52,7 +52,7 @@ def test_it_has_every_part(made: dict[str, dict[str, Any]]) -> None:
     }
 
 
-def test_nothing_may_write_to_iam_until_enforce_is_asked_for(
+def test_only_enforce_may_write_to_iam(
     dev_applied: Terraform, made: dict[str, dict[str, Any]]
 ) -> None:
     assert [address for address in made if ".aws_iam_policy." in address] == []
@@ -64,7 +64,7 @@ def test_nothing_may_write_to_iam_until_enforce_is_asked_for(
         and address.split(".")[-1].startswith("enforce[")
         for address in created
     )
-    # The mode is in the task and in the role's description; nothing else is touched.
+    # Only the task and the role's description contain the mode.
     others = changes.keys() - created - FORGOTTEN.keys()
     assert others == {
         "module.guardrail.module.iam.aws_iam_role.worker",
@@ -72,14 +72,14 @@ def test_nothing_may_write_to_iam_until_enforce_is_asked_for(
     }
 
 
-def test_the_task_starts_with_settings_that_the_service_takes(container: dict[str, Any]) -> None:
+def test_the_service_accepts_the_tasks_settings(container: dict[str, Any]) -> None:
     given = {each["name"]: each["value"] for each in container["environment"]}
     settings = Settings.load(given)
     assert settings.mode == "dry-run"
     assert settings.ledger[0] == "dynamodb"
 
 
-def test_the_task_is_the_image_by_digest_and_can_change_nothing_of_it(
+def test_the_task_runs_a_read_only_image_by_digest(
     container: dict[str, Any],
 ) -> None:
     assert container["image"] == IMAGE
@@ -89,11 +89,11 @@ def test_the_task_is_the_image_by_digest_and_can_change_nothing_of_it(
     assert container.get("secrets", []) == []
 
 
-def test_the_task_has_longer_to_stop_than_the_drain_takes(container: dict[str, Any]) -> None:
+def test_the_stop_timeout_exceeds_the_drain(container: dict[str, Any]) -> None:
     assert container["stopTimeout"] > Settings.model_fields["drain_seconds"].default
 
 
-def test_the_task_asks_for_its_health_as_the_image_does(container: dict[str, Any]) -> None:
+def test_the_task_has_the_images_health_check(container: dict[str, Any]) -> None:
     written = (ROOT / "docker" / "Dockerfile").read_text()
     (command,) = re.findall(r"^HEALTHCHECK.*\\\n\s+CMD (\[.*\])$", written, re.MULTILINE)
     assert container["healthCheck"]["command"] == ["CMD", *json.loads(command)]

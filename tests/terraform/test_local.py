@@ -38,7 +38,7 @@ def test_it_creates_what_provision_creates(
 ) -> None:
     by_terraform = _seen(aws)
     assert len(by_terraform["rules"]) == len(rules().routes())
-    # LocalStack takes a key of 12 digits for the account: the same names, and nothing in common.
+    # LocalStack uses a key of 12 digits as the account ID, so the same names do not collide.
     monkeypatch.setenv("AWS_ACCESS_KEY_ID", OTHER_ACCOUNT)
     clients = Clients("us-east-1")
     stack = provision(clients, rules().routes(), Names())
@@ -47,7 +47,7 @@ def test_it_creates_what_provision_creates(
     assert json.loads(printed.replace("000000000000", OTHER_ACCOUNT)) == stack.environment()
 
 
-def test_an_attack_is_seen_judged_and_told(
+def test_an_attack_is_detected_reverted_and_alerted(
     aws: Clients, emulator: LocalStack, local_applied: Terraform, tmp_path: Path
 ) -> None:
     lab, user = Lab(aws), "iam-test-terraform"
@@ -75,7 +75,7 @@ def test_an_attack_is_seen_judged_and_told(
 
 
 def _seen(clients: Clients) -> dict[str, Any]:
-    """What there is by the names of an installation, told apart from the account that it is in."""
+    """Return the resources of an installation, without the ID of their account."""
     account = clients.caller().account_id
     names = Names()
     found = {
@@ -98,7 +98,7 @@ def _queue(clients: Clients, name: str) -> dict[str, Any]:
     return {
         **{key: attributes.get(key) for key in SAME_ATTRIBUTES if key != "RedrivePolicy"},
         "redrive": json.loads(attributes.get("RedrivePolicy", "null")),
-        # Terraform's policies refuse more; they may not allow more.
+        # Terraform's policies may deny more, but not allow more.
         "senders": [
             (s["Principal"], s["Action"], s["Resource"], _sources(s["Condition"]))
             for s in statements
@@ -108,13 +108,13 @@ def _queue(clients: Clients, name: str) -> dict[str, Any]:
 
 
 def _sources(condition: dict[str, Any]) -> list[str]:
-    """Who may send."""
+    """Return the ARNs that may send."""
     allowed = condition["ArnEquals"]["aws:SourceArn"]
     return [allowed] if isinstance(allowed, str) else sorted(allowed)
 
 
 def _rules(clients: Clients, prefix: str) -> dict[str, Any]:
-    """Each bus rule: whether it is on, what it lets through, and to whom."""
+    """Return state, pattern, and targets of each EventBridge rule."""
     events = clients.get("events")
     return {
         rule["Name"]: (

@@ -1,5 +1,7 @@
-"""The policies as Terraform renders them: what `countermand iam-policy` prints, no wider, and none
-of their Denies in the way of what the worker does.
+"""The policies that Terraform renders.
+
+They equal the output of `countermand iam-policy`, allow no more, and deny nothing that the worker
+needs.
 """
 
 import json
@@ -31,7 +33,7 @@ type Resources = Mapping[str, dict[str, Any]]
 
 
 def _planned(dev: Terraform, mode: Mode) -> Resources:
-    """Resources by address, as if the account were that of the cases."""
+    """Return resources by address, with the account ID of the cases."""
     resources = dev.would_be(
         **DEV,
         mode=str(mode),
@@ -58,22 +60,24 @@ def _statements(resources: Resources, *names: str) -> list[dict[str, Any]]:
 
 
 def _of_the_worker(resources: Resources) -> dict[str, Any]:
-    """All that its role may and may not, as one document."""
+    """Return all policies of the worker role as one document."""
     names = [f"aws_iam_role_policy.{name}" for name in ("work", "never", "alert_key")]
     return {"Statement": _statements(resources, *names, "aws_iam_policy.enforce")}
 
 
 def _cases(test: Any) -> Any:
-    """The table of a parametrised test."""
+    """Return the table of a parametrized test."""
     (mark,) = [mark for mark in test.pytestmark if mark.name == "parametrize"]
     return mark.args[1]
 
 
-# --- the worker's role
+# --- the worker role
 
 
 @pytest.mark.parametrize("mode", Mode)
-def test_the_role_may_what_the_command_prints(planned: Mapping[str, Resources], mode: Mode) -> None:
+def test_the_role_has_the_policies_of_the_command(
+    planned: Mapping[str, Resources], mode: Mode
+) -> None:
     rendered = _statements(planned[mode], "aws_iam_role_policy.work", "aws_iam_policy.enforce")
     wanted = worker_policy(mode, printed.RULES, ALL, printed.VALUES)["Statement"]
     assert _by_sid(rendered) == _by_sid(wanted)
@@ -88,7 +92,7 @@ def _by_sid(statements: list[dict[str, Any]]) -> dict[str, dict[str, Any]]:
     ("mode", "action", "resource", "policy_arn", "allow"),
     _cases(printed.test_the_policy_allows_what_is_needed_and_nothing_beside),
 )
-def test_the_role_allows_what_is_needed_and_nothing_beside(
+def test_the_role_allows_only_what_is_needed(
     planned: Mapping[str, Resources],
     mode: str,
     action: str,
@@ -100,11 +104,11 @@ def test_the_role_allows_what_is_needed_and_nothing_beside(
     assert authorised(_of_the_worker(planned[mode]), action, resource, **context) is allow
 
 
-def test_no_deny_stops_what_enforce_allows(
+def test_no_deny_blocks_what_enforce_allows(
     planned: Mapping[str, Resources],
 ) -> None:
-    """Every call of every enabled action at a target in scope, among them putting a deny policy
-    back, which a Deny of iam:Attach* would stop.
+    """Cover every call of every enabled action on a target in scope. One of them restores a deny
+    policy, which a Deny of iam:Attach* would block.
     """
     role = _of_the_worker(planned["enforce"])
     stopped = [
@@ -125,7 +129,7 @@ def test_no_deny_stops_what_enforce_allows(
     )
 
 
-def test_no_deny_stops_an_action_that_a_rule_could_switch_on(
+def test_no_deny_blocks_any_action(
     planned: Mapping[str, Resources],
 ) -> None:
     everywhere = [
@@ -167,7 +171,7 @@ def _contexts(statement: Mapping[str, Any]) -> list[dict[str, str]]:
         ("iam:DeleteUserPolicy", BREAK_GLASS),
     ],
 )
-def test_what_it_may_never_is_denied_and_not_only_unmentioned(
+def test_forbidden_calls_are_denied_explicitly(
     planned: Mapping[str, Resources], action: str, resource: str
 ) -> None:
     for mode in Mode:
@@ -175,7 +179,7 @@ def test_what_it_may_never_is_denied_and_not_only_unmentioned(
         assert "Deny" in effects(role, action, resource, iam_PolicyARN=printed.ADMIN)
 
 
-# --- who may take it
+# --- the principals that may assume it
 
 
 @pytest.mark.parametrize(
@@ -187,7 +191,7 @@ def test_what_it_may_never_is_denied_and_not_only_unmentioned(
         ("lambda.amazonaws.com", ACCOUNT, f"arn:aws:lambda:us-east-1:{ACCOUNT}:function:f", False),
     ],
 )  # fmt: skip
-def test_only_tasks_of_this_account_and_region_take_the_role(
+def test_only_tasks_of_this_account_assume_the_role(
     planned: Mapping[str, Resources],
     service: str,
     account: str,
@@ -211,16 +215,16 @@ PLAIN_HTTP = {"SecureTransport": "false"}
     ("action", "principal", "context", "expected"),
     [
         ("SendMessage", EVENTS, {"SourceArn": RULE, "SourceAccount": ACCOUNT}, {"Allow"}),
-        # a rule of somebody else, here and in another account
+        # another EventBridge rule, in this account and in another
         ("SendMessage", EVENTS, {"SourceArn": f"{RULE}-x", "SourceAccount": ACCOUNT}, {"Deny"}),
         ("SendMessage", EVENTS, {"SourceArn": THEIRS, "SourceAccount": "9" * 12}, {"Deny"}),
         ("SendMessage", EVENTS, {"SourceArn": RULE, "SourceAccount": "9" * 12}, set()),
-        # another service, a principal by its own policy
+        # another service, and principals with their own policies
         ("SendMessage", "Service sns.amazonaws.com", {"SourceArn": TOPIC_ARN}, {"Deny"}),
         ("SendMessage", f"AWS {MALLORY}", {"PrincipalArn": MALLORY}, {"Deny"}),
         ("SendMessage", f"AWS {WORKER}", {"PrincipalArn": WORKER}, {"Deny"}),
         ("SendMessage", f"AWS {OPERATOR}", {"PrincipalArn": OPERATOR}, set()),
-        # what is refused to nobody here is left to the principal's own policy
+        # where the queue denies nothing, the principal's own policy decides
         ("ReceiveMessage", f"AWS {WORKER}", {"PrincipalArn": WORKER}, set()),
         ("ReceiveMessage", f"AWS {MALLORY}", {"PrincipalArn": MALLORY}, {"Deny"}),
         ("DeleteMessage", f"AWS {MALLORY}", {"PrincipalArn": MALLORY}, {"Deny"}),
@@ -228,7 +232,7 @@ PLAIN_HTTP = {"SecureTransport": "false"}
         ("ReceiveMessage", f"AWS {WORKER}", {"PrincipalArn": WORKER, **PLAIN_HTTP}, {"Deny"}),
     ],
 )
-def test_the_queue_is_written_by_our_rules_and_read_by_the_worker(
+def test_only_our_rules_send_and_the_worker_receives(
     planned: Mapping[str, Resources],
     action: str,
     principal: str,
@@ -236,8 +240,8 @@ def test_the_queue_is_written_by_our_rules_and_read_by_the_worker(
     expected: set[str],
 ) -> None:
     document = json.loads(planned["dry-run"][f"{QUEUE}.aws_sqs_queue.this"]["policy"])
-    told = {f"aws_{key}": value for key, value in context.items()}
-    found = effects(document, f"sqs:{action}", QUEUE_ARN, principal=principal, **told)
+    keys = {f"aws_{key}": value for key, value in context.items()}
+    found = effects(document, f"sqs:{action}", QUEUE_ARN, principal=principal, **keys)
     assert (found & {"Deny"} or found) == expected
 
 
@@ -256,13 +260,13 @@ def test_only_the_worker_publishes_alerts(
     context: dict[str, str],
     allow: bool,
 ) -> None:
-    told = {"aws_PrincipalArn": principal, "aws_PrincipalIsAWSService": "false", **context}
+    keys = {"aws_PrincipalArn": principal, "aws_PrincipalIsAWSService": "false", **context}
     document = _topic(planned)
-    assert authorised(document, action, TOPIC_ARN, principal=f"AWS {principal}", **told) is allow
+    assert authorised(document, action, TOPIC_ARN, principal=f"AWS {principal}", **keys) is allow
 
 
 @pytest.mark.parametrize(("address", "denied"), [("mallory@example.org", True), (EMAIL, False)])
-def test_only_the_addresses_given_listen(
+def test_only_the_given_addresses_subscribe(
     planned: Mapping[str, Resources], address: str, denied: bool
 ) -> None:
     found = effects(_topic(planned), "sns:Subscribe", TOPIC_ARN, sns_Endpoint=address)

@@ -1,5 +1,5 @@
-"""bootstrap/ on moto's server, as docs/deploy-ecs.md has it: applied, and its state moved into the
-bucket that it made.
+"""bootstrap/ on moto's server, as in docs/deploy-ecs.md: applied, then its state moves into its
+bucket.
 """
 
 import json
@@ -20,9 +20,9 @@ POLICY = "module.state.aws_s3_bucket_policy.this"
 
 @pytest.fixture(scope="session")
 def moved(bootstrap_applied: Terraform, moto: str) -> Terraform:
-    """Its state is in the bucket."""
+    """Return bootstrap/ with its state in the bucket."""
     here, made = bootstrap_applied.folder, bootstrap_applied.outputs()
-    # moto takes the refusal of plain HTTP for one of everything: it does not look at conditions.
+    # moto ignores conditions, so the denial of plain HTTP would deny every call.
     _bucket(moto).delete_bucket_policy(Bucket=made["bucket"])
     shutil.copy(here / "backend.tf.example", here / "backend.tf")
     example = (here.parent / "backend.hcl.example").read_text()
@@ -35,15 +35,13 @@ def moved(bootstrap_applied: Terraform, moto: str) -> Terraform:
     return bootstrap_applied
 
 
-def test_the_state_moves_into_the_bucket_and_nothing_is_made_twice(
-    moved: Terraform, moto: str
-) -> None:
+def test_the_state_moves_into_the_bucket(moved: Terraform, moto: str) -> None:
     assert moved.changes(**BOOTSTRAP) == {POLICY: ("create",)}
     listed = _bucket(moto).list_objects_v2(Bucket=moved.outputs()["bucket"])
     assert [item["Key"] for item in listed["Contents"]] == [KEY]
 
 
-def test_the_bucket_refuses_plain_http_and_the_public(bootstrap_applied: Terraform) -> None:
+def test_the_bucket_denies_http_and_public_access(bootstrap_applied: Terraform) -> None:
     made = bootstrap_applied.resources()
     (statement,) = json.loads(made[POLICY]["policy"])["Statement"]
     assert (statement["Effect"], statement["Action"]) == ("Deny", "s3:*")
@@ -53,13 +51,13 @@ def test_the_bucket_refuses_plain_http_and_the_public(bootstrap_applied: Terrafo
     )
 
 
-def test_a_run_that_meets_a_lock_changes_nothing(moved: Terraform, moto: str) -> None:
+def test_a_locked_run_changes_nothing(moved: Terraform, moto: str) -> None:
     s3, bucket = _bucket(moto), moved.outputs()["bucket"]
-    s3.put_object(Bucket=bucket, Key=f"{KEY}.tflock", Body=b'{"ID": "of-somebody-else"}')
+    s3.put_object(Bucket=bucket, Key=f"{KEY}.tflock", Body=b'{"ID": "lock-of-another-run"}')
     refused = moved.attempt("plan", "-input=false", "-lock-timeout=0s")
     s3.delete_object(Bucket=bucket, Key=f"{KEY}.tflock")
     assert refused.returncode != 0
-    assert "of-somebody-else" in refused.stdout + refused.stderr
+    assert "lock-of-another-run" in refused.stdout + refused.stderr
 
 
 def _bucket(url: str) -> Any:

@@ -1,4 +1,4 @@
-"""Both environments are destroyed, and nothing is left. Last, by its name."""
+"""Destroying both environments leaves nothing. The name of the file makes it run last."""
 
 import json
 from concurrent.futures import Future
@@ -10,7 +10,7 @@ from support.terraforming import Terraform
 
 WITHOUT_PERMISSION = {"sts:GetCallerIdentity"}
 MANY = 100
-"""Calls of different names that make and destroy all of it, at the least."""
+"""Minimum number of different calls that creating and destroying everything takes."""
 
 
 @pytest.mark.parametrize("name", ["local", "dev"])
@@ -21,7 +21,7 @@ def test_destroy_leaves_nothing(
     assert {"local": local, "dev": dev}[name].resources() == {}
 
 
-def test_the_role_of_terraform_may_do_all_of_it(
+def test_the_terraform_role_allows_every_call(
     destroying: dict[str, Future[str]], dev: Terraform, bootstrap_applied: Terraform
 ) -> None:
     destroying["dev"].result()

@@ -2,7 +2,7 @@
 {{- .Values.nameOverride | default .Chart.Name -}}
 {{- end }}
 
-{{- /* 53 characters at most, because Helm allows that many for a release and objects add a suffix. */}}
+{{- /* At most 53 characters, Helm's limit for a release name, because objects add a suffix. */}}
 {{- define "countermand.fullname" -}}
 {{- if .Values.fullnameOverride -}}
 {{- .Values.fullnameOverride -}}
@@ -19,7 +19,7 @@ app.kubernetes.io/instance: {{ .Release.Name | quote }}
 {{- end }}
 
 {{- define "countermand.labels" -}}
-{{- /* The chart's own come last and win: the selectors must find them. */ -}}
+{{- /* The chart's own labels take precedence, because the selectors need them. */ -}}
 {{- $own := include "countermand.selector" . | fromYaml -}}
 {{- $_ := set $own "app.kubernetes.io/version" .Chart.AppVersion -}}
 {{- $_ := set $own "app.kubernetes.io/managed-by" .Release.Service -}}

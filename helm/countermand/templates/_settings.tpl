@@ -1,7 +1,7 @@
 {{- /*
-The settings as variables. Values and variables have the same names (`queueUrl`,
-`COUNTERMAND_QUEUE_URL`), so a new setting needs no line here. Two come from elsewhere:
-COUNTERMAND_API_TOKEN from a Secret, COUNTERMAND_REPLICAS from the number of pods.
+The settings as environment variables. The names of values and variables correspond (`queueUrl`,
+`COUNTERMAND_QUEUE_URL`), so a new setting needs no line here. Two variables have other sources:
+COUNTERMAND_API_TOKEN comes from a Secret, COUNTERMAND_REPLICAS from the number of pods.
 */}}
 {{- define "countermand.environment" -}}
 {{- $environment := dict "COUNTERMAND_REPLICAS" (include "countermand.mostReplicas" .) -}}
@@ -27,7 +27,7 @@ COUNTERMAND_API_TOKEN from a Secret, COUNTERMAND_REPLICAS from the number of pod
 {{- if or .Values.rules.files .Values.rules.overrides }}true{{ end -}}
 {{- end }}
 
-{{- /* Rule files and overrides, as data of a ConfigMap. */}}
+{{- /* The data of the ConfigMap with rule files and overrides. */}}
 {{- define "countermand.rules" -}}
 {{- $data := deepCopy (.Values.rules.files | default dict) -}}
 {{- if .Values.rules.overrides -}}
@@ -40,7 +40,7 @@ COUNTERMAND_API_TOKEN from a Secret, COUNTERMAND_REPLICAS from the number of pod
 {{- ternary .Values.autoscaling.maxReplicas .Values.replicaCount .Values.autoscaling.enabled | int -}}
 {{- end }}
 
-{{- /* "true" or empty, as every template that answers a question. */}}
+{{- /* "true" or empty, like every template here that tests a condition. */}}
 {{- define "countermand.usesSqlite" -}}
 {{- if hasPrefix "sqlite:" (.Values.settings.ledgerUrl | default "sqlite:") }}true{{ end -}}
 {{- end }}
@@ -49,45 +49,45 @@ COUNTERMAND_API_TOKEN from a Secret, COUNTERMAND_REPLICAS from the number of pod
 {{- .Values.settings.apiPort | default 8080 | int -}}
 {{- end }}
 
-{{- /* What a schema cannot say, because it lies between values. All mistakes at once. Whether the
-settings fit each other is checked by the service, at its start. */}}
+{{- /* Errors between values, which a schema cannot express, reported all at once. At start, the service
+checks that its settings fit together. */}}
 {{- define "countermand.refusals" -}}
 {{- $settings := .Values.settings -}}
 {{- if not $settings.queueUrl }}
-- settings.queueUrl is required: the URL of the SQS queue, for example https://sqs.us-east-1.amazonaws.com/111122223333/countermand
+- settings.queueUrl: required. Set it to the URL of the SQS queue, for example https://sqs.us-east-1.amazonaws.com/111122223333/countermand
 {{- end -}}
 {{- if not $settings.topicArn }}
-- settings.topicArn is required: the ARN of the SNS topic, for example arn:aws:sns:us-east-1:111122223333:countermand-alerts
+- settings.topicArn: required. Set it to the ARN of the SNS topic, for example arn:aws:sns:us-east-1:111122223333:countermand-alerts
 {{- end -}}
 {{- if has ($settings.apiHost | default "127.0.0.1") (list "localhost" "::1") | or (hasPrefix "127." ($settings.apiHost | default "127.0.0.1")) }}
-- settings.apiHost: the kubelet cannot reach {{ $settings.apiHost | default "127.0.0.1 (the service's default)" }} for its probes; leave it at 0.0.0.0
+- settings.apiHost: the kubelet cannot reach {{ $settings.apiHost | default "127.0.0.1 (the service's default)" }} for its probes. Use 0.0.0.0.
 {{- end -}}
 {{- if not (or .Values.apiToken.secretName $settings.apiAllowAnonymous) }}
-- apiToken.secretName is required: the API would show decisions to strangers. Make a Secret, for example
+- apiToken.secretName: required, because without a token anyone who reaches the API can read decisions. Create a Secret, for example
   kubectl create secret generic countermand-api --from-literal=token="$(openssl rand -hex 32)"
-  and set apiToken.secretName=countermand-api; or set settings.apiAllowAnonymous=true if something else keeps strangers out
+  and set apiToken.secretName=countermand-api. If something else restricts access, set settings.apiAllowAnonymous=true instead.
 {{- end -}}
 {{- if include "countermand.usesSqlite" . -}}
 {{- if gt (include "countermand.mostReplicas" . | int) 1 }}
-- settings.ledgerUrl: {{ include "countermand.mostReplicas" . }} replicas cannot share an SQLite file; use settings.ledgerUrl=dynamodb:TABLE, or replicaCount=1 without autoscaling
+- settings.ledgerUrl: {{ include "countermand.mostReplicas" . }} replicas cannot share an SQLite file. Set settings.ledgerUrl=dynamodb:TABLE, or replicaCount=1 without autoscaling.
 {{- end -}}
 {{- if not (regexMatch "^sqlite:/var/lib/countermand/[^/]+$" ($settings.ledgerUrl | default "")) }}
-- settings.ledgerUrl: an SQLite file must lie on the volume, for example sqlite:/var/lib/countermand/ledger.sqlite3
+- settings.ledgerUrl: an SQLite file must be on the volume. Set it to, for example, sqlite:/var/lib/countermand/ledger.sqlite3
 {{- end -}}
 {{- end -}}
 {{- if and .Values.rules.overrides .Values.settings.ruleOverrides }}
-- settings.ruleOverrides: a worker reads one file of overrides, and rules.overrides makes one; set either
+- settings.ruleOverrides: the worker reads one file of overrides, and rules.overrides creates one. Set only one of the two.
 {{- end -}}
 {{- if and .Values.autoscaling.enabled (gt (int .Values.autoscaling.minReplicas) (int .Values.autoscaling.maxReplicas)) }}
-- autoscaling.minReplicas is {{ .Values.autoscaling.minReplicas }}, more than autoscaling.maxReplicas, {{ .Values.autoscaling.maxReplicas }}
+- autoscaling.minReplicas: {{ .Values.autoscaling.minReplicas }} exceeds autoscaling.maxReplicas, {{ .Values.autoscaling.maxReplicas }}. Lower the minimum or raise the maximum.
 {{- end -}}
 {{- if and .Values.serviceAccount.roleArn (not .Values.serviceAccount.create) }}
-- serviceAccount.roleArn is an annotation of a ServiceAccount that the chart makes; with serviceAccount.create=false annotate your own
+- serviceAccount.roleArn: the chart can annotate only a ServiceAccount that it creates. With serviceAccount.create=false, annotate your own.
 {{- end -}}
 {{- if and .Values.prometheusRule.enabled (not (.Files.Glob "files/alerts/*.yml")) }}
-- prometheusRule.enabled: this chart was packed without alert rules in files/alerts/
+- prometheusRule.enabled: this chart was packaged without alert rules in files/alerts/. Set it to false.
 {{- end -}}
 {{- if and .Values.dashboards.enabled (not (.Files.Glob "files/dashboards/*.json")) }}
-- dashboards.enabled: this chart was packed without dashboards in files/dashboards/
+- dashboards.enabled: this chart was packaged without dashboards in files/dashboards/. Set it to false.
 {{- end -}}
 {{- end }}

@@ -1,8 +1,8 @@
-"""The rules as people look at them: lists, cases, coverage and the page `docs/rules.md`."""
+"""The rules as people look at them: lists, coverage and the page `docs/rules.md`."""
 
 import json
-from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+import re
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -10,11 +10,8 @@ from pydantic import TypeAdapter
 
 from countermand.actions import ALL as ACTIONS
 from countermand.app import rules
-from countermand.core.envelope import envelope
-from countermand.core.errors import ConfigError, Malformed
+from countermand.core.errors import ConfigError
 from countermand.core.model import Mode
-from countermand.core.parse import parse
-from countermand.core.rules.detect import detect
 from countermand.core.rules.pattern import exact_values
 from countermand.core.rules.rule import Correlation, CorrelationFile, Rule, RuleFile, RuleSet
 from countermand.deployment.iam_policy import (
@@ -23,22 +20,8 @@ from countermand.deployment.iam_policy import (
     enforce_policy,
     worker_policy,
 )
-from countermand.rules.rulebook import BUILT_IN, load_rules, read_yaml
+from countermand.rules.rulebook import BUILT_IN, load_rules
 from countermand.settings.settings import Settings
-
-_KINDS = ("matches", "ignores")
-_LARGEST_CASES_BYTES = 1_000_000
-
-
-@dataclass(frozen=True, slots=True)
-class CaseResult:
-    """One case of one rule."""
-
-    rule_id: str
-    kind: str
-    number: int
-    ok: bool
-    detail: str
 
 
 def rules_in(folder: Path | None, environ: Mapping[str, str]) -> RuleSet:
@@ -109,54 +92,18 @@ def calls_of(rule_set: RuleSet) -> Mapping[str, Sequence[str]]:
     return dict(sorted(found.items()))
 
 
-def run_cases(folder: Path) -> list[CaseResult]:
-    """Each rule of the folder on its cases; a rule without cases of both kinds is a failure."""
-    every = load_rules(ACTIONS, folder).rules
-    return [result for rule in every for result in _cases_of(rule, folder / "cases")]
-
-
-def _cases_of(rule: Rule, folder: Path) -> Iterator[CaseResult]:
-    path = folder / f"{rule.id}.yaml"
-    document = _cases_file(path)
-    for kind in _KINDS:
-        records = document.get(kind)
-        if not isinstance(records, list) or not records:
-            yield CaseResult(rule.id, kind, 0, ok=False, detail=f"{path}: {kind}: no cases")
-            continue
-        for number, record in enumerate(records, start=1):
-            fired, why = _fires(rule, record)
-            ok = fired == (kind == "matches")
-            yield CaseResult(rule.id, kind, number, ok, why or ("fired" if fired else "silent"))
-
-
-def _cases_file(path: Path) -> Mapping[str, Any]:
-    if not path.exists():
-        return {}
-    _, document = read_yaml(path, _LARGEST_CASES_BYTES)
-    if not isinstance(document, dict) or set(document) - set(_KINDS):
-        raise ConfigError(f"{path}: must be an object with the lists `matches` and `ignores`")
-    return document
-
-
-def _fires(rule: Rule, record: object) -> tuple[bool, str]:
-    if not isinstance(record, dict):
-        return False, "the case is no object"
-    try:
-        return bool(detect(parse(json.dumps(envelope(record), default=str)), RuleSet([rule]))), ""
-    except Malformed as error:
-        return False, f"malformed: {error}"
-
-
 def rules_page() -> str:
     """`docs/rules.md`."""
     every = load_rules(ACTIONS, BUILT_IN).every
     lines = [
         "# Rules",
         "",
-        "Made from the rule files by `make docs`; do not edit. A rule alerts unless it says more.",
-        'Where the remediation is "off", the change is daily work of many, the undo loses',
-        "something, or the worker would need a right that could grant: it runs when an override",
-        "gives the rule a mode.",
+        "`make docs` generates this page from the rule files; do not edit it. A rule without a",
+        "remediation only alerts.",
+        "",
+        'A remediation marked "off" runs only if an override sets a mode for its rule. It is off',
+        "because the change is routine, because an undo cannot restore everything, or because the",
+        "worker would need a permission that can also grant access.",
         "",
         "| Rule | Severity | MITRE | What it does |",
         "|---|---|---|---|",
@@ -177,11 +124,7 @@ def rule_schema() -> str:
 
 
 def _section(rule: Rule | Correlation) -> list[str]:
-    rows = [
-        _about(rule),
-        ("False positives", _flat(rule.file.false_positives)),
-        ("Runbook", _flat(rule.file.runbook)),
-    ]
+    rows = [_about(rule), ("False positives", _flat(rule.file.false_positives))]
     if rule.remediation is not None:
         action = ACTIONS[rule.remediation]
         rows.append(("Remediation", f"`{action.name}`: {_flat(action.description)}"))
@@ -192,6 +135,10 @@ def _section(rule: Rule | Correlation) -> list[str]:
         f"**{rule.title}.** {_flat(rule.file.description)}",
         "",
         *(f"- {name}: {text}" for name, text in rows if text),
+        "",
+        "Runbook:",
+        "",
+        *_steps(rule.file.runbook),
         "",
     ]
 
@@ -206,6 +153,11 @@ def _about(rule: Rule | Correlation) -> tuple[str, str]:
         return "When", f"{correlate.denied_calls} denied calls {common}"
     steps = (" or ".join(f"[{i}](#{i})" for i in step) for step in correlate.steps)
     return "When", f"{'; and '.join(steps)}; {common}"
+
+
+def _steps(runbook: str) -> list[str]:
+    """Return each numbered step on a line of its own, as Markdown lists need it."""
+    return re.split(r" (?=[2-9]\. )", _flat(runbook))
 
 
 def _flat(text: str) -> str:

@@ -280,11 +280,11 @@ def rules_test(
         Path, typer.Argument(help="A folder of rule files, with their cases in its `cases/`.")
     ],
 ) -> None:
-    """Run each rule on its cases: `cases/RULE_ID.yaml`, CloudTrail records under `matches` and
-    `ignores`.
+    """Run each rule on its cases: named CloudTrail records under `matches` and `ignores` in
+    `cases/RULE_ID.yaml`.
     """
     with _explained():
-        from countermand.cli.catalogue import run_cases  # noqa: PLC0415
+        from countermand.cli.cases import run_cases  # noqa: PLC0415
         from countermand.cli.render import show_cases  # noqa: PLC0415
 
         results = run_cases(folder)

@@ -16,7 +16,8 @@ from rich.text import Text
 from countermand.actions import ALL as ACTIONS
 from countermand.api.views import decision_view
 from countermand.app import rules
-from countermand.cli.catalogue import CaseResult, reaction
+from countermand.cli.cases import CaseResult
+from countermand.cli.catalogue import reaction
 from countermand.core.model import Record
 from countermand.core.report import plain
 from countermand.core.rules.rule import Correlation, Rule, RuleSet
@@ -82,11 +83,24 @@ def show_rules(rules: RuleSet) -> None:
     console.print(f"{len(rules)} rules", highlight=False)
 
 
+def _as_block(dumper: yaml.SafeDumper, text: str) -> yaml.Node:
+    style = "|" if "\n" in text else None
+    return dumper.represent_scalar("tag:yaml.org,2002:str", text, style=style)
+
+
+class _RuleDumper(yaml.SafeDumper):
+    """A dumper that keeps the steps of a runbook on lines of their own."""
+
+
+_RuleDumper.add_representer(str, _as_block)
+
+
 def show_rule(rule: Rule | Correlation) -> None:
     """Print a rule file in full, and what its action needs."""
     console = Console()
     document = rule.file.model_dump(mode="json", exclude_defaults=True)
-    console.out(yaml.safe_dump(document, sort_keys=False, allow_unicode=True), highlight=False)
+    text = yaml.dump(document, Dumper=_RuleDumper, sort_keys=False, allow_unicode=True)
+    console.out(text, highlight=False)
     if rule.remediation is not None:
         show_actions([ACTIONS[rule.remediation]])
 
@@ -96,7 +110,8 @@ def show_cases(results: Sequence[CaseResult]) -> None:
     console = Console()
     for result in results:
         if not result.ok:
-            where = f"{result.rule_id}, {result.kind} {result.number}"
+            where = f"{result.rule_id}, {result.kind}"
+            where += f", {result.name!r}" if result.name else ""
             console.print(Text("FAIL", style="red"), Text(f"{where}: {result.detail}"))
     failed = sum(not result.ok for result in results)
     console.print(f"{len(results)} cases, {failed} failed", highlight=False)

@@ -103,7 +103,7 @@ class Rulebook:
         """Each file with what changes when it does; the inode, for a mounted ConfigMap is swapped
         as a whole.
         """
-        files = [path for folder in self._folders for path in sorted(folder.glob("*.yaml"))]
+        files = [path for folder in self._folders for path in rule_files(folder)]
         if self._overrides is not None:
             files.append(self._overrides)
         found = []
@@ -155,12 +155,21 @@ def _unknown_steps(found: Mapping[str, tuple[Path, Rule | Correlation]]) -> Iter
             yield f"{path}: correlate.steps: {rule_id}: no such rule"
 
 
+def rule_files(folder: Path, ending: str = "yaml") -> list[Path]:
+    """List the rule files of a folder and of its packs, the folders right below it, by name.
+
+    Not those that begin with a dot: Kubernetes mounts each file of a ConfigMap a second time there.
+    """
+    found = (*folder.glob(f"*.{ending}"), *folder.glob(f"[!.]*/*.{ending}"))
+    return sorted((path for path in found if path.parent.name != "cases"), key=lambda p: p.name)
+
+
 def _files(folder: Path, errors: list[str]) -> list[Path]:
-    files = sorted(folder.glob("*.yaml"))
+    files = rule_files(folder)
     size = sum(_size(path) for path in files)
     errors.extend(
         f"{path}: not read as a rule: the name must end in .yaml"
-        for path in sorted(folder.glob("*.yml"))
+        for path in rule_files(folder, "yml")
     )
     if not folder.is_dir():
         errors.append(f"{folder}: there is no such folder")
@@ -196,7 +205,7 @@ def _overridden[R: (Rule | Correlation)](
         return changed
     for rule_id, override in wanted.items():
         if rule_id not in rules:
-            errors.append(f"{path}:{_line(node, (rule_id,))}: {rule_id}: no such rule")
+            errors.append(f"{path}:{line_of(node, (rule_id,))}: {rule_id}: no such rule")
         elif not override.enabled:
             del changed[rule_id]
         else:
@@ -225,13 +234,13 @@ def load_rule(path: Path, actions: Mapping[str, Action]) -> Rule | Correlation:
     except ValidationError as error:
         raise ConfigError("\n".join(_lines(path, node, error))) from error
     except PatternError as error:
-        line = _line(node, _parts(str(error).partition(":")[0]))
+        line = line_of(node, _parts(str(error).partition(":")[0]))
         raise ConfigError(f"{path}:{line}: {error}") from error
     if rule.id != path.stem:
-        line = _line(node, ("id",))
+        line = line_of(node, ("id",))
         raise ConfigError(f"{path}:{line}: id: is {rule.id!r}, must be the name of the file")
     if (wrong := _wrong_remediation(rule, actions)) is not None:
-        raise ConfigError(f"{path}:{_line(node, ('remediate',))}: remediate: {wrong}")
+        raise ConfigError(f"{path}:{line_of(node, ('remediate',))}: remediate: {wrong}")
     return rule
 
 
@@ -287,7 +296,7 @@ class _SafeLoader(yaml.SafeLoader):
 def _lines(path: Path, node: yaml.Node | None, error: ValidationError) -> Iterator[str]:
     for problem in error.errors(include_url=False):
         where = ".".join(str(part) for part in problem["loc"]) or "the file"
-        line = _line(node, problem["loc"])
+        line = line_of(node, problem["loc"])
         yield f"{path}:{line}: {where}: {problem['msg']}"
 
 
@@ -297,7 +306,8 @@ def _parts(place: str) -> tuple[int | str, ...]:
     return tuple(int(part) if part.isdecimal() else part for part in parts)
 
 
-def _line(node: yaml.Node | None, location: tuple[int | str, ...]) -> int:
+def line_of(node: yaml.Node | None, location: tuple[int | str, ...]) -> int:
+    """Return the line of the value at this location, or of the last part of it that exists."""
     line = 1
     for part in location:
         if isinstance(node, yaml.MappingNode):

@@ -6,7 +6,7 @@ variables {
   operator_arns = ["arn:aws:iam::111122223333:role/security-engineer"]
 }
 
-run "people_take_the_role_with_mfa_for_an_hour" {
+run "people_assume_the_role_with_mfa_for_an_hour" {
   assert {
     condition = one(jsondecode(aws_iam_role.terraform.assume_role_policy).Statement) == {
       Sid       = "People"
@@ -19,11 +19,11 @@ run "people_take_the_role_with_mfa_for_an_hour" {
   }
   assert {
     condition     = aws_iam_role.terraform.name == "TerraformExecutionRole" && aws_iam_role.terraform.max_session_duration == 3600
-    error_message = "it is another role, or taken for longer"
+    error_message = "the role has another name, or a session lasts longer than an hour"
   }
 }
 
-run "ci_takes_it_by_audience_and_exact_subject" {
+run "ci_assumes_it_by_audience_and_exact_subject" {
   variables {
     operator_arns = []
     ci = {
@@ -48,11 +48,11 @@ run "the_state_has_a_bucket_and_a_lock" {
   }
   assert {
     condition     = aws_dynamodb_table.locks.hash_key == "LockID" && aws_dynamodb_table.locks.deletion_protection_enabled
-    error_message = "Terraform could not lock, or a mistake could delete it"
+    error_message = "Terraform could not lock the state, or could delete the lock table"
   }
 }
 
-run "a_role_that_nobody_could_take_is_refused" {
+run "a_role_without_principals_is_rejected" {
   command = plan
 
   variables {
@@ -62,7 +62,7 @@ run "a_role_that_nobody_could_take_is_refused" {
   expect_failures = [aws_iam_role.terraform]
 }
 
-run "wrong_values_are_refused" {
+run "invalid_values_are_rejected" {
   command = plan
 
   variables {

@@ -1,4 +1,4 @@
-# An account to try it in: one task, everything can be destroyed.
+# A trial account: one task, and destroy can delete everything.
 
 module "guardrail" {
   source = "../../modules/guardrail"
@@ -13,7 +13,7 @@ module "guardrail" {
   settings         = var.settings
   api              = var.api
   replicas         = { least = 1, most = 2 }
-  deaf_hours       = null # in here nobody changes IAM for days
+  deaf_hours       = null # IAM in a trial account may not change for days
   throw_away       = true
 
   providers = {

@@ -15,7 +15,7 @@ provider "aws" {
   }
 }
 
-# IAM is global, and its events appear here only. GovCloud and China have regions of their own.
+# IAM is global, and its events appear in this region only. GovCloud and China have their own.
 provider "aws" {
   alias  = "global"
   region = var.event_region

@@ -1,5 +1,5 @@
-# The same things as `countermand provision`, on LocalStack. AWS_ENDPOINT_URL says where that is.
-# LocalStack checks no policy and has no trail, no ECS and no DynamoDB without a download of its own.
+# The resources of `countermand provision`, on the LocalStack at AWS_ENDPOINT_URL. LocalStack enforces
+# no policies. It has no CloudTrail and no ECS, and its DynamoDB needs a separate download.
 
 provider "aws" {
   region                      = var.region
@@ -44,7 +44,7 @@ module "eventbridge" {
 
   name             = var.name
   queue_arn        = module.queue.arn
-  keep_undelivered = false # LocalStack's EventBridge does not use it
+  keep_undelivered = false # LocalStack's EventBridge ignores a target's dead-letter queue
 
   providers = {
     aws        = aws
@@ -64,9 +64,9 @@ module "alerts" {
   publisher_arns = ["arn:aws:iam::${local.account_id}:root"]
 }
 
-# What a machine that subscribes to the alerts gets.
+# Stands for a machine that subscribes to the alerts.
 resource "aws_sqs_queue" "machine" {
-  #checkov:skip=CKV_AWS_27:On an emulator
+  #checkov:skip=CKV_AWS_27:Exists on an emulator only
   name = "${var.name}-alerts-machine"
 
   policy = jsonencode({
@@ -82,8 +82,8 @@ resource "aws_sqs_queue" "machine" {
 }
 
 resource "aws_cloudwatch_log_group" "worker" {
-  #checkov:skip=CKV_AWS_158:On an emulator
-  #checkov:skip=CKV_AWS_338:On an emulator
-  #checkov:skip=CKV_AWS_66:On an emulator
+  #checkov:skip=CKV_AWS_158:Exists on an emulator only
+  #checkov:skip=CKV_AWS_338:Exists on an emulator only
+  #checkov:skip=CKV_AWS_66:Exists on an emulator only
   name = "/${var.name}/worker"
 }

@@ -1,5 +1,5 @@
 output "environment" {
-  description = "The settings of a worker on this stack, as `countermand provision` prints them."
+  description = "Settings of a worker on this stack, as `countermand provision` prints them."
   value = {
     COUNTERMAND_QUEUE_URL   = module.queue.url
     COUNTERMAND_DLQ_URL     = module.queue.dlq_url

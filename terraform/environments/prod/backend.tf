@@ -1,4 +1,4 @@
-# Bucket, table and region come from the outputs of bootstrap/:
+# The outputs of bootstrap/ give bucket, table, and region:
 #   terraform init -backend-config=../../backend.hcl
 terraform {
   backend "s3" {

@@ -1,4 +1,4 @@
-# The account that is guarded: two tasks in two zones, history and trail protected.
+# The guarded account: two tasks in two zones; ledger and trail are protected from deletion.
 
 module "guardrail" {
   source = "../../modules/guardrail"

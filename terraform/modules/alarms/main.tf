@@ -1,5 +1,5 @@
-# What must wake somebody, in one region. Silence is an alarm too: missing data counts as breaching
-# where it means that nothing happens any more.
+# Alarms that page on-call, in one region. Missing data counts as breaching wherever it means that no
+# events flow.
 
 locals {
   queue = var.queue == null ? {} : { queue = var.queue }
@@ -10,7 +10,7 @@ resource "aws_cloudwatch_metric_alarm" "age" {
   for_each = local.queue
 
   alarm_name          = "${var.name}-queue-age"
-  alarm_description   = "Events wait for too long: is a worker running, and are there enough?"
+  alarm_description   = "Events wait too long in the queue. Check that workers are running and that there are enough of them."
   namespace           = "AWS/SQS"
   metric_name         = "ApproximateAgeOfOldestMessage"
   dimensions          = { QueueName = each.value.name }
@@ -28,7 +28,7 @@ resource "aws_cloudwatch_metric_alarm" "dlq" {
   for_each = local.queue
 
   alarm_name          = "${var.name}-dlq"
-  alarm_description   = "Messages that no worker could handle: read them, then mend and redrive."
+  alarm_description   = "The dead-letter queue holds messages that no worker could process. Read them, fix the cause, and redrive them."
   namespace           = "AWS/SQS"
   metric_name         = "ApproximateNumberOfMessagesVisible"
   dimensions          = { QueueName = each.value.dlq_name }
@@ -42,12 +42,12 @@ resource "aws_cloudwatch_metric_alarm" "dlq" {
   ok_actions          = [var.topic_arn]
 }
 
-# A worker that polls makes SQS count a receive, full or empty, at least every 20 seconds.
+# SQS counts each poll of a worker as a receive, full or empty: at least one every 20 seconds.
 resource "aws_cloudwatch_metric_alarm" "no_poll" {
   for_each = local.queue
 
   alarm_name          = "${var.name}-no-poll"
-  alarm_description   = "No worker asks the queue for events."
+  alarm_description   = "No worker polls the queue for events. Check that workers are running."
   evaluation_periods  = 2
   comparison_operator = "LessThanThreshold"
   threshold           = 1
@@ -83,7 +83,7 @@ resource "aws_cloudwatch_metric_alarm" "undelivered" {
   count = var.undelivered_queue == null ? 0 : 1
 
   alarm_name          = "${var.name}-undelivered"
-  alarm_description   = "EventBridge could not bring events to their target; their attributes say why."
+  alarm_description   = "EventBridge could not deliver events. Read the messages in ${var.undelivered_queue}: their attributes give the reason."
   namespace           = "AWS/SQS"
   metric_name         = "ApproximateNumberOfMessagesVisible"
   dimensions          = { QueueName = var.undelivered_queue }
@@ -100,7 +100,7 @@ resource "aws_cloudwatch_metric_alarm" "failed" {
   for_each = local.rules
 
   alarm_name          = "${each.value}-failed"
-  alarm_description   = "The target of ${each.value} refuses events for good."
+  alarm_description   = "EventBridge rule ${each.value}: its target permanently rejects events. Check the queue and its policy."
   namespace           = "AWS/Events"
   metric_name         = "FailedInvocations"
   dimensions          = { RuleName = each.value }
@@ -117,7 +117,7 @@ resource "aws_cloudwatch_metric_alarm" "lost" {
   for_each = local.rules
 
   alarm_name          = "${each.value}-lost"
-  alarm_description   = "Events of ${each.value} reached neither the target nor the queue of undelivered ones."
+  alarm_description   = "EventBridge rule ${each.value}: events reached neither the target nor the queue for undelivered events. They are lost."
   namespace           = "AWS/Events"
   metric_name         = "InvocationsFailedToBeSentToDlq"
   dimensions          = { RuleName = each.value }
@@ -130,12 +130,12 @@ resource "aws_cloudwatch_metric_alarm" "lost" {
   alarm_actions       = [var.topic_arn]
 }
 
-# The worker's own reads of IAM are among the management events: a trail is never silent.
+# A working trail is never silent: the worker's own IAM reads are management events.
 resource "aws_cloudwatch_metric_alarm" "trail" {
   count = var.trail_log_group == null ? 0 : 1
 
   alarm_name          = "${var.name}-trail-silent"
-  alarm_description   = "The trail delivers no management events: did somebody stop it or change its selectors?"
+  alarm_description   = "The trail delivers no management events. Check whether its logging was stopped or its event selectors were changed."
   namespace           = "AWS/Logs"
   metric_name         = "IncomingLogEvents"
   dimensions          = { LogGroupName = var.trail_log_group }
@@ -149,12 +149,12 @@ resource "aws_cloudwatch_metric_alarm" "trail" {
   ok_actions          = [var.topic_arn]
 }
 
-# An account in which nobody changes IAM for so long is rarer than a trail that somebody stopped.
+# A stopped trail is more likely than an account that changes no IAM for so long.
 resource "aws_cloudwatch_metric_alarm" "deaf" {
   for_each = var.deaf_hours == null ? toset([]) : toset(var.never_silent)
 
-  alarm_name          = "${each.value}-deaf"
-  alarm_description   = "No event matched ${each.value} for ${var.deaf_hours} hours: is the trail logging, and the rule enabled?"
+  alarm_name          = "${each.value}-no-events"
+  alarm_description   = "EventBridge rule ${each.value}: no event matched for ${var.deaf_hours} hours. Check that the trail is logging and that the rule is enabled."
   namespace           = "AWS/Events"
   metric_name         = "TriggeredRules"
   dimensions          = { RuleName = each.value }

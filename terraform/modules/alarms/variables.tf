@@ -1,15 +1,15 @@
 variable "name" {
-  description = "Beginning of the alarms' names."
+  description = "Prefix for the alarm names."
   type        = string
 }
 
 variable "topic_arn" {
-  description = "The topic that gets the alarms, in the same region."
+  description = "Topic that receives the alarms, in the same region."
   type        = string
 }
 
 variable "queue" {
-  description = "Names of the event queue and its dead-letter queue; null in a region that only forwards."
+  description = "Names of the event queue and its dead-letter queue; null in a region that only forwards events."
   type = object({
     name     = string
     dlq_name = string
@@ -18,48 +18,48 @@ variable "queue" {
 }
 
 variable "undelivered_queue" {
-  description = "Name of the queue of undelivered events; null where there is none."
+  description = "Name of the queue for undelivered events; null without such a queue."
   type        = string
   default     = null
 }
 
 variable "rule_names" {
-  description = "The EventBridge rules to watch."
+  description = "EventBridge rules to watch."
   type        = list(string)
   default     = []
 }
 
 variable "trail_log_group" {
-  description = "Log group of the trail, whose silence is an alarm; null where it is watched elsewhere."
+  description = "Log group of the trail, which alarms when it is silent; null if something else watches the trail."
   type        = string
   default     = null
 }
 
 variable "never_silent" {
-  description = "Those of the rules that always see an event in deaf_hours."
+  description = "EventBridge rules that match at least one event within deaf_hours."
   type        = list(string)
   default     = []
 }
 
 variable "age_seconds" {
-  description = "Age of the oldest waiting event that is too much."
+  description = "Age in seconds of the oldest waiting event above which an alarm fires."
   type        = number
   default     = 300
 
   validation {
     condition     = var.age_seconds >= 60 && var.age_seconds <= 86400
-    error_message = "age_seconds: 60 to 86400. Messages that are retried wait for minutes without anything being wrong."
+    error_message = "age_seconds: use 60 to 86400. Retried messages normally wait for minutes."
   }
 }
 
 variable "deaf_hours" {
-  description = "Hours without any event after which a rule counts as deaf; null switches the alarm off."
+  description = "Hours without a matching event after which an alarm fires; null disables the alarm."
   type        = number
   default     = 24
 
   validation {
-    # An alarm looks back at most one day at periods of an hour.
+    # With periods of an hour, an alarm evaluates at most one day.
     condition     = var.deaf_hours == null ? true : contains(range(1, 25), var.deaf_hours)
-    error_message = "deaf_hours: a whole number from 1 to 24, or null in an account that seldom changes IAM."
+    error_message = "deaf_hours: use a whole number from 1 to 24, or null in an account that seldom changes IAM."
   }
 }

@@ -1,4 +1,4 @@
-# The trail. Without one that logs management events EventBridge gets no IAM events.
+# The trail. EventBridge receives IAM events only if a trail logs management events.
 # https://docs.aws.amazon.com/eventbridge/latest/userguide/eb-service-event-cloudtrail.html
 
 data "aws_partition" "this" {}
@@ -10,7 +10,7 @@ locals {
   account_id = data.aws_caller_identity.this.account_id
   region     = data.aws_region.this.name
   bucket     = "${var.name}-trail-${local.account_id}"
-  # Spelt out, because the bucket must admit the trail before there is one.
+  # Built from names, because the bucket policy must allow the trail before the trail exists.
   trail_arn = "arn:${local.partition}:cloudtrail:${local.region}:${local.account_id}:trail/${var.name}"
 
   admitted = [
@@ -50,7 +50,7 @@ module "bucket" {
 }
 
 resource "aws_cloudwatch_log_group" "trail" {
-  #checkov:skip=CKV_AWS_338:For looking back days, not years; the bucket keeps the files for longer
+  #checkov:skip=CKV_AWS_338:The log group is for looking back days, not years; the bucket keeps the files longer
   name              = "/${var.name}/trail"
   retention_in_days = var.log_days
   kms_key_id        = var.kms_key_arn
@@ -83,7 +83,7 @@ resource "aws_iam_role_policy" "logs" {
 }
 
 resource "aws_cloudtrail" "this" {
-  #checkov:skip=CKV_AWS_252:The worker's own alarms say when events stay out; mail per trail file helps nobody
+  #checkov:skip=CKV_AWS_252:The alarms module reports missing events; a notification per trail file would only be noise
   name                          = var.name
   s3_bucket_name                = module.bucket.name
   kms_key_id                    = var.kms_key_arn

@@ -4,11 +4,11 @@ output "trail_arn" {
 }
 
 output "bucket" {
-  description = "Bucket of the trail files."
+  description = "Name of the bucket that holds the trail files."
   value       = module.bucket.name
 }
 
 output "log_group" {
-  description = "Log group with the events of the last days."
+  description = "Name of the log group that holds recent events."
   value       = aws_cloudwatch_log_group.trail.name
 }

@@ -1,8 +1,10 @@
-# Bus rules that bring what the worker's rules need to its queue. patterns.json is what
-# `countermand rules event-pattern` prints for the built-in rules; `make terraform-files` writes it.
+# EventBridge rules that send the events of the detection rules to the worker's queue. patterns.json
+# is the output of `countermand rules event-pattern` for the built-in rules; `make terraform-files`
+# writes it.
 #
-# IAM's events appear in us-east-1 only. Where the worker lives elsewhere, rules of the same name
-# over there send them on to the default bus over here; an event keeps its source and region.
+# IAM events appear in us-east-1 only. If the worker runs in another region, EventBridge rules of the
+# same names in us-east-1 forward the events to the default bus of the worker's region. A forwarded
+# event keeps its source and region.
 
 data "aws_partition" "this" {}
 data "aws_caller_identity" "this" {}
@@ -19,9 +21,9 @@ locals {
   forward    = local.region != local.global
   bus_arn    = "arn:${local.partition}:events:${local.region}:${local.account_id}:event-bus/default"
 
-  # "countermand-iam" for what is wanted of aws.iam; "countermand-rule-ID" for a rule that needs one
-  # of its own, most of them because EventBridge brings read-only events only to a rule in the state
-  # ENABLED_WITH_ALL_CLOUDTRAIL_MANAGEMENT_EVENTS.
+  # "countermand-iam" matches events of aws.iam. "countermand-rule-ID" serves one detection rule that
+  # needs its own EventBridge rule. Most need it because EventBridge sends read-only events only to
+  # rules in the state ENABLED_WITH_ALL_CLOUDTRAIL_MANAGEMENT_EVENTS.
   routes = {
     for name, route in jsondecode(file("${path.module}/patterns.json")) :
     "${var.name}-${name}" => { pattern = jsonencode(route.pattern), state = route.state }
@@ -30,7 +32,7 @@ locals {
   rule_arns  = { for name, _ in local.routes : name => "arn:${local.partition}:events:${local.region}:${local.account_id}:rule/${name}" }
   origin_arn = { for name, _ in local.forwarded : name => "arn:${local.partition}:events:${local.global}:${local.account_id}:rule/${name}" }
 
-  # A day and 185 attempts, written out: the default of new buses is less.
+  # A day and 185 attempts, set explicitly because new buses have lower defaults.
   retry = { age_seconds = 86400, attempts = 185 }
 }
 
@@ -38,18 +40,18 @@ resource "aws_cloudwatch_event_rule" "this" {
   for_each = local.routes
 
   name          = each.key
-  description   = "What Countermand's rules need of ${each.key}"
+  description   = "Sends the events that Countermand's detection rules need to its queue"
   event_pattern = each.value.pattern
   state         = each.value.state
 
   lifecycle {
     precondition {
       condition     = length(each.key) <= 64
-      error_message = "The name ${each.key} is longer than EventBridge's 64 characters: give the rule a shorter id, and run make terraform-files."
+      error_message = "EventBridge rule ${each.key}: its name exceeds 64 characters. Give the detection rule a shorter ID and run make terraform-files."
     }
     precondition {
       condition     = length(each.value.pattern) <= 2048
-      error_message = "The pattern of ${each.key} is longer than EventBridge's 2,048 characters: switch off rules, and run make terraform-files."
+      error_message = "EventBridge rule ${each.key}: its event pattern exceeds 2,048 characters. Disable detection rules and run make terraform-files."
     }
   }
 }
@@ -75,7 +77,7 @@ resource "aws_cloudwatch_event_target" "queue" {
   }
 }
 
-# What EventBridge could not bring to the queue, with the reason as attributes.
+# Events that EventBridge could not deliver to the queue, with the reason in their attributes.
 resource "aws_sqs_queue" "undelivered" {
   count = var.keep_undelivered ? 1 : 0
 
@@ -89,14 +91,14 @@ resource "aws_sqs_queue" "undelivered" {
   })
 }
 
-# --- across regions
+# --- Forwarding from the region of IAM events
 
 resource "aws_cloudwatch_event_rule" "origin" {
   for_each = local.forwarded
   provider = aws.global
 
   name          = each.key
-  description   = "Sends what Countermand's rules need of ${each.key} on to ${local.region}"
+  description   = "Forwards the events that Countermand's detection rules need to ${local.region}"
   event_pattern = each.value.pattern
   state         = each.value.state
 }
@@ -142,7 +144,7 @@ resource "aws_iam_role" "forward" {
   count = local.forward ? 1 : 0
 
   name        = "${var.name}-forward"
-  description = "EventBridge sends IAM's events from ${local.global} to ${local.region}"
+  description = "EventBridge forwards IAM events from ${local.global} to ${local.region}"
   assume_role_policy = jsonencode({
     Version = "2012-10-17"
     Statement = [{

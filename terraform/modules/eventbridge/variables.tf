@@ -1,15 +1,15 @@
 variable "name" {
-  description = "Beginning of the rules' names: NAME-iam for events of aws.iam, NAME-rule-ID for one rule's own."
+  description = "Prefix for the EventBridge rule names: NAME-iam for events of aws.iam, NAME-rule-ID for one detection rule."
   type        = string
 }
 
 variable "queue_arn" {
-  description = "The queue that gets the events, in the region of the provider aws."
+  description = "ARN of the queue that receives the events, in the region of the provider aws."
   type        = string
 }
 
 variable "keep_undelivered" {
-  description = "Keep events that could not be brought to the queue in a queue of their own."
+  description = "Keep events that EventBridge could not deliver in a separate queue."
   type        = bool
   default     = true
 }

@@ -1,4 +1,4 @@
-# One customer key a region: CloudWatch cannot send alarms through a topic with SNS's own key.
+# One customer managed key per region: CloudWatch cannot publish alarms to a topic with SNS's own key.
 
 locals {
   administrators = {
@@ -47,7 +47,7 @@ locals {
 }
 
 resource "aws_kms_key" "this" {
-  description             = "Countermand: alerts, alarms, logs and trail"
+  description             = "Countermand: alerts, alarms, logs, and trail"
   enable_key_rotation     = true
   deletion_window_in_days = var.throw_away ? 7 : 30
 }
@@ -69,7 +69,7 @@ resource "aws_kms_key" "global" {
   count    = local.forward ? 1 : 0
   provider = aws.global
 
-  description             = "Countermand: alarms about IAM's events"
+  description             = "Countermand: alarms about IAM events"
   enable_key_rotation     = true
   deletion_window_in_days = var.throw_away ? 7 : 30
 }

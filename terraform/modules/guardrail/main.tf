@@ -1,5 +1,5 @@
-# All of Countermand in one account: what dev and prod have in common. ARNs that two parts need of
-# each other are spelt out from names, so that neither waits for the other.
+# All of Countermand in one account, shared by dev and prod. ARNs that two modules need from each
+# other are built from names, so that neither module waits for the other.
 
 data "aws_partition" "this" {}
 data "aws_caller_identity" "this" {}
@@ -128,7 +128,7 @@ module "worker" {
   depends_on = [aws_kms_key_policy.this]
 }
 
-# --- alarms, in a topic of their own: the worker's alerts must not be where its silence is told
+# --- Alarms use a separate topic: a broken alert topic must not also hide that alerts are missing
 
 module "alarm_topic" {
   source = "../sns"
@@ -155,7 +155,7 @@ module "alarms" {
   deaf_hours        = var.deaf_hours
 }
 
-# An alarm can only tell a topic of its own region.
+# An alarm can only notify a topic in its own region.
 module "alarm_topic_global" {
   count  = local.forward ? 1 : 0
   source = "../sns"

@@ -5,7 +5,7 @@ terraform {
     aws = {
       source  = "hashicorp/aws"
       version = ">= 5.80, < 6.0"
-      # aws.global is us-east-1, where IAM's events appear; aws is where the worker lives.
+      # aws.global is us-east-1, where IAM events appear; aws is the region of the worker.
       configuration_aliases = [aws, aws.global]
     }
   }

@@ -1,5 +1,5 @@
-# The worker's role and the role that starts its task. The documents in policies/ are what
-# `countermand iam-policy` prints for the built-in rules; `make terraform-files` writes them.
+# The worker role, and the role that starts its task. The documents in policies/ are the output of
+# `countermand iam-policy` for the built-in rules; `make terraform-files` writes them.
 
 data "aws_partition" "this" {}
 data "aws_caller_identity" "this" {}
@@ -29,7 +29,7 @@ locals {
   work = jsonencode(jsondecode(templatefile("${path.module}/policies/worker.json.tftpl", local.places)))
 
   enforce = jsondecode(templatefile("${path.module}/policies/enforce.json.tftpl", local.places)).Statement
-  # In parts, because a managed policy has 6,144 characters and a role's inline ones 10,240 together.
+  # In parts: AWS limits a managed policy to 6,144 characters, and a role's inline policies to 10,240.
   # https://docs.aws.amazon.com/IAM/latest/UserGuide/reference_iam-quotas.html
   part = 12
   enforce_parts = [
@@ -51,15 +51,15 @@ locals {
     } : "arn:${local.partition}:iam::${local.account_id}:${kind}/${glob}"
   ]
 
-  # All writes of IAM but those of the account's password policy: these are on no resource.
+  # All IAM writes except those on the account's password policy, which is not a resource.
   writes_on_one = concat(
     ["iam:Attach*", "iam:Detach*", "iam:Put*", "iam:Remove*", "iam:Set*", "iam:Untag*"],
     [for rest in ["Acce*", "AccountAlias", "As*", "C*", "D*", "G*", "I*", "L*", "O*", "P*", "R*", "S*", "U*", "V*"] : "iam:Delete${rest}"],
     [for rest in ["Acce*", "AccountEmail*", "AccountName", "As*", "C*", "D*", "G*", "I*", "L*", "O*", "P*", "R*", "S*", "U*", "V*"] : "iam:Update${rest}"],
   )
 
-  # Wins over every Allow, also over one that somebody adds later. Nothing in here may stop what an
-  # action of the worker does: tests/terraform/test_policies.py.
+  # Overrides every Allow, including an Allow that is added later. It must not block a call that a
+  # worker action makes; tests/terraform/test_policies.py checks that.
   never = jsonencode({
     Version = "2012-10-17"
     Statement = concat(
@@ -133,7 +133,7 @@ locals {
 
 resource "aws_iam_role" "worker" {
   name                 = "${var.name}-worker"
-  description          = "Countermand's worker, in mode ${var.mode}"
+  description          = "Countermand worker in mode ${var.mode}"
   max_session_duration = 3600
   permissions_boundary = var.permissions_boundary_arn
 
@@ -145,19 +145,19 @@ resource "aws_iam_role" "worker" {
   lifecycle {
     precondition {
       condition     = var.on_ecs || var.irsa != null
-      error_message = "Nobody could take the worker's role: set on_ecs, or give irsa."
+      error_message = "Worker role: no principal could assume it. Set on_ecs, irsa, or both."
     }
     precondition {
       # https://docs.aws.amazon.com/IAM/latest/UserGuide/reference_iam-quotas.html
       condition     = length(local.work) + length(local.never) + length(local.alert_key) <= 10240
-      error_message = "The worker's inline policies are longer than the 10,240 characters of a role: switch off rules, or name fewer break_glass_arns."
+      error_message = "Worker role: its inline policies exceed 10,240 characters. Disable rules or list fewer break_glass_arns."
     }
   }
 }
 
 resource "aws_iam_role_policy" "work" {
-  #checkov:skip=CKV_AWS_290:It may write to one queue, topic, table and log group, each named
-  #checkov:skip=CKV_AWS_355:Reads whose target the rules learn from the event, such as a policy's document
+  #checkov:skip=CKV_AWS_290:The worker writes to one queue, topic, table, and log group, each named
+  #checkov:skip=CKV_AWS_355:Some reads have a target that only the event names, such as a policy document
   name   = "work"
   role   = aws_iam_role.worker.id
   policy = local.work
@@ -175,20 +175,20 @@ resource "aws_iam_role_policy" "alert_key" {
   policy = local.alert_key
 }
 
-# The only rights to change anything in IAM, and only when they were asked for.
+# The only permissions to write to IAM; they exist in enforce mode only.
 resource "aws_iam_policy" "enforce" {
-  #checkov:skip=CKV_AWS_286:Taking grants back is what it is for, in scope only; what the code puts back was there before
-  #checkov:skip=CKV_AWS_289:As for CKV_AWS_286
+  #checkov:skip=CKV_AWS_286:Reverting permissions is its purpose, in scope only; it restores only what existed before
+  #checkov:skip=CKV_AWS_289:Same reason as CKV_AWS_286
   count = var.mode == "enforce" ? length(local.enforce_parts) : 0
 
   name        = "${var.name}-enforce-${count.index + 1}"
-  description = "What Countermand's worker may take back"
+  description = "IAM changes that the Countermand worker may revert"
   policy      = local.enforce_parts[count.index]
 
   lifecycle {
     precondition {
       condition     = length(local.enforce_parts[count.index]) <= 6144
-      error_message = "This part of the enforce policy is longer than the 6,144 characters of a managed policy: switch off rules, or make local.part smaller."
+      error_message = "Enforce policy ${count.index + 1}: it exceeds the 6,144 characters of a managed policy. Disable rules or lower local.part."
     }
   }
 }
@@ -199,16 +199,16 @@ resource "aws_iam_role_policy_attachment" "enforce" {
   role       = aws_iam_role.worker.name
   policy_arn = aws_iam_policy.enforce[count.index].arn
 
-  # Never without the last word.
+  # The Deny policy must exist before the worker gets permission to write.
   depends_on = [aws_iam_role_policy.never]
 }
 
-# What ECS needs to start the task: image, log stream, secrets. Nothing of the worker's own.
+# What ECS needs to start the task: image, log stream, secrets. It has no permission of the worker.
 resource "aws_iam_role" "execution" {
   count = var.on_ecs ? 1 : 0
 
   name                 = "${var.name}-execution"
-  description          = "Starts the task of Countermand's worker"
+  description          = "ECS starts the Countermand worker task with this role"
   permissions_boundary = var.permissions_boundary_arn
 
   assume_role_policy = jsonencode({
@@ -218,8 +218,8 @@ resource "aws_iam_role" "execution" {
 }
 
 resource "aws_iam_role_policy" "execution" {
-  #checkov:skip=CKV_AWS_290:ecr:GetAuthorizationToken has no resource
-  #checkov:skip=CKV_AWS_355:ecr:GetAuthorizationToken has no resource
+  #checkov:skip=CKV_AWS_290:ecr:GetAuthorizationToken accepts no resource
+  #checkov:skip=CKV_AWS_355:ecr:GetAuthorizationToken accepts no resource
   count = var.on_ecs ? 1 : 0
 
   name = "start-task"

@@ -1,5 +1,5 @@
 output "worker_role_arn" {
-  description = "ARN of the worker's role: COUNTERMAND_OWN_ROLE_ARN."
+  description = "ARN of the worker role: COUNTERMAND_OWN_ROLE_ARN."
   value       = aws_iam_role.worker.arn
 }
 
@@ -9,7 +9,7 @@ output "execution_role_arn" {
 }
 
 output "policies" {
-  description = "The documents of the worker's role by name."
+  description = "Policy documents of the worker role, by name."
   value = merge(
     {
       work      = aws_iam_role_policy.work.policy

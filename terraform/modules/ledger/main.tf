@@ -1,4 +1,4 @@
-# The ledger of decisions. Keys and indexes are the code's own: table.json is generated from it.
+# The ledger of decisions. table.json gives its keys and indexes and is generated from the code.
 
 locals {
   table = jsondecode(file("${path.module}/table.json"))
@@ -6,7 +6,7 @@ locals {
 }
 
 resource "aws_dynamodb_table" "this" {
-  #checkov:skip=CKV_AWS_119:Encrypted with DynamoDB's key; a customer key would give the worker a right to encrypt and decrypt more
+  #checkov:skip=CKV_AWS_119:Encrypted with DynamoDB's own key; a customer managed key would require more permissions for the worker
   name                        = var.name
   billing_mode                = "PAY_PER_REQUEST"
   hash_key                    = local.keys["HASH"]

@@ -4,12 +4,12 @@ variable "name" {
 
   validation {
     condition     = can(regex("^[A-Za-z0-9_.-]{3,255}$", var.name))
-    error_message = "name: 3 to 255 letters, digits, dots, hyphens and underscores."
+    error_message = "name: use 3 to 255 letters, digits, dots, hyphens, and underscores."
   }
 }
 
 variable "deletion_protection" {
-  description = "Refuse to delete the table, and with it the history of decisions."
+  description = "Prevent deletion of the table and of the decision history in it."
   type        = bool
   default     = true
 }

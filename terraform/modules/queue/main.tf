@@ -4,7 +4,7 @@ locals {
   arn     = "arn:${var.partition}:sqs:${var.region}:${var.account_id}:${var.name}"
   dlq_arn = "${local.arn}-dlq"
 
-  # EventBridge only, in the name of our rules only.
+  # Only EventBridge may send, and only for our EventBridge rules.
   from_rules = {
     Sid       = "FromOurRules"
     Effect    = "Allow"
@@ -17,8 +17,8 @@ locals {
     }
   }
 
-  # A principal of this account could otherwise send by its own policy. ArnNotEquals is true when
-  # the key is absent, as it is for principals.
+  # A principal of this account could otherwise send with its own policy. ArnNotEquals is true if the
+  # key is absent, as aws:SourceArn is for principals.
   no_forgery = {
     Sid       = "NobodyElseSends"
     Effect    = "Deny"
@@ -53,7 +53,7 @@ locals {
 
 resource "aws_sqs_queue" "dlq" {
   name                      = "${var.name}-dlq"
-  message_retention_seconds = 14 * 86400 # longer than the queue: the age counts from the first send
+  message_retention_seconds = 14 * 86400 # longer than the queue's, because the age counts from the first send
   sqs_managed_sse_enabled   = true
 
   redrive_allow_policy = jsonencode({
@@ -67,7 +67,7 @@ resource "aws_sqs_queue" "dlq" {
   })
 }
 
-# SQS's own encryption and no customer key: EventBridge can write to it without a grant on a key.
+# SQS-managed encryption: with a customer managed key, EventBridge would need permissions on the key.
 resource "aws_sqs_queue" "this" {
   name                       = var.name
   message_retention_seconds  = 7 * 86400

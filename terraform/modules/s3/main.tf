@@ -1,4 +1,4 @@
-# A private bucket: versioned, encrypted, without ACLs, reached by TLS only.
+# A private bucket: versioned, encrypted, without ACLs, accessible over TLS only.
 
 locals {
   arn = "arn:${var.partition}:s3:::${var.name}"
@@ -14,10 +14,10 @@ locals {
 }
 
 resource "aws_s3_bucket" "this" {
-  #checkov:skip=CKV_AWS_18:Access is logged by CloudTrail data events where wanted; a log bucket per bucket never ends
-  #checkov:skip=CKV_AWS_144:Trail files and state are kept in one region; versions protect them from mistakes
-  #checkov:skip=CKV2_AWS_62:Nothing listens to new objects in here
-  #checkov:skip=CKV_AWS_145:Encrypted with the customer key where one is given, else with S3's own
+  #checkov:skip=CKV_AWS_18:CloudTrail data events log access where needed; every log bucket would need a log bucket of its own
+  #checkov:skip=CKV_AWS_144:Trail files and state stay in one region; versioning protects them from mistakes
+  #checkov:skip=CKV2_AWS_62:Nothing processes new objects in this bucket
+  #checkov:skip=CKV_AWS_145:Encrypted with the customer managed key if one is given, otherwise with S3's own key
   bucket        = var.name
   force_destroy = var.force_destroy
 }
@@ -60,7 +60,7 @@ resource "aws_s3_bucket_ownership_controls" "this" {
 }
 
 resource "aws_s3_bucket_lifecycle_configuration" "this" {
-  #checkov:skip=CKV_AWS_300:The first rule does it for all objects; the check wants it in each
+  #checkov:skip=CKV_AWS_300:The first rule aborts uploads for all objects; the check expects it in every rule
   bucket = aws_s3_bucket.this.id
 
   rule {

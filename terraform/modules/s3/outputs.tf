@@ -4,6 +4,6 @@ output "arn" {
 }
 
 output "name" {
-  description = "Name of the bucket, known once its policy is in force."
+  description = "Name of the bucket, available once the bucket policy is in place."
   value       = aws_s3_bucket_policy.this.bucket
 }

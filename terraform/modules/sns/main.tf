@@ -1,4 +1,4 @@
-# A topic that few may publish to, and that nobody else can listen to.
+# A topic with named publishers and named subscribers only.
 
 locals {
   arn = "arn:${var.partition}:sns:${var.region}:${var.account_id}:${var.name}"
@@ -21,7 +21,7 @@ locals {
     Condition = { StringEquals = { "aws:SourceAccount" = var.account_id } }
   }
 
-  # Whoever may publish to any topic could otherwise forge an alert.
+  # A principal that may publish to any topic could otherwise forge an alert.
   no_forgery = {
     Sid       = "NobodyElsePublishes"
     Effect    = "Deny"
@@ -29,7 +29,7 @@ locals {
     Action    = "sns:Publish"
     Resource  = local.arn
     Condition = merge(
-      # Absent for a service; ArnNotEquals alone would then be true.
+      # A service has no aws:PrincipalArn, and ArnNotEquals is true if the key is absent.
       length(var.publisher_arns) == 0 ? {} : { ArnNotEquals = { "aws:PrincipalArn" = var.publisher_arns } },
       { Bool = { "aws:PrincipalIsAWSService" = "false" } },
     )
@@ -55,18 +55,18 @@ locals {
 }
 
 resource "aws_sns_topic" "this" {
-  #checkov:skip=CKV_AWS_26:Encrypted in AWS, where the environments give a key; the emulator has none
+  #checkov:skip=CKV_AWS_26:Encrypted in AWS, where the environments give a key; the emulator has no key
   name              = var.name
   kms_master_key_id = var.kms_key_arn
 
   lifecycle {
     precondition {
       condition     = length(var.emails) + length(var.queue_arns) > 0
-      error_message = "A topic that nobody listens to tells nobody: give at least one of emails, queue_arns."
+      error_message = "Topic ${var.name}: it has no subscribers. Set emails, queue_arns, or both."
     }
     precondition {
       condition     = length(var.publisher_arns) + length(var.publisher_services) > 0
-      error_message = "Nobody could publish: give at least one of publisher_arns, publisher_services."
+      error_message = "Topic ${var.name}: no principal may publish. Set publisher_arns, publisher_services, or both."
     }
   }
 }

@@ -4,12 +4,12 @@ variable "name" {
 
   validation {
     condition     = can(regex("^[A-Za-z0-9_-]{1,256}$", var.name))
-    error_message = "name: letters, digits, hyphens and underscores; a FIFO topic cannot send mail."
+    error_message = "name: use letters, digits, hyphens, and underscores. A FIFO topic cannot send email."
   }
 }
 
 variable "partition" {
-  description = "Partition of the ARNs."
+  description = "AWS partition of the ARNs."
   type        = string
 }
 
@@ -24,30 +24,30 @@ variable "account_id" {
 }
 
 variable "emails" {
-  description = "Addresses that get a mail. Each must confirm by the link in AWS's first mail."
+  description = "Email addresses to subscribe. Each recipient must confirm with the link in AWS's first email."
   type        = list(string)
   default     = []
 
   validation {
     condition     = alltrue([for email in var.emails : can(regex("^[^@[:space:]]+@[^@[:space:]]+\\.[^@[:space:]]+$", email))])
-    error_message = "emails: each must be an address such as security@example.com."
+    error_message = "emails: use addresses such as security@example.com."
   }
 }
 
 variable "queue_arns" {
-  description = "SQS queues that get every alert as JSON."
+  description = "ARNs of SQS queues to subscribe; they receive every message as JSON."
   type        = list(string)
   default     = []
 }
 
 variable "publisher_arns" {
-  description = "Roles that may publish, without wildcards."
+  description = "ARNs of roles that may publish, without wildcards."
   type        = list(string)
   default     = []
 
   validation {
     condition     = alltrue([for arn in var.publisher_arns : !strcontains(arn, "*")])
-    error_message = "publisher_arns: no wildcards; name each role."
+    error_message = "publisher_arns: name each role, without wildcards."
   }
 }
 
@@ -58,7 +58,7 @@ variable "publisher_services" {
 }
 
 variable "kms_key_arn" {
-  description = "Customer key for messages at rest; CloudWatch alarms cannot use SNS's own."
+  description = "ARN of the customer managed key for messages at rest. CloudWatch cannot publish alarms with SNS's own key."
   type        = string
   default     = null
 }

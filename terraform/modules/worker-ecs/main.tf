@@ -1,4 +1,4 @@
-# The worker as a Fargate service: no inbound port, no shell, no writable root.
+# The worker as a Fargate service: no inbound port, no shell, no writable root file system.
 
 data "aws_partition" "this" {}
 data "aws_region" "this" {}
@@ -14,7 +14,7 @@ locals {
     COUNTERMAND_REGION   = local.region
     COUNTERMAND_REPLICAS = tostring(var.replicas.most)
     },
-    # Beyond the task's own loopback only with a token, which the service itself insists on.
+    # The API listens outside the task's loopback only with a token; the service enforces that too.
     var.api.token_secret_arn == null ? {} : { COUNTERMAND_API_HOST = "0.0.0.0" },
   )
 
@@ -25,12 +25,12 @@ locals {
     user                   = "10001:10001"
     readonlyRootFilesystem = true
     privileged             = false
-    stopTimeout            = 45 # longer than the drain of 25 s
+    stopTimeout            = 45 # longer than the drain of 25 seconds
     linuxParameters        = { capabilities = { add = [], drop = ["ALL"] } }
     portMappings           = [{ containerPort = 8080, hostPort = 8080, protocol = "tcp" }]
     environment            = [for name in sort(keys(local.environment)) : { name = name, value = local.environment[name] }]
     secrets                = var.api.token_secret_arn == null ? [] : [{ name = "COUNTERMAND_API_TOKEN", valueFrom = var.api.token_secret_arn }]
-    # In the image, which has no shell: -I lets no variable change what is imported.
+    # The image has no shell. -I prevents variables from changing what Python imports.
     healthCheck = {
       command     = ["CMD", "/opt/countermand/bin/python", "-I", "/opt/countermand/healthcheck.py", "/livez"]
       interval    = 15
@@ -50,7 +50,7 @@ locals {
 }
 
 resource "aws_cloudwatch_log_group" "worker" {
-  #checkov:skip=CKV_AWS_338:The ledger keeps decisions for 400 days; the log is for operating
+  #checkov:skip=CKV_AWS_338:The log is for operations; the ledger keeps decisions for 400 days
   name              = local.log_group
   retention_in_days = var.log_days
   kms_key_id        = var.log_key_arn
@@ -105,7 +105,7 @@ resource "aws_ecs_service" "worker" {
   }
 
   lifecycle {
-    ignore_changes = [desired_count] # the autoscaling's
+    ignore_changes = [desired_count] # Application Auto Scaling sets it
   }
 }
 
@@ -117,7 +117,7 @@ resource "aws_appautoscaling_target" "worker" {
   max_capacity       = var.replicas.most
 }
 
-# By age and not by depth: what counts is how long an attacker keeps what he took.
+# Scales on age, not on depth: what matters is how long an attacker keeps the privileges.
 resource "aws_appautoscaling_policy" "age" {
   name               = "queue-age"
   policy_type        = "TargetTrackingScaling"
@@ -145,13 +145,13 @@ resource "aws_appautoscaling_policy" "age" {
 
 resource "aws_security_group" "worker" {
   name        = "${var.name}-worker"
-  description = "Countermand's worker: calls AWS, is called by nobody unless told otherwise"
+  description = "Countermand worker: calls AWS, accepts no connections by default"
   vpc_id      = local.vpc_id
 }
 
 resource "aws_vpc_security_group_egress_rule" "https" {
   security_group_id = aws_security_group.worker.id
-  description       = "AWS APIs; IAM's endpoint is a public one"
+  description       = "AWS APIs, including the public endpoint of IAM"
   ip_protocol       = "tcp"
   from_port         = 443
   to_port           = 443
@@ -171,7 +171,7 @@ resource "aws_vpc_security_group_ingress_rule" "api" {
   lifecycle {
     precondition {
       condition     = var.api.token_secret_arn != null
-      error_message = "api.client_security_group_ids: the API listens beyond the task only with a token; give api.token_secret_arn too."
+      error_message = "api.client_security_group_ids: the API listens outside the task only with a token. Set api.token_secret_arn too."
     }
   }
 }

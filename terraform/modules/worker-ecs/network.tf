@@ -1,10 +1,10 @@
-# A VPC of the worker's own, where none is given: private subnets, endpoints for all that has one,
+# A VPC for the worker, if none is given: private subnets, an endpoint for every service that has one,
 # and a NAT gateway for IAM, whose endpoint is global and public.
 
 locals {
   make_vpc = var.network == null ? 1 : 0
   zones    = 2
-  # Services with an interface endpoint that the task calls.
+  # Services that the task calls and that have an interface endpoint.
   endpoints = var.network == null ? toset(concat(
     ["sqs", "sns", "sts", "logs", "ecr.api", "ecr.dkr"],
     var.api.token_secret_arn == null ? [] : ["secretsmanager"],
@@ -12,11 +12,11 @@ locals {
 }
 
 data "aws_availability_zones" "this" {
-  #checkov:skip=CKV_AWS_394:The first two of a sorted list; a zone that comes last changes nothing
+  #checkov:skip=CKV_AWS_394:Uses the first two zones of a sorted list; a zone added at the end changes nothing
   count = local.make_vpc
   state = "available"
 
-  # No local zone, in which there is no Fargate.
+  # Excludes local zones, which have no Fargate.
   filter {
     name   = "opt-in-status"
     values = ["opt-in-not-required"]
@@ -24,7 +24,7 @@ data "aws_availability_zones" "this" {
 }
 
 resource "aws_vpc" "this" {
-  #checkov:skip=CKV2_AWS_11:One service that is called by nobody and calls AWS only, each call in CloudTrail
+  #checkov:skip=CKV2_AWS_11:One service that accepts no connections and calls only AWS; CloudTrail logs each call
   count = local.make_vpc
 
   cidr_block           = var.vpc_cidr
@@ -65,12 +65,12 @@ resource "aws_internet_gateway" "this" {
 }
 
 resource "aws_eip" "nat" {
-  #checkov:skip=CKV2_AWS_19:It is the NAT gateway's
+  #checkov:skip=CKV2_AWS_19:The NAT gateway uses it
   count  = local.make_vpc
   domain = "vpc"
 }
 
-# One, not one a zone: while its zone is down events wait in the queue, for up to 7 days.
+# One, not one per zone: while its zone is down, events wait in the queue for up to 7 days.
 resource "aws_nat_gateway" "this" {
   count = local.make_vpc
 
@@ -102,7 +102,7 @@ resource "aws_route_table" "private" {
   vpc_id = aws_vpc.this[0].id
 }
 
-# Beside the table and not in it: the gateway endpoints add routes of their own to it.
+# Not inline in the route table, because the gateway endpoints add routes to it.
 resource "aws_route" "nat" {
   count = local.make_vpc
 
@@ -122,7 +122,7 @@ resource "aws_security_group" "endpoints" {
   count = local.make_vpc
 
   name        = "${var.name}-endpoints"
-  description = "AWS endpoints, for Countermand's worker only"
+  description = "AWS endpoints, for the Countermand worker only"
   vpc_id      = aws_vpc.this[0].id
 }
 
@@ -148,7 +148,7 @@ resource "aws_vpc_endpoint" "interface" {
   private_dns_enabled = true
 }
 
-# S3 for the layers of an image in ECR. These two cost nothing.
+# S3 serves the layers of images in ECR. Both endpoints are free.
 resource "aws_vpc_endpoint" "gateway" {
   for_each = var.network == null ? toset(["dynamodb", "s3"]) : toset([])
 

@@ -10,13 +10,11 @@ import yaml
 from typer.testing import CliRunner
 
 from countermand.actions import ALL
-from countermand.cli.catalogue import calls_of, reaction, rule_schema, rules_page, run_cases
+from countermand.cli.catalogue import calls_of, reaction, rule_schema, rules_page
 from countermand.cli.main import app
-from countermand.core.envelope import attach_event
 from countermand.core.errors import ConfigError
 from countermand.core.model import Mode, Severity
 from countermand.rules.rulebook import BUILT_IN, load_rules
-from support.fakes import ACCOUNT
 
 ADMIN_TO_USER = "admin_policy_attached_to_user"
 
@@ -24,15 +22,10 @@ ADMIN_TO_USER = "admin_policy_attached_to_user"
 def of_ones_own(folder: Path, rule_id: str = "our_rule", **changes: Any) -> Path:
     """A rule file like a built-in one."""
     folder.mkdir(exist_ok=True)
-    document = yaml.safe_load((BUILT_IN / f"{ADMIN_TO_USER}.yaml").read_text())
+    document = yaml.safe_load(next(BUILT_IN.rglob(f"{ADMIN_TO_USER}.yaml")).read_text())
     path = folder / f"{rule_id}.yaml"
     path.write_text(yaml.safe_dump(document | {"id": rule_id} | changes))
     return path
-
-
-def with_cases(folder: Path, rule_id: str, **cases: Any) -> None:
-    (folder / "cases").mkdir(exist_ok=True)
-    (folder / "cases" / f"{rule_id}.yaml").write_text(json.dumps(cases))
 
 
 def run(*arguments: str) -> tuple[int, str]:
@@ -46,7 +39,7 @@ def run(*arguments: str) -> tuple[int, str]:
 def test_every_rule_is_listed_with_what_it_does() -> None:
     code, text = run("rules", "list")
     assert code == 0
-    for path in BUILT_IN.glob("*.yaml"):
+    for path in BUILT_IN.rglob("*.yaml"):
         assert path.stem in text
     assert "detach_user_policy" in text
 
@@ -134,58 +127,6 @@ def test_lint_says_that_a_pattern_is_too_long_for_eventbridge(tmp_path: Path) ->
     assert "more than the 2048 of EventBridge" in " ".join(text.split())
 
 
-# --- cases of one's own
-
-
-def test_rules_are_run_on_their_cases(tmp_path: Path) -> None:
-    of_ones_own(tmp_path)
-    admin = attach_event(ACCOUNT, "someone")
-    benign = attach_event(ACCOUNT, "someone", "arn:aws:iam::aws:policy/ReadOnlyAccess")
-    with_cases(tmp_path, "our_rule", matches=[admin], ignores=[benign])
-    assert [result.ok for result in run_cases(tmp_path)] == [True, True]
-    assert run("rules", "test", str(tmp_path)) == (0, "2 cases, 0 failed\n")
-    with_cases(tmp_path, "our_rule", matches=[benign], ignores=[admin])
-    assert [result.ok for result in run_cases(tmp_path)] == [False, False]
-    assert run("rules", "test", str(tmp_path))[0] == 1
-
-
-def test_a_rule_without_cases_fails_its_test(tmp_path: Path) -> None:
-    of_ones_own(tmp_path)
-    assert [(r.kind, r.ok) for r in run_cases(tmp_path)] == [("matches", False), ("ignores", False)]
-
-
-@pytest.mark.parametrize("record", [7, {}, {"eventName": None}])
-def test_a_hostile_case_is_no_match(tmp_path: Path, record: Any) -> None:
-    of_ones_own(tmp_path)
-    with_cases(tmp_path, "our_rule", matches=[record], ignores=[record])
-    assert not run_cases(tmp_path)[0].ok
-
-
-def test_cases_of_another_form_are_refused(tmp_path: Path) -> None:
-    of_ones_own(tmp_path)
-    with_cases(tmp_path, "our_rule", matched=[])
-    with pytest.raises(ConfigError, match="matches"):
-        run_cases(tmp_path)
-
-
-@pytest.mark.parametrize(
-    ("text", "why"),
-    [
-        ("matches: [&a {x: 1}]\nignores: [*a]\n", "an alias is not allowed"),
-        ("matches: []\nmatches: []\n", "the key 'matches' stands twice"),
-        ("matches: [" + "x" * 1_000_000, "more than 1000000 bytes"),
-    ],
-)
-def test_cases_that_hide_or_multiply_something_are_refused(
-    tmp_path: Path, text: str, why: str
-) -> None:
-    of_ones_own(tmp_path)
-    with_cases(tmp_path, "our_rule")
-    (tmp_path / "cases/our_rule.yaml").write_text(text)
-    with pytest.raises(ConfigError, match=why):
-        run_cases(tmp_path)
-
-
 # --- folders and overrides
 
 
@@ -193,7 +134,7 @@ def test_a_folder_adds_to_the_built_in_rules(tmp_path: Path) -> None:
     of_ones_own(tmp_path)
     rules = load_rules(ALL, BUILT_IN, tmp_path)
     assert "our_rule" in {rule.id for rule in rules.rules}
-    assert len(rules) == len(list(BUILT_IN.glob("*.yaml"))) + 1
+    assert len(rules) == len(list(BUILT_IN.rglob("*.yaml"))) + 1
 
 
 def test_a_folder_of_links_as_kubernetes_mounts_one_is_read(tmp_path: Path) -> None:
@@ -209,7 +150,7 @@ def test_an_id_that_is_taken_is_refused_with_both_files(tmp_path: Path) -> None:
     with pytest.raises(ConfigError) as refusal:
         load_rules(ALL, BUILT_IN, tmp_path)
     assert str(path) in str(refusal.value)
-    assert str(BUILT_IN / path.name) in str(refusal.value)
+    assert f"/rules/iam/{path.name}" in str(refusal.value)
 
 
 def overridden(tmp_path: Path, text: str) -> dict[str, Any]:
@@ -271,7 +212,19 @@ def test_the_page_has_a_section_for_every_rule() -> None:
         assert reaction(rule) in page
 
 
+def test_the_page_lists_the_steps_of_a_runbook() -> None:
+    """Each step is a line, as Markdown needs it."""
+    (section,) = [s for s in rules_page().split("\n## ") if s.startswith(f"{ADMIN_TO_USER}\n")]
+    steps = section.partition("Runbook:\n\n")[2].splitlines()
+    assert [step[:3] for step in steps if step] == ["1. ", "2. ", "3. ", "4. "]
+
+
+def test_a_rule_is_shown_with_the_lines_of_its_runbook() -> None:
+    """`rules show` prints a runbook as its file has it."""
+    assert "runbook: |-\n  1. " in run("rules", "show", ADMIN_TO_USER)[1]
+
+
 def test_every_built_in_rule_fits_the_published_schema() -> None:
     schema = json.loads(rule_schema())
-    for path in BUILT_IN.glob("*.yaml"):
+    for path in BUILT_IN.rglob("*.yaml"):
         jsonschema.validate(yaml.safe_load(path.read_text()), schema)

@@ -1,4 +1,4 @@
-"""The mail relay of compose, as the program it is, between an outbox and an SMTP server."""
+"""The mail relay of compose, run as a process between an outbox and an SMTP server."""
 
 import email
 import json
@@ -25,11 +25,11 @@ RELAY = ROOT / "docker/mail-relay/relay.py"
 
 
 class Outbox(ThreadingHTTPServer):
-    """LocalStack's; `None` before the first mail."""
+    """LocalStack's outbox; `emails` is `None` before the first email."""
 
     def __init__(self) -> None:
         super().__init__(("127.0.0.1", 0), _OutboxPage)
-        self.mails: list[dict[str, Any]] | None = None
+        self.emails: list[dict[str, Any]] | None = None
 
     @property
     def url(self) -> str:
@@ -40,24 +40,24 @@ class _OutboxPage(BaseHTTPRequestHandler):
     server: Outbox
 
     def do_GET(self) -> None:
-        known = self.path == "/_aws/ses" and self.server.mails is not None
+        known = self.path == "/_aws/ses" and self.server.emails is not None
         self.send_response(200 if known else 404)
         self.end_headers()
-        self.wfile.write(json.dumps({"messages": self.server.mails}).encode())
+        self.wfile.write(json.dumps({"messages": self.server.emails}).encode())
 
     def log_message(self, *_: object) -> None:
         pass
 
 
 class Mailbox(socketserver.ThreadingTCPServer):
-    """An SMTP server that refuses mails to `nobody@`."""
+    """An SMTP server that rejects emails to `nobody@`."""
 
     allow_reuse_address = True
     daemon_threads = True
 
     def __init__(self, port: int = 0) -> None:
         super().__init__(("127.0.0.1", port), _Smtp)
-        self.mails: list[EmailMessage] = []
+        self.emails: list[EmailMessage] = []
 
     @property
     def address(self) -> str:
@@ -82,7 +82,7 @@ class _Smtp(socketserver.StreamRequestHandler):
         self.wfile.write(b"354 go on\r\n")
         lines = iter(self.rfile.readline, b".\r\n")
         parsed = email.message_from_bytes(b"".join(lines), policy=policy.default)
-        self.server.mails.append(parsed)
+        self.server.emails.append(parsed)
         return b"250 ok\r\n"
 
 
@@ -112,7 +112,7 @@ def mailbox() -> Iterator[Mailbox]:
 
 @contextmanager
 def relaying(outbox: Outbox, address: str, folder: Path) -> Iterator[Path]:
-    """While the relay runs; gives the file that it writes to."""
+    """Run the relay; give the file that it writes to."""
     log = folder / "log"
     with log.open("ab") as file:
         relay = subprocess.Popen(
@@ -128,78 +128,81 @@ def relaying(outbox: Outbox, address: str, folder: Path) -> Iterator[Path]:
         assert relay.wait(10) == 0, log.read_text()
 
 
-def test_a_mail_is_carried_once_and_not_again_after_a_restart(
+def test_a_restart_delivers_no_email_twice(
     outbox: Outbox, mailbox: Mailbox, tmp_path: Path
 ) -> None:
     with relaying(outbox, mailbox.address, tmp_path):
         assert eventually(lambda: _healthy(tmp_path))
-        outbox.mails = [_mail("one")]
-        # A relay that is ended between carrying and noting carries again: better twice than never.
+        outbox.emails = [_email("one")]
+        # A relay that stops between delivery and the file delivers again: better twice than never.
         assert eventually(lambda: "one" in (tmp_path / "relayed.json").read_text())
     with relaying(outbox, mailbox.address, tmp_path):
-        outbox.mails = [_mail("one"), _mail("two")]
-        assert eventually(lambda: len(mailbox.mails) == 2)
-    assert [mail["Message-ID"] for mail in mailbox.mails] == [
+        outbox.emails = [_email("one"), _email("two")]
+        assert eventually(lambda: len(mailbox.emails) == 2)
+    assert [mail["Message-ID"] for mail in mailbox.emails] == [
         "<one@localstack>",
         "<two@localstack>",
     ]
-    assert mailbox.mails[0]["To"] == "security@example.com"
-    assert mailbox.mails[0].get_content().split() == ["Taken", "back.", "Who:", "zoë"]
+    assert mailbox.emails[0]["To"] == "security@example.com"
+    assert mailbox.emails[0].get_content().split() == ["Reverted.", "Actor:", "zoë"]
 
 
-def test_the_first_line_stands_in_for_the_subject_that_localstack_drops(
+def test_the_first_line_replaces_a_dropped_subject(
     outbox: Outbox, mailbox: Mailbox, tmp_path: Path
 ) -> None:
-    outbox.mails = [_mail("one", Subject="SNS-Subscriber-Endpoint"), _mail("two", Subject="Hello")]
+    outbox.emails = [
+        _email("one", Subject="SNS-Subscriber-Endpoint"),
+        _email("two", Subject="Hello"),
+    ]
     with relaying(outbox, mailbox.address, tmp_path):
-        assert eventually(lambda: len(mailbox.mails) == 2)
-    assert [mail["Subject"] for mail in mailbox.mails] == ["Taken back.", "Hello"]
+        assert eventually(lambda: len(mailbox.emails) == 2)
+    assert [mail["Subject"] for mail in mailbox.emails] == ["Reverted.", "Hello"]
 
 
 def test_a_subject_of_two_lines_cannot_add_a_header(
     outbox: Outbox, mailbox: Mailbox, tmp_path: Path
 ) -> None:
-    outbox.mails = [_mail("one", Subject="Hello\r\nBcc: eve@example.com")]
+    outbox.emails = [_email("one", Subject="Hello\r\nBcc: eve@example.com")]
     with relaying(outbox, mailbox.address, tmp_path):
-        assert eventually(lambda: mailbox.mails)
-    assert mailbox.mails[0]["Bcc"] is None
-    assert mailbox.mails[0]["Subject"] == "Hello Bcc: eve@example.com"
+        assert eventually(lambda: mailbox.emails)
+    assert mailbox.emails[0]["Bcc"] is None
+    assert mailbox.emails[0]["Subject"] == "Hello Bcc: eve@example.com"
 
 
-def test_a_refused_mail_is_told_once_and_holds_up_no_other(
+def test_a_rejected_email_is_logged_once_and_blocks_none(
     outbox: Outbox, mailbox: Mailbox, tmp_path: Path
 ) -> None:
-    lost = _mail("lost", Destination={"ToAddresses": ["nobody@example.com"]})
-    outbox.mails = [lost, _mail("one")]
+    lost = _email("lost", Destination={"ToAddresses": ["nobody@example.com"]})
+    outbox.emails = [lost, _email("one")]
     with relaying(outbox, mailbox.address, tmp_path) as log:
-        assert eventually(lambda: mailbox.mails)
-        outbox.mails.append(_mail("two"))
-        assert eventually(lambda: len(mailbox.mails) == 2)
-    assert log.read_text().count("refused lost") == 1
+        assert eventually(lambda: mailbox.emails)
+        outbox.emails.append(_email("two"))
+        assert eventually(lambda: len(mailbox.emails) == 2)
+    assert log.read_text().count("rejected lost") == 1
 
 
-def test_a_mail_waits_for_a_server_that_is_away_and_the_relay_says_so(
-    outbox: Outbox, tmp_path: Path
-) -> None:
-    outbox.mails = [_mail("one")]
+def test_an_email_waits_until_the_server_is_back(outbox: Outbox, tmp_path: Path) -> None:
+    outbox.emails = [_email("one")]
     port = free_port()
     with relaying(outbox, f"127.0.0.1:{port}", tmp_path) as log:
-        assert eventually(lambda: "not now: ConnectionRefusedError" in log.read_text())
+        assert eventually(
+            lambda: "delivery failed, retrying: ConnectionRefusedError" in log.read_text()
+        )
         assert not _healthy(tmp_path)
         with served(Mailbox(port)) as mailbox:
-            assert eventually(lambda: mailbox.mails)
+            assert eventually(lambda: mailbox.emails)
             assert eventually(lambda: _healthy(tmp_path))
 
 
-def _mail(name: str, **changes: Any) -> dict[str, Any]:
-    """As `GET /_aws/ses` of LocalStack 4.14 shows one."""
+def _email(name: str, **changes: Any) -> dict[str, Any]:
+    """An email in the form of `GET /_aws/ses` of LocalStack 4.14."""
     return {
         "Id": name,
         "Region": "us-east-1",
         "Source": "admin@localstack.com",
         "Destination": {"ToAddresses": ["security@example.com"]},
         "Subject": "SNS-Subscriber-Endpoint",
-        "Body": {"text_part": "Taken back.\n\nWho: zoë", "html_part": None},
+        "Body": {"text_part": "Reverted.\n\nActor: zoë", "html_part": None},
         "Timestamp": "2026-11-23T11:23:40",
     } | changes
 

@@ -11,6 +11,7 @@ from countermand.core.envelope import attach_event
 from countermand.core.errors import Malformed
 from countermand.replay.coverage import BENIGN, measure, report
 from support.fakes import ACCOUNT
+from support.skips import NOT_HERE
 from support.tools import ROOT
 
 READ_ONLY = "arn:aws:iam::aws:policy/ReadOnlyAccess"
@@ -61,7 +62,7 @@ def test_the_report_names_what_was_missed() -> None:
     assert "- missed in attach: 1: AttachUserPolicy" in text
 
 
-@pytest.mark.skipif(not DATA.is_file(), reason=f"the labelled events are not at {DATA}")
+@pytest.mark.skipif(not DATA.is_file(), reason=f"{NOT_HERE}no labeled events at {DATA}")
 def test_the_page_of_coverage_is_what_is_measured_now() -> None:
     with DATA.open("rb") as lines:
         measured = report(measure(lines, rules()))

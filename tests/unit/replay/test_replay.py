@@ -18,6 +18,7 @@ from countermand.core.model import Mode, Verdict
 from countermand.replay.replay import Replayed, replay
 from countermand.rules.rulebook import BUILT_IN, load_rules
 from support.fakes import ACCOUNT, ADMIN
+from support.skips import UnavailableError, skip_or_fail
 
 RULES = load_rules(ALL, BUILT_IN)
 DATA_SET = Path(__file__).parents[3].parent / "shared/data/cloudtrail/events.jsonl"
@@ -238,7 +239,7 @@ def test_what_only_begins_like_a_gzip_file_is_malformed(rest: bytes) -> None:
 @pytest.fixture(scope="module")
 def real() -> list[dict[str, Any]]:
     if not DATA_SET.is_file():
-        pytest.skip(f"the data set of real CloudTrail events is not here: {DATA_SET}")
+        skip_or_fail(UnavailableError(f"no data set of real CloudTrail events at {DATA_SET}"))
     with DATA_SET.open(encoding="utf-8") as stream:
         return [json.loads(line) for line in stream]
 

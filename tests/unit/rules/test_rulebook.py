@@ -357,7 +357,7 @@ def test_every_mistake_of_every_file_is_reported_at_once(tmp_path: Path) -> None
 
 
 def test_the_rules_that_we_ship_load() -> None:
-    assert len(load_rules(ALL, BUILT_IN)) == len(list(BUILT_IN.glob("*.yaml")))
+    assert len(load_rules(ALL, BUILT_IN)) == len(list(BUILT_IN.rglob("*.yaml")))
 
 
 # --- while the worker runs

@@ -12,10 +12,10 @@ variables {
   trail_log_group   = "/countermand/trail"
 }
 
-run "everything_that_can_go_wrong_has_an_alarm" {
+run "every_failure_has_an_alarm" {
   assert {
     condition = output.names == tolist([
-      "countermand-dlq", "countermand-iam-deaf", "countermand-iam-failed", "countermand-iam-lost", "countermand-no-poll",
+      "countermand-dlq", "countermand-iam-failed", "countermand-iam-lost", "countermand-iam-no-events", "countermand-no-poll",
       "countermand-queue-age", "countermand-sts-failed", "countermand-sts-lost", "countermand-trail-silent", "countermand-undelivered",
     ])
     error_message = join(" ", output.names)
@@ -29,15 +29,15 @@ run "silence_is_an_alarm" {
       aws_cloudwatch_metric_alarm.trail[0].treat_missing_data,
       aws_cloudwatch_metric_alarm.deaf["countermand-iam"].treat_missing_data,
     ]) == toset(["breaching"])
-    error_message = "an alarm takes silence for health"
+    error_message = "an alarm treats missing data as healthy"
   }
   assert {
     condition     = aws_cloudwatch_metric_alarm.deaf["countermand-iam"].period * aws_cloudwatch_metric_alarm.deaf["countermand-iam"].evaluation_periods == 24 * 3600
-    error_message = "it does not look back for a day"
+    error_message = "the alarm does not evaluate a whole day"
   }
 }
 
-run "a_region_that_only_forwards_has_no_alarm_about_the_queue" {
+run "a_forwarding_region_has_no_queue_alarms" {
   variables {
     queue           = null
     never_silent    = []
@@ -50,18 +50,18 @@ run "a_region_that_only_forwards_has_no_alarm_about_the_queue" {
   }
 }
 
-run "a_quiet_account_can_switch_deafness_off" {
+run "a_quiet_account_can_disable_the_no_events_alarm" {
   variables {
     deaf_hours = null
   }
 
   assert {
     condition     = length(aws_cloudwatch_metric_alarm.deaf) == 0
-    error_message = "it is still there"
+    error_message = "the no-events alarm still exists"
   }
 }
 
-run "wrong_values_are_refused" {
+run "invalid_values_are_rejected" {
   command = plan
 
   variables {

@@ -10,18 +10,18 @@ variables {
   name = "countermand"
 }
 
-run "it_logs_management_events_of_all_regions_and_proves_its_files" {
+run "it_logs_all_regions_and_validates_its_files" {
   assert {
     condition     = aws_cloudtrail.this.is_multi_region_trail && aws_cloudtrail.this.include_global_service_events && aws_cloudtrail.this.enable_log_file_validation
-    error_message = "IAM's events, or the proof, would be missing"
+    error_message = "IAM events or the file validation would be missing"
   }
   assert {
     condition     = one(aws_cloudtrail.this.event_selector).include_management_events && one(aws_cloudtrail.this.event_selector).read_write_type == "All"
-    error_message = "some management events stay out"
+    error_message = "some management events are not logged"
   }
 }
 
-run "the_bucket_admits_this_trail_only" {
+run "the_bucket_allows_this_trail_only" {
   assert {
     condition = toset([
       for s in local.admitted : s.Condition.StringEquals["aws:SourceArn"]
@@ -30,7 +30,7 @@ run "the_bucket_admits_this_trail_only" {
   }
 }
 
-run "wrong_values_are_refused" {
+run "invalid_values_are_rejected" {
   command = plan
 
   variables {

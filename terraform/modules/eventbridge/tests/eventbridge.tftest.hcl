@@ -29,21 +29,21 @@ variables {
   queue_arn = "arn:aws:sqs:us-east-1:111122223333:countermand-events"
 }
 
-run "each_source_has_a_rule_whose_events_are_retried_and_then_kept" {
+run "each_source_has_a_rule_with_retries_and_a_dlq" {
   assert {
     condition     = contains(output.rule_names, "countermand-iam") && length(output.rule_names) == length(jsondecode(file("patterns.json")))
     error_message = join(" ", output.rule_names)
   }
   assert {
     condition     = length(setsubtract(output.rule_names, output.expected_rule_names)) == 0
-    error_message = "the policy of the queue does not admit ${join(" ", setsubtract(output.rule_names, output.expected_rule_names))}"
+    error_message = "the queue policy does not allow ${join(" ", setsubtract(output.rule_names, output.expected_rule_names))}"
   }
   assert {
     condition = alltrue([
       for target in aws_cloudwatch_event_target.queue :
       target.retry_policy[0].maximum_event_age_in_seconds == 86400 && target.retry_policy[0].maximum_retry_attempts == 185 && length(target.dead_letter_config) == 1
     ])
-    error_message = "a target gives up early"
+    error_message = "a target stops retrying early or has no dead-letter queue"
   }
   assert {
     condition     = jsondecode(aws_cloudwatch_event_rule.this["countermand-iam"].event_pattern).source == ["aws.iam"]
@@ -51,7 +51,7 @@ run "each_source_has_a_rule_whose_events_are_retried_and_then_kept" {
   }
 }
 
-run "read_only_events_come_by_rules_of_their_own_and_by_no_other" {
+run "only_dedicated_rules_match_read_only_events" {
   assert {
     condition = alltrue([
       for name, route in jsondecode(file("patterns.json")) :
@@ -61,22 +61,22 @@ run "read_only_events_come_by_rules_of_their_own_and_by_no_other" {
   }
   assert {
     condition     = aws_cloudwatch_event_rule.this["countermand-rule-role_assumed_from_another_account"].state == "ENABLED_WITH_ALL_CLOUDTRAIL_MANAGEMENT_EVENTS"
-    error_message = "AssumeRole is not brought"
+    error_message = "no EventBridge rule matches AssumeRole across accounts"
   }
   assert {
     condition     = aws_cloudwatch_event_rule.this["countermand-sts"].state == "ENABLED" && !strcontains(aws_cloudwatch_event_rule.this["countermand-sts"].event_pattern, "AssumeRole")
-    error_message = "each AssumeRole is brought"
+    error_message = "an EventBridge rule matches every AssumeRole"
   }
 }
 
-run "in_us_east_1_nothing_is_forwarded" {
+run "nothing_is_forwarded_within_us_east_1" {
   assert {
     condition     = !output.forward && length(aws_cloudwatch_event_rule.origin) + length(aws_iam_role.forward) + length(aws_sqs_queue.undelivered_origin) == 0
-    error_message = "something forwards within one region"
+    error_message = "a resource for forwarding exists within one region"
   }
 }
 
-run "elsewhere_the_same_rules_forward_from_us_east_1_to_one_bus" {
+run "another_region_gets_the_same_events_forwarded" {
   providers = {
     aws        = aws.elsewhere
     aws.global = aws.global
@@ -88,11 +88,11 @@ run "elsewhere_the_same_rules_forward_from_us_east_1_to_one_bus" {
   }
   assert {
     condition     = alltrue([for name, rule in aws_cloudwatch_event_rule.origin : rule.event_pattern == aws_cloudwatch_event_rule.this[name].event_pattern && rule.state == aws_cloudwatch_event_rule.this[name].state])
-    error_message = "what is sent on is not what is waited for"
+    error_message = "the forwarded events differ from the events that the worker's region matches"
   }
   assert {
     condition     = toset([for target in aws_cloudwatch_event_target.bus : target.arn]) == toset(["arn:aws:events:eu-central-1:111122223333:event-bus/default"])
-    error_message = "a target is not the bus of the worker's region"
+    error_message = "a target is not the default bus of the worker's region"
   }
   assert {
     condition     = one(jsondecode(aws_iam_role_policy.forward[0].policy).Statement).Resource == "arn:aws:events:eu-central-1:111122223333:event-bus/default"
@@ -104,13 +104,13 @@ run "elsewhere_the_same_rules_forward_from_us_east_1_to_one_bus" {
   }
 }
 
-run "an_emulator_keeps_nothing_undelivered" {
+run "an_emulator_has_no_queue_for_undelivered_events" {
   variables {
     keep_undelivered = false
   }
 
   assert {
     condition     = output.undelivered_queue == null && alltrue([for target in aws_cloudwatch_event_target.queue : length(target.dead_letter_config) == 0])
-    error_message = "there is a queue of undelivered events"
+    error_message = "a queue for undelivered events exists"
   }
 }

@@ -1,4 +1,4 @@
-# All of it on a mocked provider: what is on by default, and what each switch changes.
+# The whole module on a mocked provider: the defaults, and the effect of each variable.
 
 mock_provider "aws" {
   source = "../../testing"
@@ -31,7 +31,7 @@ variables {
   emails = ["security@example.com"]
 }
 
-run "dry_run_is_the_default_and_may_not_write_to_iam" {
+run "dry_run_is_the_default_and_cannot_write_to_iam" {
   assert {
     condition     = output.environment.COUNTERMAND_MODE == "dry-run"
     error_message = "mode is ${output.environment.COUNTERMAND_MODE}"
@@ -49,14 +49,14 @@ run "dry_run_is_the_default_and_may_not_write_to_iam" {
         ] if statement.Effect == "Allow"
       ]
     ]))
-    error_message = "something is allowed to write to IAM"
+    error_message = "a policy allows a write to IAM"
   }
 }
 
-run "what_waits_for_an_operator_is_named_and_nothing_crosses_regions" {
+run "defaults_name_every_alarm_and_stay_in_one_region" {
   assert {
     condition     = !module.eventbridge.forward && length(module.alarm_topic_global) + length(module.alarms_global) + length(aws_kms_key.global) == 0
-    error_message = "something was made in a second region, though there is one"
+    error_message = "a resource for a second region exists"
   }
   assert {
     condition = output.environment == merge(output.environment, {
@@ -72,13 +72,13 @@ run "what_waits_for_an_operator_is_named_and_nothing_crosses_regions" {
   assert {
     condition = length(setsubtract([
       "countermand-queue-age", "countermand-dlq", "countermand-no-poll", "countermand-undelivered",
-      "countermand-trail-silent", "countermand-iam-deaf", "countermand-iam-failed", "countermand-iam-lost",
+      "countermand-trail-silent", "countermand-iam-no-events", "countermand-iam-failed", "countermand-iam-lost",
     ], output.alarms)) == 0
     error_message = join(" ", output.alarms)
   }
 }
 
-run "enforce_adds_policies_of_its_own" {
+run "enforce_adds_separate_policies" {
   variables {
     mode             = "enforce"
     break_glass_arns = ["arn:aws:iam::111122223333:user/break-glass"]
@@ -94,7 +94,7 @@ run "enforce_adds_policies_of_its_own" {
   }
 }
 
-run "a_worker_elsewhere_gets_events_and_alarms_across_regions" {
+run "another_region_gets_events_and_alarms" {
   providers = {
     aws        = aws.elsewhere
     aws.global = aws.global
@@ -102,7 +102,7 @@ run "a_worker_elsewhere_gets_events_and_alarms_across_regions" {
 
   assert {
     condition     = module.eventbridge.forward && length(module.alarm_topic_global) == 1 && length(module.alarms_global) == 1
-    error_message = "nothing forwards, or nobody would hear when it stops"
+    error_message = "events are not forwarded, or no alarm watches the forwarding"
   }
   assert {
     condition     = output.environment.COUNTERMAND_REGION == "eu-central-1" && output.environment.COUNTERMAND_EVENT_REGION == "us-east-1"
@@ -110,19 +110,19 @@ run "a_worker_elsewhere_gets_events_and_alarms_across_regions" {
   }
 }
 
-run "without_a_trail_of_its_own" {
+run "the_trail_is_optional" {
   variables {
     trail      = false
     deaf_hours = null
   }
 
   assert {
-    condition     = length(module.cloudtrail) == 0 && !contains(output.alarms, "countermand-trail-silent") && !contains(output.alarms, "countermand-iam-deaf")
+    condition     = length(module.cloudtrail) == 0 && !contains(output.alarms, "countermand-trail-silent") && !contains(output.alarms, "countermand-iam-no-events")
     error_message = join(" ", output.alarms)
   }
 }
 
-run "two_installations_do_not_meet" {
+run "two_installations_share_no_names" {
   variables {
     name = "second"
   }
@@ -133,7 +133,7 @@ run "two_installations_do_not_meet" {
   }
 }
 
-run "wrong_values_are_refused" {
+run "invalid_values_are_rejected" {
   command = plan
 
   variables {

@@ -15,25 +15,25 @@ variables {
   log_group_arn = "arn:aws:logs:us-east-1:111122223333:log-group:/countermand/worker"
 }
 
-run "nothing_writes_to_iam_unless_asked" {
+run "dry_run_cannot_write_to_iam" {
   assert {
     condition     = length(aws_iam_policy.enforce) + length(aws_iam_role_policy_attachment.enforce) == 0
-    error_message = "the enforce policy is there in dry run"
+    error_message = "the enforce policy exists in dry run"
   }
 }
 
-run "observe_writes_nothing_either" {
+run "observe_cannot_write_to_iam" {
   variables {
     mode = "observe"
   }
 
   assert {
     condition     = length(aws_iam_policy.enforce) + length(aws_iam_role_policy_attachment.enforce) == 0
-    error_message = "the enforce policy is there in observe"
+    error_message = "the enforce policy exists in observe"
   }
 }
 
-run "enforce_is_a_policy_of_its_own_and_denies_below_a_path" {
+run "enforce_is_a_separate_policy_and_denies_paths" {
   variables {
     mode   = "enforce"
     scopes = { user = "sandbox-*" }
@@ -48,11 +48,11 @@ run "enforce_is_a_policy_of_its_own_and_denies_below_a_path" {
   }
   assert {
     condition     = length(aws_iam_role_policy_attachment.enforce) == length(aws_iam_policy.enforce) && length(aws_iam_policy.enforce) > 0
-    error_message = "a part of it is not attached"
+    error_message = "a part of the enforce policy is not attached"
   }
 }
 
-run "the_role_is_for_tasks_of_this_account_for_an_hour" {
+run "tasks_of_this_account_assume_the_role_for_an_hour" {
   assert {
     condition = jsondecode(aws_iam_role.worker.assume_role_policy).Statement[0].Condition == {
       StringEquals = { "aws:SourceAccount" = "111122223333" }
@@ -66,7 +66,7 @@ run "the_role_is_for_tasks_of_this_account_for_an_hour" {
   }
 }
 
-run "kubernetes_takes_it_by_subject_and_audience" {
+run "kubernetes_assumes_it_by_subject_and_audience" {
   variables {
     on_ecs = false
     irsa   = { provider_arn = "arn:aws:iam::111122223333:oidc-provider/oidc.eks.us-east-1.amazonaws.com/id/ABC" }
@@ -81,11 +81,11 @@ run "kubernetes_takes_it_by_subject_and_audience" {
   }
   assert {
     condition     = length(aws_iam_role.execution) == 0
-    error_message = "an execution role without ECS"
+    error_message = "an execution role exists without ECS"
   }
 }
 
-run "the_execution_role_reads_one_repository_and_one_secret" {
+run "the_execution_role_reads_one_image_and_one_secret" {
   variables {
     repository_arn = "arn:aws:ecr:us-east-1:111122223333:repository/countermand"
     secret_arn     = "arn:aws:secretsmanager:us-east-1:111122223333:secret:countermand-AbCdEf"
@@ -102,7 +102,7 @@ run "the_execution_role_reads_one_repository_and_one_secret" {
   }
 }
 
-run "a_role_that_nobody_could_take_is_refused" {
+run "a_role_without_principals_is_rejected" {
   command = plan
 
   variables {
@@ -112,7 +112,7 @@ run "a_role_that_nobody_could_take_is_refused" {
   expect_failures = [aws_iam_role.worker]
 }
 
-run "wrong_values_are_refused" {
+run "invalid_values_are_rejected" {
   command = plan
 
   variables {

@@ -10,10 +10,10 @@ variables {
   rule_arns  = ["arn:aws:events:us-east-1:111122223333:rule/countermand-iam"]
 }
 
-run "events_are_kept_for_a_week_and_failures_for_longer" {
+run "failed_messages_are_kept_longer_than_events" {
   assert {
     condition     = aws_sqs_queue.dlq.message_retention_seconds > aws_sqs_queue.this.message_retention_seconds
-    error_message = "a message would be lost soon after it came to the dead-letter queue"
+    error_message = "a message would expire soon after it reached the dead-letter queue"
   }
   assert {
     condition     = jsondecode(aws_sqs_queue.this.redrive_policy).maxReceiveCount == 8 && aws_sqs_queue.dlq.name == "countermand-events-dlq"
@@ -36,7 +36,7 @@ run "only_the_rules_send_and_only_over_tls" {
   }
 }
 
-run "with_a_consumer_nobody_else_receives" {
+run "only_a_given_consumer_receives" {
   variables {
     consumer_arns = ["arn:aws:iam::111122223333:role/countermand-worker"]
   }
@@ -49,7 +49,7 @@ run "with_a_consumer_nobody_else_receives" {
   }
 }
 
-run "wrong_values_are_refused" {
+run "invalid_values_are_rejected" {
   command = plan
 
   variables {
@@ -62,7 +62,7 @@ run "wrong_values_are_refused" {
   expect_failures = [var.name, var.account_id, var.rule_arns, var.max_receives]
 }
 
-run "somebody_must_send" {
+run "a_queue_without_senders_is_rejected" {
   command = plan
 
   variables {

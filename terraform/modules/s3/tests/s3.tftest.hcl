@@ -16,11 +16,11 @@ run "it_is_private_versioned_and_encrypted" {
       aws_s3_bucket_versioning.this.versioning_configuration[0].status == "Enabled",
       !aws_s3_bucket.this.force_destroy,
     ])
-    error_message = "somebody else could read it, or a mistake could empty it"
+    error_message = "the bucket could be public, or a mistake could empty it"
   }
   assert {
     condition     = one(one(aws_s3_bucket_server_side_encryption_configuration.this.rule).apply_server_side_encryption_by_default).sse_algorithm == "AES256"
-    error_message = "it is not encrypted"
+    error_message = "the bucket is not encrypted"
   }
   assert {
     condition     = one(jsondecode(aws_s3_bucket_policy.this.policy).Statement).Condition == { Bool = { "aws:SecureTransport" = "false" } }
@@ -28,25 +28,25 @@ run "it_is_private_versioned_and_encrypted" {
   }
 }
 
-run "with_a_key_it_uses_the_key" {
+run "it_uses_the_key_it_is_given" {
   variables {
     kms_key_arn = "arn:aws:kms:us-east-1:111122223333:key/11111111-2222-3333-4444-555555555555"
   }
 
   assert {
     condition     = one(one(aws_s3_bucket_server_side_encryption_configuration.this.rule).apply_server_side_encryption_by_default).sse_algorithm == "aws:kms"
-    error_message = "it does not use the key"
+    error_message = "the bucket does not use the key"
   }
 }
 
-run "nothing_expires_unless_asked" {
+run "nothing_expires_by_default" {
   assert {
     condition     = [for rule in aws_s3_bucket_lifecycle_configuration.this.rule : rule.id] == ["old-versions"]
-    error_message = "objects expire"
+    error_message = "current objects expire"
   }
 }
 
-run "wrong_values_are_refused" {
+run "invalid_values_are_rejected" {
   command = plan
 
   variables {

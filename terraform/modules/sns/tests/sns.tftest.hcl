@@ -11,7 +11,7 @@ variables {
   publisher_arns = ["arn:aws:iam::111122223333:role/countermand-worker"]
 }
 
-run "each_address_is_subscribed_and_nobody_else_can_be" {
+run "only_the_given_addresses_are_subscribed" {
   assert {
     condition     = keys(aws_sns_topic_subscription.email) == ["duty@example.com", "security@example.com"]
     error_message = join(" ", keys(aws_sns_topic_subscription.email))
@@ -24,7 +24,7 @@ run "each_address_is_subscribed_and_nobody_else_can_be" {
   }
 }
 
-run "nobody_listens" {
+run "a_topic_without_subscribers_is_rejected" {
   command = plan
 
   variables {
@@ -34,7 +34,7 @@ run "nobody_listens" {
   expect_failures = [aws_sns_topic.this]
 }
 
-run "nobody_speaks" {
+run "a_topic_without_publishers_is_rejected" {
   command = plan
 
   variables {
@@ -44,7 +44,7 @@ run "nobody_speaks" {
   expect_failures = [aws_sns_topic.this]
 }
 
-run "wrong_values_are_refused" {
+run "invalid_values_are_rejected" {
   command = plan
 
   variables {

@@ -38,18 +38,40 @@ run "the_container_is_locked_down" {
   }
   assert {
     condition     = !aws_ecs_service.worker.enable_execute_command && !one(aws_ecs_service.worker.network_configuration).assign_public_ip
-    error_message = "somebody could come in"
+    error_message = "the task has a shell or a public address"
   }
 }
 
-run "dry_run_unless_asked_and_the_api_for_itself" {
+# EC2 rejects an apostrophe, for example, but neither the provider nor a plan says so.
+run "ec2_accepts_the_descriptions" {
+  variables {
+    api = {
+      token_secret_arn          = "arn:aws:secretsmanager:us-east-1:111122223333:secret:countermand-AbCdEf"
+      client_security_group_ids = ["sg-0123456789abcdef0"]
+    }
+  }
+
+  assert {
+    condition = alltrue([
+      for description in concat(
+        [aws_security_group.worker.description, aws_vpc_security_group_egress_rule.https.description],
+        aws_vpc_security_group_ingress_rule.api[*].description,
+        aws_security_group.endpoints[*].description,
+        aws_vpc_security_group_ingress_rule.endpoints[*].description,
+      ) : can(regex("^[A-Za-z0-9 ._:/()#,@=+;{}!$*\\[\\]-]{1,255}$", description))
+    ])
+    error_message = "a security group description has a character that EC2 rejects"
+  }
+}
+
+run "dry_run_and_a_private_api_are_the_defaults" {
   assert {
     condition     = output.environment.COUNTERMAND_MODE == "dry-run" && !contains(keys(output.environment), "COUNTERMAND_API_HOST")
     error_message = jsonencode(output.environment)
   }
   assert {
     condition     = length(aws_vpc_security_group_ingress_rule.api) == 0
-    error_message = "somebody may call it"
+    error_message = "a security group may call the API"
   }
 }
 
@@ -82,14 +104,14 @@ run "it_scales_on_the_age_of_the_oldest_event" {
   }
   assert {
     condition     = aws_appautoscaling_policy.age.target_tracking_scaling_policy_configuration[0].customized_metric_specification[0].metric_name == "ApproximateAgeOfOldestMessage"
-    error_message = "it scales on something else"
+    error_message = "the service scales on another metric"
   }
 }
 
-run "without_a_network_it_makes_one" {
+run "without_a_network_it_creates_one" {
   assert {
     condition     = length(aws_vpc.this) == 1 && length(aws_nat_gateway.this) == 1 && length(aws_subnet.private) == 2
-    error_message = "no VPC with a way to IAM"
+    error_message = "the VPC has no route to IAM"
   }
   assert {
     condition     = keys(aws_vpc_endpoint.interface) == ["ecr.api", "ecr.dkr", "logs", "sns", "sqs", "sts"] && keys(aws_vpc_endpoint.gateway) == ["dynamodb", "s3"]
@@ -97,22 +119,22 @@ run "without_a_network_it_makes_one" {
   }
 }
 
-run "with_a_network_it_makes_none" {
+run "with_a_network_it_creates_none" {
   variables {
     network = { vpc_id = "vpc-0123456789abcdef0", subnet_ids = ["subnet-1", "subnet-2"] }
   }
 
   assert {
     condition     = length(aws_vpc.this) + length(aws_subnet.private) + length(aws_subnet.public) + length(aws_nat_gateway.this) + length(aws_eip.nat) + length(aws_vpc_endpoint.interface) + length(aws_vpc_endpoint.gateway) == 0
-    error_message = "something of a VPC was made"
+    error_message = "a resource of a VPC exists"
   }
   assert {
     condition     = one(aws_ecs_service.worker.network_configuration).subnets == toset(["subnet-1", "subnet-2"]) && aws_security_group.worker.vpc_id == "vpc-0123456789abcdef0"
-    error_message = "it runs elsewhere than it was told"
+    error_message = "the service does not run in the given network"
   }
 }
 
-run "an_api_for_others_needs_a_token" {
+run "api_clients_require_a_token" {
   command = plan
 
   variables {
@@ -122,7 +144,7 @@ run "an_api_for_others_needs_a_token" {
   expect_failures = [aws_vpc_security_group_ingress_rule.api]
 }
 
-run "wrong_values_are_refused" {
+run "invalid_values_are_rejected" {
   command = plan
 
   variables {

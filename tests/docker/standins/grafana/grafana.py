@@ -1,7 +1,7 @@
-"""Grafana's start-up and nothing else: reads what is provisioned, and refuses what it would refuse.
+"""A stand-in for Grafana's start: it reads the provisioning files and rejects what Grafana rejects.
 
-Broken files end it, so that its container never becomes healthy. Serves the health and search
-paths, and the data sources with the address they were given.
+It exits on an invalid file, so that its container never becomes healthy. It serves the health and
+search paths, and the data sources with their addresses.
 """
 
 import json
@@ -19,31 +19,31 @@ BUILT_IN = frozenset({"-- Grafana --", "-- Mixed --", "-- Dashboard --", "grafan
 
 
 def documents(kind: str) -> Iterator[tuple[Path, dict[str, Any]]]:
-    """The provisioning files of one kind; Grafana takes only version 1."""
+    """Yield the provisioning files of one kind; Grafana accepts only version 1."""
     for path in sorted((ROOT / kind).glob("*.y*ml")):
         document = yaml.safe_load(os.path.expandvars(path.read_text()))
         if not isinstance(document, dict) or document.get("apiVersion") != 1:
-            sys.exit(f"{path}: apiVersion should be 1")
+            sys.exit(f"{path}: apiVersion must be 1")
         yield path, document
 
 
 def datasources() -> list[dict[str, Any]]:
-    """All of them, each with a name and a type."""
+    """Return all data sources, each with a name and a type."""
     found = [each for _, file in documents("datasources") for each in file.get("datasources", [])]
     for each in found:
         if not each.get("name") or not each.get("type"):
-            sys.exit(f"a data source without name or type: {each}")
+            sys.exit(f"data source {each}: has no name or type")
     return found
 
 
 def dashboards(known: frozenset[str]) -> list[dict[str, Any]]:
-    """All of them, each with a title and a uid of its own, and only data sources that are there."""
+    """Return all dashboards, each with a title, a unique uid, and known data sources."""
     found: dict[str, dict[str, Any]] = {}
     for file, document in documents("dashboards"):
         for provider in document.get("providers", []):
             folder = Path(provider["options"]["path"])
             if not folder.is_dir():
-                sys.exit(f"{file}: {folder} is no folder")
+                sys.exit(f"{file}: {folder} is not a folder")
             for path in sorted(folder.glob("**/*.json")):
                 board = json.loads(path.read_text())
                 if not board.get("title") or not board.get("uid") or board["uid"] in found:
@@ -55,7 +55,7 @@ def dashboards(known: frozenset[str]) -> list[dict[str, Any]]:
 
 
 def references(part: object) -> Iterator[str]:
-    """The data sources that a dashboard names; variables are for its reader to choose."""
+    """Yield the data sources that a dashboard names, without variables."""
     if isinstance(part, list):
         for each in part:
             yield from references(each)
@@ -79,7 +79,7 @@ ANSWERS: dict[str, object] = {
 
 
 class Handler(BaseHTTPRequestHandler):
-    """Answers from the table above."""
+    """A handler that answers from the table above."""
 
     def do_GET(self) -> None:
         answer = ANSWERS.get(self.path.split("?")[0])
@@ -89,7 +89,7 @@ class Handler(BaseHTTPRequestHandler):
         self.wfile.write(json.dumps(answer).encode())
 
     def log_message(self, *_: object) -> None:
-        """Say nothing."""
+        """Log nothing."""
 
 
-ThreadingHTTPServer(("0.0.0.0", 3000), Handler).serve_forever()  # noqa: S104
+ThreadingHTTPServer(("0.0.0.0", 3000), Handler).serve_forever()  # noqa: S104 - in a container

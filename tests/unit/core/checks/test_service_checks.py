@@ -55,7 +55,7 @@ def test_a_request_that_cloudtrail_hides_stands_on_the_call_alone(
 )
 def test_who_may_call_a_function(principal: str, summary: str | None) -> None:
     found = function_is_open(event({"principal": principal}), {})
-    assert found == (None if summary is None else {"summary": claim})
+    assert found == (None if summary is None else {"summary": summary})
 
 
 @pytest.mark.parametrize("principal", [None, 1, ["*"], {"AWS": "*"}])

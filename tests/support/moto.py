@@ -1,0 +1,53 @@
+"""moto's server in a process of its own: the AWS services that LocalStack's free edition lacks."""
+
+import contextlib
+import os
+import subprocess
+import sys
+import tempfile
+import urllib.error
+import urllib.request
+from collections.abc import Iterator
+from pathlib import Path
+
+from support.running import eventually, free_port
+
+_START_SECONDS = 60
+_LOG_TAIL = 2_000
+"""Characters of the log that an error quotes."""
+
+
+@contextlib.contextmanager
+def moto_server(*program: str, **environment: str) -> Iterator[str]:
+    """Run moto's server, or the given Python program, on a free port and yield its URL."""
+    port = free_port()
+    url = f"http://127.0.0.1:{port}"
+    command = [sys.executable, *(program or ("-m", "moto.server"))]
+    with tempfile.TemporaryDirectory() as folder:
+        log = Path(folder) / "log"
+        with log.open("wb") as stream:
+            server = subprocess.Popen(
+                [*command, "-H", "127.0.0.1", "-p", str(port)],
+                env=os.environ | environment,
+                stdout=stream,
+                stderr=subprocess.STDOUT,
+            )
+        try:
+            eventually(lambda: server.poll() is not None or _answers(url), _START_SECONDS)
+            if not _answers(url):
+                tail = log.read_text(errors="replace")[-_LOG_TAIL:]
+                raise RuntimeError(f"{' '.join(command)}: does not answer at {url}:\n{tail}")
+            yield url
+        finally:
+            server.kill()
+            server.wait()
+
+
+def _answers(url: str) -> bool:
+    try:
+        urllib.request.urlopen(url, timeout=5).close()
+    except urllib.error.HTTPError:
+        return True
+    except OSError:
+        return False
+    return True
