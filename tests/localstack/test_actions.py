@@ -4,7 +4,8 @@ import pytest
 
 from countermand.core.model import Subject, SubjectKind
 from countermand.lab.localstack import LocalStack
-from support.accounts import ADMIN_ARN, Account
+from support.accounts import Account
+from support.steps import ADMIN_ARN
 
 ACTION = "restore_user_permissions_boundary"
 

@@ -43,7 +43,7 @@ An error is never an approval: what could not be read or checked ends above the 
 import re
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from datetime import datetime, timedelta
+from datetime import timedelta
 from fnmatch import fnmatchcase, translate
 
 from countermand.core.model import (
@@ -298,7 +298,7 @@ def _never_touch(case: _Case) -> Objection | None:
         whose = _untouchable(principal.kind, principal.path, principal.arn, policy)
         if whose is not None:
             return Objection(Verdict.ALERT_ONLY, f"Never touched: {whose}")
-    for arn in case.facts.params.get("role_arns", "").split():
+    for arn in case.facts.role_arns:
         path = arn.partition(":role")[2]
         if (whose := _untouchable(SubjectKind.ROLE, path, arn, policy)) is not None:
             return Objection(Verdict.ALERT_ONLY, f"Never touched: it carries {whose}, {arn}")
@@ -329,12 +329,12 @@ def _irreversible(case: _Case) -> Objection | None:
 
 
 def _not_of_event(case: _Case) -> Objection | None:
-    created = case.facts.params.get("created")
+    created = case.facts.created
     if created is None or not case.event.name.startswith(_CREATING):
         return None
-    if abs(datetime.fromisoformat(created) - case.event.time) <= _SAME_CALL:
+    if abs(created - case.event.time) <= _SAME_CALL:
         return None
-    text = f"What is there was created at {created}, not by the call of the event"
+    text = f"What is there was created at {created.isoformat()}, not by the call of the event"
     return Objection(Verdict.ALERT_ONLY, text)
 
 
