@@ -52,7 +52,7 @@ def test_a_key_is_deactivated_and_undone(site: Site) -> None:
     event_id = happened(site, "UpdateAccessKey", request, userIdentity=operator)
     found = decision(worker, event_id)
     assert found["verdict"] == "alert_only", found
-    assert "took the remediation back with undo" in json.dumps(found)
+    assert "undid the remediation" in json.dumps(found)
     assert status() == "Active"
 
 

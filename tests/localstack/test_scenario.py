@@ -143,7 +143,7 @@ def test_enforce_reverts_and_undo_lasts(site: Site) -> None:
     site.lab.put_event(own, CLOUDTRAIL_CALL)
     judged = decision(worker, own["eventID"])
     assert judged["verdict"] == "alert_only"
-    assert "took the remediation back" in judged["decision_reason"]
+    assert "undid the remediation" in judged["decision_reason"]
     assert site.has_admin(user)
 
 

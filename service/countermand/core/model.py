@@ -283,11 +283,42 @@ class Facts:
     """Why what is there now needs no taking back, if so."""
 
 
+class Guard(StrEnum):
+    """A row in the table of `governance/guards.py`.
+
+    The values are stored, shown in the API and counted as metric labels: do not rename them.
+    """
+
+    FAILED_CALL = "failed_call"
+    OWN_CHANGE = "own_change"
+    ORIGIN = "origin"
+    BROKEN_CHECK = "broken_check"
+    HIDDEN_TARGET = "hidden_target"
+    UNREADABLE = "unreadable"
+    NOT_VISIBLE = "not_visible"
+    GONE = "gone"
+    RECREATED = "recreated"
+    BENIGN = "benign"
+    ALREADY_REMOVED = "already_removed"
+    ALERT_RULE = "alert_rule"
+    NEVER_TOUCH = "never_touch"
+    UNCERTAIN = "uncertain"
+    IRREVERSIBLE = "irreversible"
+    NOT_OF_EVENT = "not_of_event"
+    SCOPE = "scope"
+    EXCEPTION = "exception"
+    UNDONE = "undone"
+    AGE = "age"
+    MODE = "mode"
+    APPROVED = "approved"
+    """No guard objected."""
+
+
 @value
 class Reason:
-    """One sentence, and the guard that said it."""
+    """One sentence, and the guard that gave it."""
 
-    guard: str
+    guard: Guard
     text: str
 
 
@@ -376,7 +407,7 @@ class Decision:
     @property
     def unverified(self) -> bool:
         """The live state could not be read: nothing was decided, and a human must know."""
-        return any(reason.guard == "unreadable" for r in self.rulings for reason in r.reasons)
+        return any(reason.guard is Guard.UNREADABLE for r in self.rulings for reason in r.reasons)
 
     @property
     def notify(self) -> bool:

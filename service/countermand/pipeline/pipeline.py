@@ -20,11 +20,13 @@ from typing import NoReturn, assert_never
 
 from countermand.core.decide import decide
 from countermand.core.errors import Transient
-from countermand.core.governance.guards import Guardrails, evaluate, screen
+from countermand.core.governance.guardrails import Guardrails
+from countermand.core.governance.guards import evaluate, screen
 from countermand.core.model import (
     Decision,
     Event,
     Finding,
+    Guard,
     Mode,
     Outcome,
     Record,
@@ -136,7 +138,7 @@ class Pipeline:
         """
         record = self.ledger.get(decision_id(event.id))
         rulings = record.decision.rulings if record is not None else ()
-        benign = {r.finding.rule_id for r in rulings if r.reasons[0].guard == "benign"}
+        benign = {r.finding.rule_id for r in rulings if r.reasons[0].guard is Guard.BENIGN}
         return [finding for finding in findings if finding.rule_id not in benign]
 
     def recheck(self, look: Recheck) -> None:
@@ -368,7 +370,7 @@ class Pipeline:
         decision = record.decision
         if decision.verdict is Verdict.REMEDIATE:
             return
-        meant = decision.leading.reasons[0].guard == "undone"
+        meant = decision.leading.reasons[0].guard is Guard.UNDONE
         notified = decision.verdict is Verdict.ALERT_ONLY and not meant
         try:
             self.history.save_baseline(decision.event, alerted=notified)
@@ -392,7 +394,7 @@ class Pipeline:
 
 def _was_carried_out(earlier: Record, decision: Decision) -> bool:
     """Whether an earlier attempt explains why the grant is gone now."""
-    removed = decision.leading.reasons[0].guard == "already_removed"
+    removed = decision.leading.reasons[0].guard is Guard.ALREADY_REMOVED
     return removed and _may_have_written(earlier)
 
 

@@ -6,7 +6,7 @@ from typing import Any
 
 from countermand.actions.iam import admin_role
 from countermand.core.errors import Gone
-from countermand.core.governance.guards import short_name
+from countermand.core.governance.guardrails import short_name
 from countermand.core.model import Finding, Principal
 from countermand.ports import Cloud, Plan
 
