@@ -22,7 +22,7 @@ PAGES = [
     ROOT / "changelog.d/README.md",
 ]
 HISTORY = {"CHANGELOG.md"}
-"""Names what was, too."""
+"""Pages that also name what no longer exists."""
 ROOMS = ROOT / "service/countermand"
 FOLDERS = (ROOT, ROOMS, ROOT / "docs")
 """What a path in a page may be relative to, besides the folder of the page."""
