@@ -285,7 +285,7 @@ def test_a_break_glass_role_stays_in_its_instance_profile(world: World) -> None:
     world.iam.create_instance_profile(InstanceProfileName=name)
     world.iam.add_role_to_instance_profile(InstanceProfileName=name, RoleName=name)
     record = world.handle("AddRoleToInstanceProfile", instanceProfileName=name, roleName=name)
-    assert "it carries a break-glass role" in record.decision.reason
+    assert "the target uses a break-glass role" in record.decision.reason
     assert world.iam.get_instance_profile(InstanceProfileName=name)["InstanceProfile"]["Roles"]
 
 
