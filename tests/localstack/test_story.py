@@ -169,7 +169,9 @@ def test_the_inverse_is_stored_and_the_workers_second_look_respects_an_undo(site
     )
     time.sleep(second_look + 2)
     assert site.has_admin(user)
-    assert not [line for line in worker.log if line["message"] == "Grant came back"]
+    assert not [
+        line for line in worker.log if line["message"] == "Change reapplied after remediation"
+    ]
 
 
 def test_a_grant_that_comes_back_without_an_undo_is_taken_back_again(site: Site) -> None:
@@ -178,7 +180,7 @@ def test_a_grant_that_comes_back_without_an_undo_is_taken_back_again(site: Site)
     decision(worker, site.attack(user))
     site.lab.attach(user, ADMIN_POLICY)
     assert eventually(lambda: not site.has_admin(user))
-    assert [line for line in worker.log if line["message"] == "Grant came back"]
+    assert [line for line in worker.log if line["message"] == "Change reapplied after remediation"]
 
 
 def test_what_is_not_to_be_taken_back_is_left_alone(site: Site) -> None:

@@ -53,7 +53,7 @@ class DynamoDbLedger:
     ) -> EventLease | Done | Busy | Conflict:
         """Take the event; see the table in `ledger/__init__.py`."""
         now = self._clock.now().timestamp()
-        item = {
+        item: dict[str, Mapping[str, Any]] = {
             "key": {"S": storable(key)},
             "digest": {"S": digest},
             "owner": {"S": self._owner},
