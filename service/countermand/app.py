@@ -28,7 +28,7 @@ from countermand.aws.sns import SnsTopic
 from countermand.aws.sqs import SqsQueue
 from countermand.clock import SystemClock
 from countermand.core.errors import ConfigError, CountermandError
-from countermand.core.governance.guards import Guardrails
+from countermand.core.governance.guardrails import Guardrails
 from countermand.core.model import Record, Undo
 from countermand.core.rules.rule import RuleSet
 from countermand.ledger.sqlite import SqliteLedger

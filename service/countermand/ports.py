@@ -122,6 +122,18 @@ class Notifier(Protocol):
         ...
 
 
+@dataclass(frozen=True, slots=True)
+class Plan:
+    """What an action would do to a target, read live."""
+
+    params: Mapping[str, str]
+    """All that `apply`, `is_present` and `undo` need; stored with the decision."""
+    created: datetime | None = None
+    """When the thing was created that the action would remove; None when that does not matter."""
+    role_arns: tuple[str, ...] = ()
+    """The roles that the target carries: the action affects whoever uses them."""
+
+
 class Action(Protocol):
     """One way to take a change back; one module in `actions/` each.
 
@@ -155,16 +167,12 @@ class Action(Protocol):
         """The IAM actions that `undo` needs, with the operator's rights."""
         ...
 
-    def plan(
-        self, cloud: Cloud, finding: Finding, principal: Principal | None
-    ) -> Mapping[str, str] | None:
-        """The parameters of the step, with what its undo will need, read live; None: what would be
-        taken back is not there. `CannotRestore`: nobody knows what the change replaced;
-        `Benign`: it is there, and gives nothing.
+    def plan(self, cloud: Cloud, finding: Finding, principal: Principal | None) -> Plan | None:
+        """Read AWS and return what `apply` would do; None when the change is no longer there.
 
-        `principal` is the finding's subject as just read, or None when that is no principal. Two
-        parameters are governed: `created`, ISO 8601, when what would be taken back was made, and
-        `role_arns`, of the roles that it carries, separated by blanks.
+        `principal` is the finding's subject as just read, or None if the subject is no principal.
+        Raises `CannotRestore` when nobody knows what the change replaced, and `Benign` when the
+        change is there but gives nothing.
         """
         ...
 

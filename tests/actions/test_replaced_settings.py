@@ -225,7 +225,8 @@ def test_what_was_deleted_since_needs_no_restoring(
 def look_at(clients: MotoClients, found: Principal, **evidence: str) -> Mapping[str, str] | None:
     subject = Subject(SubjectKind.USER, found.name)
     finding = Finding("user_renamed", "title", Severity.HIGH, subject, evidence)
-    return ALL["rename_user_back"].plan(clients.cloud(), finding, found)
+    planned = ALL["rename_user_back"].plan(clients.cloud(), finding, found)
+    return None if planned is None else planned.params
 
 
 def test_a_renamed_user_gets_the_old_name_back_and_the_new_one_by_undo(

@@ -19,7 +19,8 @@ from countermand.actions import ALL
 from countermand.core.decide import decide
 from countermand.core.envelope import ADMIN_POLICY, attach_event, envelope
 from countermand.core.errors import Malformed
-from countermand.core.governance.guards import Guardrails, evaluate, screen
+from countermand.core.governance.guardrails import Guardrails
+from countermand.core.governance.guards import evaluate, screen
 from countermand.core.model import Decision, Facts, Principal, SubjectKind
 from countermand.core.parse import parse
 from countermand.core.rules.detect import detect

@@ -18,7 +18,8 @@ ATTACKS = 30
 
 
 @pytest.mark.dynamodb
-def test_every_event_is_decided_once_although_a_worker_is_killed(site: Site, dynamodb: Any) -> None:
+def test_a_killed_worker_loses_no_event(site: Site, dynamodb: Any) -> None:
+    """Each event is decided once."""
     table = f"countermand-{site.mark}"
     create_table(dynamodb, table)
     endpoint = {"AWS_ENDPOINT_URL_DYNAMODB": dynamodb.meta.endpoint_url}

@@ -13,7 +13,7 @@ from countermand.actions import ALL
 from countermand.aws.iam import IamIdentities
 from countermand.core.envelope import attach_event, envelope
 from countermand.core.errors import Transient
-from countermand.core.governance.guards import Guardrails
+from countermand.core.governance.guardrails import Guardrails
 from countermand.core.model import Mode, Record, SubjectKind, Undo
 from countermand.ledger.sqlite import SqliteLedger
 from countermand.metrics import Metrics

@@ -151,7 +151,7 @@ def test_parameters_that_cloudtrail_left_out_are_told_to_a_human(
 ) -> None:
     stage.pipeline().handle(attack(requestParameters=request_parameters))
     assert stage.record().decision.verdict is Verdict.ALERT_ONLY
-    assert "hides its target" in stage.notifier.alerts[0].text
+    assert "does not identify its target" in stage.notifier.alerts[0].text
 
 
 def test_the_same_event_twice_gives_one_decision_one_remediation_and_one_alert(

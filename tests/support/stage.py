@@ -7,7 +7,7 @@ from typing import Any
 
 from countermand.actions import ALL
 from countermand.core.envelope import attach_event, envelope
-from countermand.core.governance.guards import Guardrails
+from countermand.core.governance.guardrails import Guardrails
 from countermand.core.model import Mode, Principal, Record
 from countermand.ledger.sqlite import SqliteLedger
 from countermand.metrics import Metrics

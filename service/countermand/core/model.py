@@ -267,6 +267,10 @@ class Facts:
     """Why the live state could not be read. Nothing else in here counts then."""
     params: Mapping[str, str] = field(default_factory=dict, hash=False)
     """Of the action that takes the grant back, with what its undo will need."""
+    created: datetime | None = None
+    """When the thing was created that the action would remove, if the action says so."""
+    role_arns: tuple[str, ...] = ()
+    """The roles that the target carries."""
     irreversible: str | None = None
     """Why the grant cannot be taken back, if so."""
     undo: Undo | None = None
@@ -279,11 +283,42 @@ class Facts:
     """Why what is there now needs no taking back, if so."""
 
 
+class Guard(StrEnum):
+    """A row in the table of `governance/guards.py`.
+
+    The values are stored, shown in the API and counted as metric labels: do not rename them.
+    """
+
+    FAILED_CALL = "failed_call"
+    OWN_CHANGE = "own_change"
+    ORIGIN = "origin"
+    BROKEN_CHECK = "broken_check"
+    HIDDEN_TARGET = "hidden_target"
+    UNREADABLE = "unreadable"
+    NOT_VISIBLE = "not_visible"
+    GONE = "gone"
+    RECREATED = "recreated"
+    BENIGN = "benign"
+    ALREADY_REMOVED = "already_removed"
+    ALERT_RULE = "alert_rule"
+    NEVER_TOUCH = "never_touch"
+    UNCERTAIN = "uncertain"
+    IRREVERSIBLE = "irreversible"
+    NOT_OF_EVENT = "not_of_event"
+    SCOPE = "scope"
+    EXCEPTION = "exception"
+    UNDONE = "undone"
+    AGE = "age"
+    MODE = "mode"
+    APPROVED = "approved"
+    """No guard objected."""
+
+
 @value
 class Reason:
-    """One sentence, and the guard that said it."""
+    """One sentence, and the guard that gave it."""
 
-    guard: str
+    guard: Guard
     text: str
 
 
@@ -372,7 +407,7 @@ class Decision:
     @property
     def unverified(self) -> bool:
         """The live state could not be read: nothing was decided, and a human must know."""
-        return any(reason.guard == "unreadable" for r in self.rulings for reason in r.reasons)
+        return any(reason.guard is Guard.UNREADABLE for r in self.rulings for reason in r.reasons)
 
     @property
     def notify(self) -> bool:

@@ -9,7 +9,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import replace
 from datetime import datetime, timedelta
 
-from countermand.core.model import Decision, Event, Outcome, Record, Step
+from countermand.core.model import Decision, Event, Guard, Outcome, Record, Step
 
 _FIRST_RETRY = timedelta(seconds=5)
 
@@ -84,7 +84,7 @@ def _may_have_written(record: Record) -> bool:
 
 
 def _explains_removal(earlier: Record, decision: Decision) -> bool:
-    removed = decision.leading.reasons[0].guard == "already_removed"
+    removed = decision.leading.reasons[0].guard is Guard.ALREADY_REMOVED
     return removed and _may_have_written(earlier)
 
 

@@ -8,8 +8,8 @@ the sequence as on an event of its own.
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 
-from countermand.core.governance.guards import Guardrails
-from countermand.core.model import Event, Finding, decision_id
+from countermand.core.governance.guardrails import Guardrails
+from countermand.core.model import Event, Finding, Guard, decision_id
 from countermand.core.rules.correlate import completed, markers_of, sequence
 from countermand.core.rules.rule import RuleSet
 from countermand.ports import Ledger
@@ -43,5 +43,5 @@ class Correlator:
         """
         record = self.ledger.get(decision_id(event.id))
         rulings = record.decision.rulings if record is not None else ()
-        benign = {r.finding.rule_id for r in rulings if r.reasons[0].guard == "benign"}
+        benign = {r.finding.rule_id for r in rulings if r.reasons[0].guard is Guard.BENIGN}
         return [finding for finding in findings if finding.rule_id not in benign]

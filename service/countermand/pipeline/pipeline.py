@@ -19,11 +19,13 @@ from typing import NoReturn
 
 from countermand.core.decide import decide
 from countermand.core.errors import Transient
-from countermand.core.governance.guards import Guardrails, evaluate, screen
+from countermand.core.governance.guardrails import Guardrails
+from countermand.core.governance.guards import evaluate, screen
 from countermand.core.model import (
     Decision,
     Event,
     Finding,
+    Guard,
     Mode,
     Record,
     Ruling,
@@ -241,7 +243,7 @@ class Pipeline:
         # A change that is reverted leaves no new value behind.
         if decision.verdict is Verdict.REMEDIATE:
             return
-        undone = decision.leading.reasons[0].guard == "undone"
+        undone = decision.leading.reasons[0].guard is Guard.UNDONE
         alerted = decision.verdict is Verdict.ALERT_ONLY and not undone
         try:
             self.history.save_baseline(decision.event, alerted=alerted)

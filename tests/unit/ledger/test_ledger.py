@@ -23,6 +23,7 @@ from countermand.core.model import (
     Call,
     Event,
     Finding,
+    Guard,
     Mode,
     Outcome,
     Reason,
@@ -73,7 +74,7 @@ def record(number: int = 1, **changes: Any) -> Record:
         remediation="detach_user_policy",
     )
     verdict = changes.get("verdict", Verdict.REMEDIATE)
-    reasons = (Reason("approved", "Approved for remediation"),)
+    reasons = (Reason(Guard.APPROVED, "Approved for remediation"),)
     params = {"user_name": target, "policy_arn": ADMIN}
     ruling = Ruling(finding, verdict, reasons, Mode.ENFORCE, True, user(), params)
     decision = decide(event, [ruling])

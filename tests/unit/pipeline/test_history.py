@@ -12,7 +12,7 @@ import pytest
 from countermand.actions import ALL
 from countermand.core.aspects import calls_of
 from countermand.core.errors import CannotRestore, Denied, Gone, Transient
-from countermand.core.governance.guards import Guardrails
+from countermand.core.governance.guardrails import Guardrails
 from countermand.core.model import (
     Actor,
     Aspect,

@@ -19,7 +19,7 @@ from countermand.core.model import (
 )
 from countermand.metrics import Metrics
 from countermand.pipeline.remediate import Remediator
-from countermand.ports import Action
+from countermand.ports import Action, Plan
 from support.fakes import ADMIN, NOW, FakeIdentities, FrozenClock, user
 
 CALL = Call("detach_user_policy", {"user_name": "iam-test-user", "policy_arn": ADMIN})
@@ -271,6 +271,6 @@ def test_the_parameters_are_the_target_and_what_the_rule_saw(kind: SubjectKind) 
     finding = Finding("rule", "title", Severity.HIGH, subject, evidence, action.name)
     granted = user("iam-test-x", kind=kind)
     wanted = {f"{kind}_name": "iam-test-x", "policy_arn": ADMIN}
-    assert action.plan(identities, finding, granted) == wanted
+    assert action.plan(identities, finding, granted) == Plan(wanted)
     assert action.plan(identities, finding, replace(granted, policy_arns=frozenset())) is None
     assert identities.calls == []
