@@ -172,7 +172,9 @@ def test_a_recheck_respects_an_undo(site: Site) -> None:
     )
     time.sleep(second_look + 2)
     assert site.has_admin(user)
-    assert not [line for line in worker.log if line["message"] == "Grant came back"]
+    assert not [
+        line for line in worker.log if line["message"] == "Change reapplied after remediation"
+    ]
 
 
 def test_a_reapplied_change_is_reverted_again(site: Site) -> None:
@@ -181,7 +183,7 @@ def test_a_reapplied_change_is_reverted_again(site: Site) -> None:
     decision(worker, site.attack(user))
     site.lab.attach(user, ADMIN_POLICY)
     assert eventually(lambda: not site.has_admin(user))
-    assert [line for line in worker.log if line["message"] == "Grant came back"]
+    assert [line for line in worker.log if line["message"] == "Change reapplied after remediation"]
 
 
 def test_changes_out_of_scope_stay(site: Site) -> None:

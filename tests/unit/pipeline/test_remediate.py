@@ -95,7 +95,7 @@ def test_a_write_that_never_shows_is_a_failure_that_can_be_undone() -> None:
 
 def test_an_attempt_that_is_about_to_begin_is_not_final_and_has_its_inverse() -> None:
     scene = Scene()
-    outcome = scene.remediator.begun(step())
+    outcome = scene.remediator.started(step())
     assert (outcome.status, outcome.final) == (StepStatus.STARTED, False)
     assert outcome.inverse == Call("undo_detach_user_policy", CALL.params)
     assert scene.identities.calls == []
