@@ -10,7 +10,12 @@ import sys
 import urllib.error
 import urllib.request
 
-_EVERYWHERE = {"": "127.0.0.1", "0.0.0.0": "127.0.0.1", "::": "[::1]"}  # noqa: S104
+_EVERYWHERE = {
+    "": "127.0.0.1",
+    "0.0.0.0": "127.0.0.1",  # noqa: S104 - a lookup, not a bind
+    "::": "[::1]",
+}
+"""Where to call an API that listens on all addresses."""
 _SECONDS = 4
 # A proxy from the environment cannot reach into this container.
 _opener = urllib.request.build_opener(urllib.request.ProxyHandler({}))

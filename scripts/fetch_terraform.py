@@ -81,7 +81,7 @@ def _download(target: Path) -> None:
     url = f"{_RELEASES}/terraform/{VERSION}/{archive}"
     _give_up_unless_reachable(_RELEASES, "no Terraform on the PATH")
     try:
-        with urllib.request.urlopen(url, timeout=60) as answer:  # noqa: S310  an HTTPS URL of ours
+        with urllib.request.urlopen(url, timeout=60) as answer:  # noqa: S310 - an HTTPS URL of ours
             data = zipfile.ZipFile(io.BytesIO(answer.read())).read("terraform")
     except (OSError, zipfile.BadZipFile) as error:
         sys.exit(f"{url}: cannot download Terraform: {error}")
@@ -156,7 +156,7 @@ def _place(data: bytes, target: Path, mode: int) -> None:
 def _give_up_unless_reachable(url: str, need: str) -> None:
     # A machine without a route to the host is no failed download.
     try:
-        urllib.request.urlopen(url, timeout=30).close()  # noqa: S310  an HTTPS URL of ours
+        urllib.request.urlopen(url, timeout=30).close()  # noqa: S310 - an HTTPS URL of ours
     except urllib.error.HTTPError:
         return  # It answered.
     except OSError as error:

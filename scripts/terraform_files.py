@@ -22,7 +22,7 @@ from countermand.deployment.iam_policy import (
     routing_patterns,
     worker_policy,
 )
-from countermand.ledger.dynamodb import table_definition
+from countermand.ledger.dynamodb_table import table_definition
 
 ROOT = Path(__file__).parents[1]
 MODULES = ROOT / "terraform" / "modules"

@@ -9,13 +9,13 @@ import pytest
 from countermand.lab.localstack import LocalStack, LocalStackMissingError
 from support.moto import moto_server
 from support.skips import (
-    pytest_runtest_makereport,  # noqa: F401  pytest finds a hook by its name
-    pytest_terminal_summary,  # noqa: F401  pytest finds a hook by its name
+    pytest_runtest_makereport,  # noqa: F401 - pytest finds a hook by its name
+    pytest_terminal_summary,  # noqa: F401 - pytest finds a hook by its name
     skip_or_fail,
 )
 from support.spread import (
-    pytest_collection_modifyitems,  # noqa: F401  pytest finds a hook by its name
-    pytest_report_to_serializable,  # noqa: F401  pytest finds a hook by its name
+    pytest_collection_modifyitems,  # noqa: F401 - pytest finds a hook by its name
+    pytest_report_to_serializable,  # noqa: F401 - pytest finds a hook by its name
 )
 
 

@@ -122,6 +122,18 @@ class Notifier(Protocol):
         ...
 
 
+@dataclass(frozen=True, slots=True)
+class Plan:
+    """What an action would do to a target, read live."""
+
+    params: Mapping[str, str]
+    """All that `apply`, `is_present` and `undo` need; stored with the decision."""
+    created: datetime | None = None
+    """When the thing was created that the action would remove; None when that does not matter."""
+    role_arns: tuple[str, ...] = ()
+    """The roles that the target carries: the action affects whoever uses them."""
+
+
 class Action(Protocol):
     """One way to take a change back; one module in `actions/` each.
 
@@ -155,16 +167,12 @@ class Action(Protocol):
         """The IAM actions that `undo` needs, with the operator's rights."""
         ...
 
-    def plan(
-        self, cloud: Cloud, finding: Finding, principal: Principal | None
-    ) -> Mapping[str, str] | None:
-        """The parameters of the step, with what its undo will need, read live; None: what would be
-        taken back is not there. `CannotRestore`: nobody knows what the change replaced;
-        `Benign`: it is there, and gives nothing.
+    def plan(self, cloud: Cloud, finding: Finding, principal: Principal | None) -> Plan | None:
+        """Read AWS and return what `apply` would do; None when the change is no longer there.
 
-        `principal` is the finding's subject as just read, or None when that is no principal. Two
-        parameters are governed: `created`, ISO 8601, when what would be taken back was made, and
-        `role_arns`, of the roles that it carries, separated by blanks.
+        `principal` is the finding's subject as just read, or None if the subject is no principal.
+        Raises `CannotRestore` when nobody knows what the change replaced, and `Benign` when the
+        change is there but gives nothing.
         """
         ...
 
@@ -192,13 +200,15 @@ class HealthCheck:
 
 @dataclass(frozen=True, slots=True)
 class EventLease:
-    """The right to work on one event until the lease ends. Writes carry the fence: a former
-    owner's are refused with `LostLease`.
+    """The right to work on one event until the lease ends.
+
+    Each new owner gets a higher fencing token, and every write carries it, so the ledger refuses
+    the writes of a former owner with `LostLease`.
     """
 
     key: str
     owner: str
-    fence: int
+    fencing_token: int
     record: Record | None = None
     """What an earlier attempt stored."""
 
@@ -299,12 +309,15 @@ class Ledger(Protocol):
         """The latest that was baseline, if it is still kept."""
         ...
 
-    def add_marker(self, name: str, member: str) -> None:
-        """Put a member into a set that all replicas share. A set keeps its first 1,000 or so."""
+    def add_marker(self, window: str, marker: str) -> None:
+        """Add a marker to a correlation window that all replicas share.
+
+        A window keeps about its first 1,000 markers.
+        """
         ...
 
-    def markers(self, names: Sequence[str]) -> frozenset[str]:
-        """The members of all these sets, with everything that was put in before the call."""
+    def markers(self, windows: Sequence[str]) -> frozenset[str]:
+        """Return the markers of all these windows, with all that were added before the call."""
         ...
 
     def check(self) -> None:

@@ -53,10 +53,10 @@ resource "aws_iam_role" "terraform" {
 }
 
 resource "aws_iam_role_policy" "terraform" {
-  #checkov:skip=CKV_AWS_286:Whoever creates the worker role can write its policy; MFA, OIDC, and the boundary limit who that is
-  #checkov:skip=CKV_AWS_287:Whoever creates the worker role can write its policy; MFA, OIDC, and the boundary limit who that is
-  #checkov:skip=CKV_AWS_288:Whoever creates the worker role can write its policy; MFA, OIDC, and the boundary limit who that is
-  #checkov:skip=CKV_AWS_289:Whoever creates the worker role can write its policy; MFA, OIDC, and the boundary limit who that is
+  #checkov:skip=CKV_AWS_286:A principal that creates the worker role can write its policy; MFA, OIDC, and the boundary limit access
+  #checkov:skip=CKV_AWS_287:A principal that creates the worker role can write its policy; MFA, OIDC, and the boundary limit access
+  #checkov:skip=CKV_AWS_288:A principal that creates the worker role can write its policy; MFA, OIDC, and the boundary limit access
+  #checkov:skip=CKV_AWS_289:A principal that creates the worker role can write its policy; MFA, OIDC, and the boundary limit access
   #checkov:skip=CKV_AWS_290:Resources of EC2, KMS, and Application Auto Scaling have no name that a policy could restrict
   #checkov:skip=CKV_AWS_355:Resources of EC2, KMS, and Application Auto Scaling have no name that a policy could restrict
   name = "countermand"

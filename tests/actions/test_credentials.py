@@ -6,7 +6,6 @@ from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 from typing import Any, cast
 
-import botocore.session
 import pytest
 from botocore.stub import Stubber
 from cryptography import x509
@@ -18,8 +17,10 @@ from countermand.actions import ALL
 from countermand.aws.clients import Clients
 from countermand.aws.cloud import AwsCloud
 from countermand.core.model import Finding, Severity, Subject, SubjectKind
+from countermand.ports import Plan
 from support.accounts import Account
 from support.fakes import user
+from support.steps import new_client
 
 CREATED = datetime(2026, 11, 23, tzinfo=UTC)
 SSH_KEY = "ssh-rsa AAAAB3NzaC1yc2EAAAADAQABAAABAQ"
@@ -105,9 +106,7 @@ class StubbedIam:
     """IAM's answers in order; a call that is not the next one, or not IAM's, fails."""
 
     def __init__(self) -> None:
-        self._client = botocore.session.get_session().create_client(
-            "iam", region_name="us-east-1", aws_access_key_id="test", aws_secret_access_key="test"
-        )
+        self._client = new_client("iam")
         self.stub = Stubber(self._client)
         self.stub.activate()
         self.cloud = AwsCloud(cast("Clients", self))
@@ -161,12 +160,8 @@ FINDING = Finding(
 def test_a_service_credential_is_set_inactive_and_works_again_after_undo() -> None:
     iam = StubbedIam()
     iam.lists("Active", "Active")
-    params = SERVICE.plan(iam.cloud, FINDING, user())
-    assert params == {
-        "user_name": "iam-test-user",
-        "credential_id": CREDENTIAL,
-        "created": CREATED.isoformat(),
-    }
+    params = {"user_name": "iam-test-user", "credential_id": CREDENTIAL}
+    assert SERVICE.plan(iam.cloud, FINDING, user()) == Plan(params, created=CREATED)
     iam.updates("Inactive")
     assert SERVICE.apply(iam.cloud, params)
     iam.lists("Active", "Inactive")

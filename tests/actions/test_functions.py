@@ -10,7 +10,16 @@ import pytest
 
 from countermand.actions import ALL
 from countermand.core.errors import Benign, CannotRestore, Gone
-from support.steps import MOTO_ACCOUNT, MotoClients, Script, make_admin, plan, remediate_and_undo
+from countermand.ports import Plan
+from support.steps import (
+    MOTO_ACCOUNT,
+    MotoClients,
+    Script,
+    full_plan,
+    make_admin,
+    plan,
+    remediate_and_undo,
+)
 
 THEIRS = "444455556666"
 LIMIT, REMOVE = "limit_function_concurrency", "remove_function_permission"
@@ -74,12 +83,10 @@ def test_a_function_of_an_administrator_is_stopped_and_gets_its_limit_back(
         function.client.put_function_concurrency(
             FunctionName=function.name, ReservedConcurrentExecutions=before
         )
-    params = plan(function.cloud, LIMIT, getattr(function, by))
-    assert params == {
-        "function_arn": function.arn,
-        "previous_limit": str(before or ""),
-        "role_arns": f"arn:aws:iam::{MOTO_ACCOUNT}:role/{function.name}",
-    }
+    found = full_plan(function.cloud, LIMIT, getattr(function, by))
+    params = {"function_arn": function.arn, "previous_limit": str(before or "")}
+    role_arn = f"arn:aws:iam::{MOTO_ACCOUNT}:role/{function.name}"
+    assert found == Plan(params, role_arns=(role_arn,))
     remediate_and_undo(function.cloud, LIMIT, params)
     assert function.limit() == before
 

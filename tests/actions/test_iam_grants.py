@@ -13,7 +13,6 @@ from countermand.core.errors import Benign, CannotRestore
 from countermand.core.model import Subject, SubjectKind
 from support.accounts import (
     ADMIN,
-    ADMIN_ARN,
     DENY_ALL,
     FOREIGN,
     KINDS,
@@ -23,6 +22,7 @@ from support.accounts import (
     document,
     trust,
 )
+from support.steps import ADMIN_ARN
 
 
 @pytest.fixture
@@ -344,9 +344,10 @@ def made_policy(account: Account, text: str) -> str:
 
 def test_a_policy_that_is_attached_to_nobody_is_deleted_and_made_again(account: Account) -> None:
     arn = made_policy(account, ADMIN)
-    params = account.plan(DELETE, Subject(SubjectKind.POLICY, arn))
-    assert params is not None
-    action = ALL[DELETE]
+    planned = account.full_plan(DELETE, Subject(SubjectKind.POLICY, arn))
+    assert planned is not None
+    assert planned.created == account.iam.get_policy(PolicyArn=arn)["Policy"]["CreateDate"]
+    params, action = planned.params, ALL[DELETE]
     assert action.is_present(account.cloud, params)
     assert action.apply(account.cloud, params)
     assert not action.is_present(account.cloud, params)

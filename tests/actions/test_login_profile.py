@@ -3,7 +3,6 @@
 from datetime import UTC, datetime, timedelta
 from typing import Any, cast
 
-import botocore.session
 import pytest
 from botocore.stub import ANY, Stubber
 
@@ -16,6 +15,7 @@ from countermand.metrics import Metrics
 from countermand.pipeline.remediate import Remediator
 from support.accounts import Account
 from support.fakes import FrozenClock
+from support.steps import new_client
 
 DELETE, SCRAMBLE = ALL["delete_login_profile"], ALL["scramble_login_profile"]
 MADE = datetime(2026, 11, 23, 12, tzinfo=UTC)
@@ -88,9 +88,7 @@ class StubbedIam:
     """IAM's answers in order."""
 
     def __init__(self) -> None:
-        self.client = botocore.session.get_session().create_client(
-            "iam", region_name="us-east-1", aws_access_key_id="test", aws_secret_access_key="test"
-        )
+        self.client = new_client("iam")
         self.stub = Stubber(self.client)
         self.stub.activate()
         self.cloud = AwsCloud(cast("Clients", self))

@@ -231,7 +231,8 @@ def look_at(clients: MotoClients, found: Principal, **evidence: str) -> Mapping[
         subject=subject,
         evidence=evidence,
     )
-    return ALL["rename_user_back"].plan(clients.cloud(), finding, found)
+    planned = ALL["rename_user_back"].plan(clients.cloud(), finding, found)
+    return None if planned is None else planned.params
 
 
 def test_a_renamed_user_gets_the_old_name_back_and_the_new_one_by_undo(

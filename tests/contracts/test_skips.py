@@ -14,7 +14,7 @@ import pytest
 from support.skips import NOT_HERE, UnavailableError, skip_or_fail
 
 @pytest.mark.parametrize("number", range(3))
-def test_without_rights(number): skip_or_fail(UnavailableError("no rights"))
+def test_without_capability(number): skip_or_fail(UnavailableError("no capability"))
 
 @pytest.mark.skipif(True, reason=f"{NOT_HERE}no data")
 def test_without_data(): pass
@@ -70,5 +70,5 @@ def test_elsewhere_a_missing_tool_is_a_skip(at_home: list[str]) -> None:
 
 def test_a_run_counts_its_skips_by_reason_before_its_last_line(at_home: list[str]) -> None:
     start = next(n for n, line in enumerate(at_home) if "skipped tests by reason" in line)
-    assert at_home[start + 1] == "    3  not possible on this machine: no rights"
+    assert at_home[start + 1] == "    3  not possible on this machine: no capability"
     assert "    1  not today" in at_home[start + 1 : -1]

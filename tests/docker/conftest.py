@@ -33,7 +33,7 @@ def docker() -> Iterator[Docker]:
             docker = stack.enter_context(engine())
             stack.callback(tidy, docker)
             provide(docker, images_of_compose())
-        except Exception as error:  # noqa: BLE001  CI reports any error
+        except Exception as error:  # noqa: BLE001 - CI reports any error
             skip_or_fail(error)
         docker.make("image")
         yield docker

@@ -12,7 +12,7 @@ from countermand.core.model import Mode, Record, StepStatus, Undo, Verdict
 from countermand.core.rules.rule import RuleSet, compile_rule
 from countermand.core.rules.schema import RuleFile
 from countermand.pipeline.facts import grant_key
-from countermand.pipeline.pipeline import Recheck
+from countermand.pipeline.recheck import Recheck
 from countermand.ports import Conflict, EventLease
 from support.fakes import ACCOUNT, ADMIN, NOW, user
 from support.stage import LEASE, RULES, Stage, attack
@@ -199,7 +199,7 @@ def test_a_forged_copy_is_told_even_while_iam_shows_nothing(enforcing: Stage) ->
     with pytest.raises(Transient, match="not visible"):
         enforcing.pipeline().handle(attack(eventID="one", eventTime=now, userAgent="other"))
     (alert,) = enforcing.notifier.alerts
-    assert "one of the two was forged" in alert.text
+    assert "one of them is forged" in alert.text
 
 
 def test_a_conflict_without_end_is_not_followed(enforcing: Stage) -> None:

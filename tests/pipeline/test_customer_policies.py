@@ -148,7 +148,7 @@ def test_a_document_that_was_made_harmless_before_the_write_is_left_alone(
         return answer
 
     enforcing.identities.call = call_then_change  # type: ignore[method-assign]
-    with pytest.raises(Transient, match="judged anew"):
+    with pytest.raises(Transient, match="re-evaluated"):
         enforcing.pipeline().handle(attached())
     assert enforcing.identities.writes == []
 

@@ -3,18 +3,13 @@
 import json
 import uuid
 from collections.abc import Mapping
-from functools import cache
-from typing import Any, cast
-
-import botocore.session
 
 from countermand.actions import ALL
-from countermand.aws.clients import Clients
-from countermand.aws.cloud import AwsCloud
 from countermand.aws.iam import IamIdentities
 from countermand.core.model import Finding, Principal, Severity, Subject, SubjectKind
+from countermand.ports import Plan
+from support.steps import MotoClients
 
-ADMIN_ARN = "arn:aws:iam::aws:policy/AdministratorAccess"
 DENY_ALL = "arn:aws:iam::aws:policy/AWSDenyAll"
 KINDS = (SubjectKind.USER, SubjectKind.ROLE, SubjectKind.GROUP)
 
@@ -35,35 +30,14 @@ OWN = trust({"AWS": "arn:aws:iam::123456789012:root"})
 FOREIGN = trust({"AWS": "arn:aws:iam::444455556666:root"})
 
 
-class EmulatedClients:
-    """Clients of an emulator, as `AwsCloud` asks for them."""
-
-    def __init__(self, endpoint: str) -> None:
-        self._endpoint = endpoint
-
-    def get(self, service: str) -> Any:
-        return _client(service, self._endpoint)
-
-
-@cache
-def _client(service: str, endpoint: str) -> Any:
-    return botocore.session.get_session().create_client(
-        service,
-        region_name="us-east-1",
-        endpoint_url=endpoint,
-        aws_access_key_id="test",
-        aws_secret_access_key="test",
-    )
-
-
 class Account:
     """An AWS account with a user, role, group and policy of one name, which no other test uses."""
 
     def __init__(self, endpoint: str) -> None:
-        clients = EmulatedClients(endpoint)
+        clients = MotoClients(endpoint)
         self.name = f"iam-test-{uuid.uuid4().hex[:12]}"
         self.iam = clients.get("iam")
-        self.cloud = AwsCloud(cast("Clients", clients))
+        self.cloud = clients.cloud()
         self.iam.create_user(UserName=self.name)
         self.iam.create_group(GroupName=self.name)
         self.iam.create_role(RoleName=self.name, AssumeRolePolicyDocument=OWN)
@@ -76,6 +50,11 @@ class Account:
         put(**name, PolicyName="inline", PolicyDocument=text)
 
     def plan(self, action: str, subject: Subject, **evidence: str) -> Mapping[str, str] | None:
+        """The parameters of the plan, if there is one."""
+        found = self.full_plan(action, subject, **evidence)
+        return None if found is None else found.params
+
+    def full_plan(self, action: str, subject: Subject, **evidence: str) -> Plan | None:
         finding = Finding(
             rule_id="rule",
             title="title",

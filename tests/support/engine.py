@@ -56,7 +56,7 @@ class Docker:
         self, *arguments: str, seconds: float = 300, variables: Mapping[str, str] | None = None
     ) -> subprocess.CompletedProcess[str]:
         return subprocess.run(
-            ["docker", *arguments],  # noqa: S607  found on the PATH in the environment
+            ["docker", *arguments],  # noqa: S607 - found on the PATH in the environment
             cwd=ROOT,
             env=self.environment | dict(variables or {}),
             capture_output=True,
@@ -91,7 +91,7 @@ def engine() -> Iterator[Docker]:
     environment = _environment(run)
     with (folder / "dockerd.log").open("wb") as log:
         daemon = subprocess.Popen(
-            [  # noqa: S607  found on the PATH in the environment
+            [  # noqa: S607 - found on the PATH in the environment
                 "dockerd",
                 *("--host", environment["DOCKER_HOST"]),
                 *("--data-root", str(folder / "data")),

@@ -4,6 +4,7 @@ life of a step.
 
 import json
 from collections.abc import Mapping
+from functools import cache
 from typing import Any, cast
 
 import botocore.session
@@ -13,7 +14,7 @@ from countermand.actions import ALL
 from countermand.aws.clients import Clients
 from countermand.aws.cloud import AwsCloud
 from countermand.core.model import Finding, Severity, Subject, SubjectKind
-from countermand.ports import Action, Cloud
+from countermand.ports import Action, Cloud, Plan
 
 MOTO_ACCOUNT = "123456789012"
 ADMIN_ARN = "arn:aws:iam::aws:policy/AdministratorAccess"
@@ -26,7 +27,7 @@ class MotoClients:
         self._endpoint = endpoint
 
     def get(self, service: str) -> Any:
-        return _client(service, endpoint_url=self._endpoint)
+        return _emulated_client(service, self._endpoint)
 
     def cloud(self) -> AwsCloud:
         return AwsCloud(cast("Clients", self))
@@ -41,7 +42,7 @@ class Script:
 
     def __init__(self, service: str) -> None:
         self._service = service
-        self._client = _client(service)
+        self._client = new_client(service)
         self._stubber = Stubber(self._client)
         self._stubber.activate()
         self._beside: MotoClients | None = None
@@ -70,6 +71,12 @@ class Script:
 def plan(
     cloud: Cloud, action: Action | str, name: str, **evidence: str
 ) -> Mapping[str, str] | None:
+    """The parameters of the plan for a resource of this name, if there is one."""
+    found = full_plan(cloud, action, name, **evidence)
+    return None if found is None else found.params
+
+
+def full_plan(cloud: Cloud, action: Action | str, name: str, **evidence: str) -> Plan | None:
     """What the action would do about a resource of this name."""
     chosen = ALL[action] if isinstance(action, str) else action
     subject = Subject(SubjectKind.RESOURCE, name)
@@ -81,9 +88,9 @@ def plan(
         evidence=evidence,
         remediation=chosen.name,
     )
-    params = chosen.plan(cloud, finding, None)
-    assert params is None or all(isinstance(value, str) for value in params.values())
-    return params
+    found = chosen.plan(cloud, finding, None)
+    assert found is None or all(isinstance(value, str) for value in found.params.values())
+    return found
 
 
 def remediate_and_undo(
@@ -99,8 +106,18 @@ def remediate_and_undo(
     assert done.is_present(cloud, params)
 
 
-def _client(service: str, **where: str) -> Any:
-    return botocore.session.get_session().create_client(
+_SESSION = botocore.session.get_session()
+
+
+@cache
+def _emulated_client(service: str, endpoint: str) -> Any:
+    """The client of one service of an emulator: made once, as botocore takes long to make one."""
+    return new_client(service, endpoint_url=endpoint)
+
+
+def new_client(service: str, **where: str) -> Any:
+    """A client with credentials of nobody: for a stubber, which changes the client it is given."""
+    return _SESSION.create_client(
         service,
         region_name="us-east-1",
         aws_access_key_id="test",

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 import support.tools as processes
-from countermand.ledger import dynamodb
+from countermand.ledger import dynamodb_table
 from countermand.settings.settings import Settings, variable
 from support.terraforming import CODE, ROOT, Terraform, Tools, copied
 
@@ -56,7 +56,7 @@ def test_the_documented_costs_add_up() -> None:
 
 def _product(arithmetic: str) -> float:
     """Evaluate a sum such as 2 x (3 x 0.5 + 4), which has only numbers and signs."""
-    return float(eval(arithmetic.replace("x", "*"), {"__builtins__": {}}))  # noqa: S307
+    return float(eval(arithmetic.replace("x", "*"), {"__builtins__": {}}))  # noqa: S307 - only sums
 
 
 @pytest.mark.parametrize(
@@ -152,5 +152,5 @@ def test_every_exception_of_checkov_has_a_reason() -> None:
 
 def test_the_ledger_is_the_table_of_the_code() -> None:
     table = json.loads((CODE / "modules/ledger/table.json").read_text())
-    source = Path(dynamodb.__file__).read_text()
+    source = Path(dynamodb_table.__file__).read_text()
     assert f'"AttributeName": "{table["TimeToLive"]}"' in source

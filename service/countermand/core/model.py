@@ -273,6 +273,10 @@ class Facts:
     """Why the live state could not be read. Nothing else in here counts then."""
     params: Mapping[str, str] = field(default_factory=dict, hash=False)
     """Of the action that takes the grant back, with what its undo will need."""
+    created: datetime | None = None
+    """When the thing was created that the action would remove, if the action says so."""
+    role_arns: tuple[str, ...] = ()
+    """The roles that the target carries."""
     irreversible: str | None = None
     """Why the grant cannot be taken back, if so."""
     undo: Undo | None = None

@@ -23,7 +23,7 @@ from countermand.core.errors import ConfigError
 from countermand.core.model import Mode, SubjectKind
 from countermand.core.rules.routing import routes_of
 from countermand.core.rules.rule import RuleSet
-from countermand.ledger import dynamodb
+from countermand.ledger import dynamodb_table
 from countermand.live import policies
 from countermand.live.values import other_reads, principal_reads
 from countermand.ports import Action
@@ -236,7 +236,9 @@ def worker_policy(
     statements = [
         _allow("Queue", sqs.PERMISSIONS, values.queue_arn),
         _allow("Alerts", sns.PERMISSIONS, values.topic_arn),
-        _allow("Ledger", dynamodb.PERMISSIONS, values.table_arn, f"{values.table_arn}/index/*"),
+        _allow(
+            "Ledger", dynamodb_table.PERMISSIONS, values.table_arn, f"{values.table_arn}/index/*"
+        ),
         _allow("Log", cloudwatch.PERMISSIONS, f"{values.log_group_arn}:*"),
         *_reads(rules, actions, values),
     ]

@@ -21,7 +21,7 @@ from countermand.core.model import Subject, SubjectKind
 from countermand.core.parse import CLOUDTRAIL_CALL
 from countermand.core.rules.routing import routes_of
 from countermand.lab.api_client import DecisionsApi
-from countermand.ledger.dynamodb import create_table
+from countermand.ledger.dynamodb_table import create_table
 from countermand.settings.settings import Settings
 
 _SERVICES = ("dynamodb", "events", "iam", "logs", "sns", "sqs", "sts")

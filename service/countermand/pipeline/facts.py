@@ -21,9 +21,13 @@ from countermand.core.rules.schema import PREVIOUS
 from countermand.live.policies import managed_policies
 from countermand.logs import get_logger
 from countermand.pipeline.history import History
-from countermand.ports import Action, Clock, Cloud, Identities, Ledger
+from countermand.ports import Action, Clock, Cloud, Identities, Ledger, Plan
 
 log = get_logger(__name__)
+
+_STORED_NAMES = {"summary": "claim"}
+_NOTHING = Plan(params={})
+"""The change is there, or nobody looked, and no action would do anything about it."""
 
 
 class FactReader:
@@ -66,22 +70,24 @@ class FactReader:
         if principal is None and subject.kind.is_principal:
             return Facts(now=self._clock.now())
         try:
-            params, irreversible = self._look(event, finding, subject, principal)
+            plan, irreversible = self._look(event, finding, subject, principal)
         except Benign as error:
             # Not "present": as long as IAM may not show all yet, it is looked at again.
             return Facts(now=self._clock.now(), principal=principal, benign=str(error))
         evaluation = None
-        if params is not None and finding.resolve is not None:
+        if plan is not None and finding.resolve is not None:
             try:
                 evaluation = self._judged(event, finding, principal)
             except Gone:
-                params = None  # what is gone is attached to nobody, or not to be seen yet
+                plan = None  # what is gone is attached to nobody, or not to be seen yet
         target = principal.unique_id if principal is not None else subject.name
         return Facts(
             now=self._clock.now(),
             principal=principal,
-            grant_present=params is not None,
-            params=params or {},
+            grant_present=plan is not None,
+            params=plan.params if plan is not None else {},
+            created=plan.created if plan is not None else None,
+            role_arns=plan.role_arns if plan is not None else (),
             irreversible=irreversible,
             undo=self._ledger.undo_of(grant_key(event.account_id, target, finding)),
             undo_by_caller=self._ledger.undo_of(
@@ -105,25 +111,25 @@ class FactReader:
 
     def _look(
         self, event: Event, finding: Finding, subject: Subject, principal: Principal | None
-    ) -> tuple[Mapping[str, str] | None, str | None]:
+    ) -> tuple[Plan | None, str | None]:
         """What the action would do, and why it cannot. What only alerts is not looked for."""
         if finding.remediation is None:
-            return {}, None
+            return _NOTHING, None
         action = self._actions[finding.remediation]
         try:
             finding = self._with_previous(event, finding, subject, principal)
         except CannotRestore as error:
             # An action that does not need it may know another way to tell.
             if PREVIOUS in action.needs:
-                return {}, str(error)
+                return _NOTHING, str(error)
         if missing := [name for name in action.needs if name not in finding.evidence]:
-            return {}, f"the event does not say {', '.join(missing)}"
+            return _NOTHING, f"the event does not say {', '.join(missing)}"
         try:
             return action.plan(self._cloud, finding, principal), None
         except Gone:
             return None, None
         except CannotRestore as error:
-            return {}, str(error)
+            return _NOTHING, str(error)
 
     def _with_previous(
         self, event: Event, finding: Finding, subject: Subject, principal: Principal | None
@@ -135,12 +141,15 @@ class FactReader:
 
 
 def grant_key(account_id: str, target: str, finding: Finding) -> str:
-    """What an undo speaks about: this grant on this target (a principal's unique id), whatever it
-    is called later.
+    """Name what an undo is about: this change on this target (a principal's unique ID), whatever
+    the target is called later.
     """
-    seen = ",".join(f"{name}={finding.evidence[name]}" for name in sorted(finding.evidence))
-    grant = finding.evidence.get("policy_arn") or hashlib.sha256(seen.encode()).hexdigest()[:32]
-    return f"{account_id}/{target}/{grant}"
+    if policy_arn := finding.evidence.get("policy_arn"):
+        return f"{account_id}/{target}/{policy_arn}"
+    # 0.1.0 called the summary `claim`. Its stored undos are found only under a digest of that name.
+    evidence = {_STORED_NAMES.get(name, name): text for name, text in finding.evidence.items()}
+    seen = ",".join(f"{name}={evidence[name]}" for name in sorted(evidence))
+    return f"{account_id}/{target}/{hashlib.sha256(seen.encode()).hexdigest()[:32]}"
 
 
 def undoer_key(account_id: str, target: str, by: str) -> str:

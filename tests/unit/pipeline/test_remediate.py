@@ -19,7 +19,7 @@ from countermand.core.model import (
 )
 from countermand.metrics import Metrics
 from countermand.pipeline.remediate import Remediator
-from countermand.ports import Action
+from countermand.ports import Action, Plan
 from support.fakes import ADMIN, NOW, FakeIdentities, FrozenClock, user
 
 CALL = Call("detach_user_policy", {"user_name": "iam-test-user", "policy_arn": ADMIN})
@@ -95,7 +95,7 @@ def test_a_write_that_never_shows_is_a_failure_that_can_be_undone() -> None:
 
 def test_an_attempt_that_is_about_to_begin_is_not_final_and_has_its_inverse() -> None:
     scene = Scene()
-    outcome = scene.remediator.begun(step())
+    outcome = scene.remediator.started(step())
     assert (outcome.status, outcome.final) == (StepStatus.STARTED, False)
     assert outcome.inverse == Call("undo_detach_user_policy", CALL.params)
     assert scene.identities.calls == []
@@ -278,6 +278,6 @@ def test_the_parameters_are_the_target_and_what_the_rule_saw(kind: SubjectKind) 
     )
     granted = user("iam-test-x", kind=kind)
     wanted = {f"{kind}_name": "iam-test-x", "policy_arn": ADMIN}
-    assert action.plan(identities, finding, granted) == wanted
+    assert action.plan(identities, finding, granted) == Plan(wanted)
     assert action.plan(identities, finding, replace(granted, policy_arns=frozenset())) is None
     assert identities.calls == []

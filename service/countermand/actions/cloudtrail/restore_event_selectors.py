@@ -8,7 +8,7 @@ from typing import Any
 from countermand.core.checks.trails import records_all_changes
 from countermand.core.errors import CannotRestore, Gone
 from countermand.core.model import Finding, Principal
-from countermand.ports import Cloud
+from countermand.ports import Cloud, Plan
 
 _MOST_SELECTORS = 5
 """Of a trail with basic selectors.
@@ -41,19 +41,19 @@ class RestoreEventSelectors:
     permissions = ("cloudtrail:PutEventSelectors",)
     undo_permissions = ("cloudtrail:PutEventSelectors",)
 
-    def plan(
-        self, cloud: Cloud, finding: Finding, _principal: Principal | None
-    ) -> Mapping[str, str] | None:
+    def plan(self, cloud: Cloud, finding: Finding, _principal: Principal | None) -> Plan | None:
         if finding.subject is None:
             return None
         selectors = _read(cloud, finding.subject.name)
         if records_all_changes(selectors):
             return None
-        return {
-            "trail": finding.subject.name,
-            "selectors": json.dumps(selectors),
-            "wanted": json.dumps(_widened(selectors)),
-        }
+        return Plan(
+            {
+                "trail": finding.subject.name,
+                "selectors": json.dumps(selectors),
+                "wanted": json.dumps(_widened(selectors)),
+            }
+        )
 
     def apply(self, cloud: Cloud, params: Mapping[str, str]) -> bool:
         try:

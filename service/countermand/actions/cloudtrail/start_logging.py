@@ -5,7 +5,7 @@ from dataclasses import dataclass
 
 from countermand.core.errors import Gone
 from countermand.core.model import Finding, Principal
-from countermand.ports import Cloud
+from countermand.ports import Cloud, Plan
 
 
 @dataclass(frozen=True, slots=True)
@@ -22,13 +22,11 @@ class StartLogging:
     permissions = ("cloudtrail:StartLogging",)
     undo_permissions = ("cloudtrail:StopLogging",)
 
-    def plan(
-        self, cloud: Cloud, finding: Finding, _principal: Principal | None
-    ) -> Mapping[str, str] | None:
+    def plan(self, cloud: Cloud, finding: Finding, _principal: Principal | None) -> Plan | None:
         if finding.subject is None:
             return None
         params = {"trail": finding.subject.name}
-        return params if _stopped(cloud, params) else None
+        return Plan(params) if _stopped(cloud, params) else None
 
     def apply(self, cloud: Cloud, params: Mapping[str, str]) -> bool:
         try:

@@ -7,7 +7,7 @@ from typing import Any
 from countermand.actions.iam import admin_role
 from countermand.core.errors import CannotRestore, Gone
 from countermand.core.model import Finding, Principal
-from countermand.ports import Cloud
+from countermand.ports import Cloud, Plan
 
 _NAMED = ("profile_name", "profile_arn", "new_profile_name", "new_profile_arn")
 """The evidence that may name the profile: a call gives its name or its ARN."""
@@ -37,9 +37,7 @@ class DisassociateInstanceProfile:
     permissions = ("ec2:DisassociateIamInstanceProfile",)
     undo_permissions = ("ec2:AssociateIamInstanceProfile", "iam:PassRole")
 
-    def plan(
-        self, cloud: Cloud, finding: Finding, _principal: Principal | None
-    ) -> Mapping[str, str] | None:
+    def plan(self, cloud: Cloud, finding: Finding, _principal: Principal | None) -> Plan | None:
         if finding.subject is None:
             return None
         named = {_name(finding.evidence[key]) for key in _NAMED if key in finding.evidence}
@@ -50,7 +48,9 @@ class DisassociateInstanceProfile:
             # Another one that is there now came by a call of its own.
             if _name(arn) in named:
                 roles = admin_role.demand_admin(cloud, _role_arns(cloud, arn))
-                return {"instance_id": found["InstanceId"], "profile_arn": arn, **roles}
+                return Plan(
+                    {"instance_id": found["InstanceId"], "profile_arn": arn}, role_arns=roles
+                )
         return None
 
     def apply(self, cloud: Cloud, params: Mapping[str, str]) -> bool:

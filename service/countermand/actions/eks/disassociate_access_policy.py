@@ -7,7 +7,7 @@ from urllib.parse import unquote
 
 from countermand.core.errors import Gone
 from countermand.core.model import Finding, Principal
-from countermand.ports import Cloud
+from countermand.ports import Cloud, Plan
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,9 +27,7 @@ class DisassociateAccessPolicy:
     permissions = ("eks:DisassociateAccessPolicy",)
     undo_permissions = ("eks:AssociateAccessPolicy",)
 
-    def plan(
-        self, cloud: Cloud, finding: Finding, _principal: Principal | None
-    ) -> Mapping[str, str] | None:
+    def plan(self, cloud: Cloud, finding: Finding, _principal: Principal | None) -> Plan | None:
         if finding.subject is None:
             return None
         params = {
@@ -39,7 +37,7 @@ class DisassociateAccessPolicy:
             "policy_arn": unquote(finding.evidence["access_policy_arn"]),
         }
         scope = _access_scope(cloud, params)
-        return None if scope is None else {**params, "access_scope": scope}
+        return None if scope is None else Plan({**params, "access_scope": scope})
 
     def apply(self, cloud: Cloud, params: Mapping[str, str]) -> bool:
         try:

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 
 from countermand.core.errors import CannotRestore, Gone
 from countermand.core.model import Finding, Principal
-from countermand.ports import Cloud
+from countermand.ports import Cloud, Plan
 
 _DEFAULT_BUS = "default"
 
@@ -24,16 +24,14 @@ class EnableEventRule:
     permissions = ("events:EnableRule",)
     undo_permissions = ("events:DisableRule",)
 
-    def plan(
-        self, cloud: Cloud, finding: Finding, _principal: Principal | None
-    ) -> Mapping[str, str] | None:
+    def plan(self, cloud: Cloud, finding: Finding, _principal: Principal | None) -> Plan | None:
         if finding.subject is None:
             return None
         bus = finding.evidence.get("event_bus", _DEFAULT_BUS)
         if bus.rpartition("/")[2] != _DEFAULT_BUS:
             raise CannotRestore("the rule is not on the default event bus")
         params = {"rule": finding.subject.name}
-        return params if _disabled(cloud, params) else None
+        return Plan(params) if _disabled(cloud, params) else None
 
     def apply(self, cloud: Cloud, params: Mapping[str, str]) -> bool:
         try:

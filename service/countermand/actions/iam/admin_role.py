@@ -12,12 +12,13 @@ from countermand.ports import Cloud
 READS = ("iam:GetRole", *held_reads(SubjectKind.ROLE))
 
 
-def demand_admin(cloud: Cloud, role_arns: Iterable[str]) -> dict[str, str]:
-    """The roles as a parameter of the step, if one is a way to administrator rights now; else
-    raises `Benign` or `CannotRestore`.
+def demand_admin(cloud: Cloud, role_arns: Iterable[str]) -> tuple[str, ...]:
+    """Return the ARNs if one of the roles is an escalation path to administrator permissions now.
+
+    Raises `Benign` or `CannotRestore` otherwise.
     """
-    there = []
-    for arn in role_arns:
+    arns, there = tuple(role_arns), []
+    for arn in arns:
         try:
             name = arn.rpartition("/")[2]
             boundary = boundary_of(cloud.call("iam:GetRole", RoleName=name)["Role"])
@@ -25,4 +26,4 @@ def demand_admin(cloud: Cloud, role_arns: Iterable[str]) -> dict[str, str]:
         except Gone:
             continue
     demand_risk("role", there)
-    return {"role_arns": " ".join(role_arns)}
+    return arns

@@ -6,7 +6,7 @@ from typing import Any
 
 from countermand.core.errors import Gone
 from countermand.core.model import Finding, Principal
-from countermand.ports import Cloud
+from countermand.ports import Cloud, Plan
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,9 +46,7 @@ class DeactivateCredential:
     def undo_permissions(self) -> tuple[str, ...]:
         return self.permissions
 
-    def plan(
-        self, cloud: Cloud, finding: Finding, principal: Principal | None
-    ) -> Mapping[str, str] | None:
+    def plan(self, cloud: Cloud, finding: Finding, principal: Principal | None) -> Plan | None:
         if principal is None:
             return None
         params = {
@@ -56,7 +54,7 @@ class DeactivateCredential:
             self.evidence: finding.evidence[self.evidence],
         }
         found = self._active(cloud, params)
-        return None if found is None else {**params, "created": found[self.dated].isoformat()}
+        return None if found is None else Plan(params, created=found[self.dated])
 
     def apply(self, cloud: Cloud, params: Mapping[str, str]) -> bool:
         try:

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 
 from countermand.core.errors import CannotRestore, Gone
 from countermand.core.model import Finding, Principal
-from countermand.ports import Cloud
+from countermand.ports import Cloud, Plan
 
 
 @dataclass(frozen=True, slots=True)
@@ -25,16 +25,14 @@ class DeactivateMfaDevice:
     permissions = ("iam:DeactivateMFADevice",)
     undo_permissions = ()
 
-    def plan(
-        self, cloud: Cloud, finding: Finding, principal: Principal | None
-    ) -> Mapping[str, str] | None:
+    def plan(self, cloud: Cloud, finding: Finding, principal: Principal | None) -> Plan | None:
         if principal is None:
             return None
         params = {
             "user_name": principal.name,
             "serial_number": finding.evidence["serial_number"],
         }
-        return params if self.is_present(cloud, params) else None
+        return Plan(params) if self.is_present(cloud, params) else None
 
     def apply(self, cloud: Cloud, params: Mapping[str, str]) -> bool:
         request = {"UserName": params["user_name"], "SerialNumber": params["serial_number"]}

@@ -2,10 +2,11 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from datetime import datetime
 
 from countermand.core.errors import CannotRestore, Gone
 from countermand.core.model import Finding, Principal
-from countermand.ports import Cloud
+from countermand.ports import Cloud, Plan
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,12 +28,12 @@ class DeleteLoginProfile:
     permissions = ("iam:DeleteLoginProfile",)
     undo_permissions = ()
 
-    def plan(
-        self, cloud: Cloud, _finding: Finding, principal: Principal | None
-    ) -> Mapping[str, str] | None:
+    def plan(self, cloud: Cloud, _finding: Finding, principal: Principal | None) -> Plan | None:
         if principal is None:
             return None
-        return {"user_name": principal.name, "created": _created(cloud, principal.name)}
+        created = _created(cloud, principal.name)
+        params = {"user_name": principal.name, "created": created.isoformat()}
+        return Plan(params, created=created)
 
     def apply(self, cloud: Cloud, params: Mapping[str, str]) -> bool:
         if not self.is_present(cloud, params):
@@ -46,7 +47,7 @@ class DeleteLoginProfile:
     def is_present(self, cloud: Cloud, params: Mapping[str, str]) -> bool:
         """Whether it is still that profile, not one that was made since."""
         try:
-            return _created(cloud, params["user_name"]) == params["created"]
+            return _created(cloud, params["user_name"]).isoformat() == params["created"]
         except Gone:
             return False
 
@@ -57,7 +58,7 @@ class DeleteLoginProfile:
         )
 
 
-def _created(cloud: Cloud, user_name: str) -> str:
-    """ISO 8601."""
+def _created(cloud: Cloud, user_name: str) -> datetime:
     profile = cloud.call("iam:GetLoginProfile", UserName=user_name)["LoginProfile"]
-    return str(profile["CreateDate"].isoformat())
+    created: datetime = profile["CreateDate"]
+    return created

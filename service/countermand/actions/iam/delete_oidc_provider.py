@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 from countermand.core.errors import Gone
 from countermand.core.model import Finding, Principal
-from countermand.ports import Cloud
+from countermand.ports import Cloud, Plan
 
 _KEPT = ("ClientIDList", "ThumbprintList", "Tags")
 
@@ -28,9 +28,7 @@ class DeleteOidcProvider:
     permissions = ("iam:DeleteOpenIDConnectProvider",)
     undo_permissions = ("iam:CreateOpenIDConnectProvider", "iam:TagOpenIDConnectProvider")
 
-    def plan(
-        self, cloud: Cloud, finding: Finding, _principal: Principal | None
-    ) -> Mapping[str, str] | None:
+    def plan(self, cloud: Cloud, finding: Finding, _principal: Principal | None) -> Plan | None:
         if finding.subject is None:
             return None
         arn = finding.subject.name
@@ -38,8 +36,9 @@ class DeleteOidcProvider:
         # IAM takes the URL with its scheme and gives it back without.
         request = {"Url": f"https://{provider['Url'].removeprefix('https://')}"}
         request |= {key: provider[key] for key in _KEPT if provider.get(key)}
-        created = provider["CreateDate"].isoformat()
-        return {"provider_arn": arn, "request": json.dumps(request), "created": created}
+        return Plan(
+            {"provider_arn": arn, "request": json.dumps(request)}, created=provider["CreateDate"]
+        )
 
     def apply(self, cloud: Cloud, params: Mapping[str, str]) -> bool:
         # To delete what is not there is no error to IAM.

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 from countermand.core.errors import CannotRestore, Gone
 from countermand.core.model import Finding, Principal
-from countermand.ports import Cloud
+from countermand.ports import Cloud, Plan
 
 _LARGEST_DOCUMENT = 100_000
 """Characters. IAM takes ten million, the ledger does not."""
@@ -29,9 +29,7 @@ class DeleteSamlProvider:
     permissions = ("iam:DeleteSAMLProvider",)
     undo_permissions = ("iam:CreateSAMLProvider", "iam:TagSAMLProvider")
 
-    def plan(
-        self, cloud: Cloud, finding: Finding, _principal: Principal | None
-    ) -> Mapping[str, str] | None:
+    def plan(self, cloud: Cloud, finding: Finding, _principal: Principal | None) -> Plan | None:
         if finding.subject is None:
             return None
         arn = finding.subject.name
@@ -39,12 +37,14 @@ class DeleteSamlProvider:
         document = provider["SAMLMetadataDocument"]
         if len(document) > _LARGEST_DOCUMENT:
             raise CannotRestore(f"its metadata has {len(document)} characters, too many to keep")
-        return {
-            "provider_arn": arn,
-            "metadata_document": document,
-            "tags": json.dumps(provider.get("Tags", [])),
-            "created": provider["CreateDate"].isoformat(),
-        }
+        return Plan(
+            {
+                "provider_arn": arn,
+                "metadata_document": document,
+                "tags": json.dumps(provider.get("Tags", [])),
+            },
+            created=provider["CreateDate"],
+        )
 
     def apply(self, cloud: Cloud, params: Mapping[str, str]) -> bool:
         try:

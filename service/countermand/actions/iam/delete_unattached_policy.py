@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from countermand.core.errors import CannotRestore, Gone
 from countermand.core.model import Finding, Principal
 from countermand.core.policies.evaluate import Holder, evaluate_policies
-from countermand.ports import Cloud
+from countermand.ports import Cloud, Plan
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,9 +28,7 @@ class DeleteUnattachedPolicy:
     permissions = ("iam:DeletePolicy",)
     undo_permissions = ("iam:CreatePolicy",)
 
-    def plan(
-        self, cloud: Cloud, finding: Finding, _principal: Principal | None
-    ) -> Mapping[str, str] | None:
+    def plan(self, cloud: Cloud, finding: Finding, _principal: Principal | None) -> Plan | None:
         if finding.subject is None:
             return None
         arn = finding.subject.name
@@ -47,15 +45,17 @@ class DeleteUnattachedPolicy:
             raise CannotRestore("it is in use, and a policy in use cannot be deleted")
         if len(cloud.items("iam:ListPolicyVersions", "Versions", PolicyArn=arn)) > 1:
             raise CannotRestore("it has several versions, which would be lost")
-        return {
-            "policy_arn": arn,
-            "policy_id": policy["PolicyId"],
-            "policy_name": policy["PolicyName"],
-            "path": policy["Path"],
-            "description": policy.get("Description", ""),
-            "policy_document": json.dumps(document),
-            "created": policy["CreateDate"].isoformat(),
-        }
+        return Plan(
+            {
+                "policy_arn": arn,
+                "policy_id": policy["PolicyId"],
+                "policy_name": policy["PolicyName"],
+                "path": policy["Path"],
+                "description": policy.get("Description", ""),
+                "policy_document": json.dumps(document),
+            },
+            created=policy["CreateDate"],
+        )
 
     def apply(self, cloud: Cloud, params: Mapping[str, str]) -> bool:
         try:

@@ -8,7 +8,7 @@ from countermand.core.aspects import boundary_of
 from countermand.core.errors import Gone
 from countermand.core.model import Finding, Principal, SubjectKind
 from countermand.core.policies.trust import evaluate_trust
-from countermand.ports import Cloud
+from countermand.ports import Cloud, Plan
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,9 +48,7 @@ class DenyByBoundary:
             f"iam:Put{self._entity}PermissionsBoundary",
         )
 
-    def plan(
-        self, cloud: Cloud, _finding: Finding, principal: Principal | None
-    ) -> Mapping[str, str] | None:
+    def plan(self, cloud: Cloud, _finding: Finding, principal: Principal | None) -> Plan | None:
         if principal is None:
             return None
         entity = self._read(cloud, principal.name)
@@ -62,11 +60,13 @@ class DenyByBoundary:
                 return None
         if boundary_of(entity) == deny_all:
             return None
-        return {
-            f"{self.kind}_name": principal.name,
-            "boundary_arn": deny_all,
-            "previous_boundary_arn": boundary_of(entity),
-        }
+        return Plan(
+            {
+                f"{self.kind}_name": principal.name,
+                "boundary_arn": deny_all,
+                "previous_boundary_arn": boundary_of(entity),
+            }
+        )
 
     def apply(self, cloud: Cloud, params: Mapping[str, str]) -> bool:
         try:

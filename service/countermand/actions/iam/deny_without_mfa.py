@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 from countermand.core.errors import Gone
 from countermand.core.model import Finding, Principal
-from countermand.ports import Cloud
+from countermand.ports import Cloud, Plan
 
 POLICY_NAME = "CountermandDenyWithoutMFA"
 # Bool, not BoolIfExists: a request with an access key carries no such key, and programs go on.
@@ -46,15 +46,13 @@ class DenyWithoutMfa:
     permissions = ("iam:PutUserPolicy",)
     undo_permissions = ("iam:DeleteUserPolicy", "iam:GetUserPolicy", "iam:PutUserPolicy")
 
-    def plan(
-        self, cloud: Cloud, _finding: Finding, principal: Principal | None
-    ) -> Mapping[str, str] | None:
+    def plan(self, cloud: Cloud, _finding: Finding, principal: Principal | None) -> Plan | None:
         if principal is None:
             return None
         before = _document(cloud, principal.name)
         if _same(before, _DOCUMENT):
             return None
-        return {"user_name": principal.name, "policy_document": _DOCUMENT, "previous": before}
+        return Plan({"user_name": principal.name, "policy_document": _DOCUMENT, "previous": before})
 
     def apply(self, cloud: Cloud, params: Mapping[str, str]) -> bool:
         try:

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 
 from countermand.core.errors import Gone
 from countermand.core.model import Finding, Principal, SubjectKind
-from countermand.ports import Cloud
+from countermand.ports import Cloud, Plan
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,13 +38,11 @@ class DetachPolicy:
     def undo_permissions(self) -> tuple[str, ...]:
         return (f"iam:Attach{self._entity}Policy",)
 
-    def plan(
-        self, _cloud: Cloud, finding: Finding, principal: Principal | None
-    ) -> Mapping[str, str] | None:
+    def plan(self, _cloud: Cloud, finding: Finding, principal: Principal | None) -> Plan | None:
         policy_arn = finding.evidence["policy_arn"]
         if principal is None or policy_arn not in principal.policy_arns:
             return None
-        return {f"{self.kind}_name": principal.name, "policy_arn": policy_arn}
+        return Plan({f"{self.kind}_name": principal.name, "policy_arn": policy_arn})
 
     def apply(self, cloud: Cloud, params: Mapping[str, str]) -> bool:
         try:

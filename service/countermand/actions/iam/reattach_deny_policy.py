@@ -7,7 +7,7 @@ from countermand.actions.iam.detach_policy import is_attached, request_of
 from countermand.core.checks.policies import PROTECTED_DENY_ARNS
 from countermand.core.errors import Gone
 from countermand.core.model import Finding, Principal, SubjectKind
-from countermand.ports import Cloud
+from countermand.ports import Cloud, Plan
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,14 +43,12 @@ class ReattachDenyPolicy:
     def undo_permissions(self) -> tuple[str, ...]:
         return (f"iam:Detach{self._entity}Policy",)
 
-    def plan(
-        self, _cloud: Cloud, finding: Finding, principal: Principal | None
-    ) -> Mapping[str, str] | None:
+    def plan(self, _cloud: Cloud, finding: Finding, principal: Principal | None) -> Plan | None:
         arn = finding.evidence["policy_arn"]
         # The event is no authority on what may be attached.
         if principal is None or arn not in PROTECTED_DENY_ARNS or arn in principal.policy_arns:
             return None
-        return {f"{self.kind}_name": principal.name, "policy_arn": arn}
+        return Plan({f"{self.kind}_name": principal.name, "policy_arn": arn})
 
     def apply(self, cloud: Cloud, params: Mapping[str, str]) -> bool:
         try:

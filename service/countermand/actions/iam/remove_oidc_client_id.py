@@ -5,7 +5,7 @@ from dataclasses import dataclass
 
 from countermand.core.errors import Gone
 from countermand.core.model import Finding, Principal
-from countermand.ports import Cloud
+from countermand.ports import Cloud, Plan
 
 
 @dataclass(frozen=True, slots=True)
@@ -22,14 +22,12 @@ class RemoveOidcClientId:
     permissions = ("iam:RemoveClientIDFromOpenIDConnectProvider",)
     undo_permissions = ("iam:AddClientIDToOpenIDConnectProvider",)
 
-    def plan(
-        self, cloud: Cloud, finding: Finding, _principal: Principal | None
-    ) -> Mapping[str, str] | None:
+    def plan(self, cloud: Cloud, finding: Finding, _principal: Principal | None) -> Plan | None:
         if finding.subject is None:
             return None
         client_id = finding.evidence["client_id"]
         params = {"provider_arn": finding.subject.name, "client_id": client_id}
-        return params if self.is_present(cloud, params) else None
+        return Plan(params) if self.is_present(cloud, params) else None
 
     def apply(self, cloud: Cloud, params: Mapping[str, str]) -> bool:
         # To remove an id that is not there is no error to IAM.

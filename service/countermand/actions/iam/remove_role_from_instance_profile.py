@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from countermand.actions.iam import admin_role
 from countermand.core.errors import Gone
 from countermand.core.model import Finding, Principal
-from countermand.ports import Cloud
+from countermand.ports import Cloud, Plan
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,9 +26,7 @@ class RemoveRoleFromInstanceProfile:
     permissions = ("iam:RemoveRoleFromInstanceProfile",)
     undo_permissions = ("iam:AddRoleToInstanceProfile", "iam:PassRole")
 
-    def plan(
-        self, cloud: Cloud, finding: Finding, _principal: Principal | None
-    ) -> Mapping[str, str] | None:
+    def plan(self, cloud: Cloud, finding: Finding, _principal: Principal | None) -> Plan | None:
         if finding.subject is None:
             return None
         name, asked = finding.subject.name, finding.evidence["role_name"].lower()
@@ -37,7 +35,7 @@ class RemoveRoleFromInstanceProfile:
         if role is None:
             return None
         params = {"instance_profile_name": name, "role_name": role["RoleName"]}
-        return params | admin_role.demand_admin(cloud, [role["Arn"]])
+        return Plan(params, role_arns=admin_role.demand_admin(cloud, [role["Arn"]]))
 
     def apply(self, cloud: Cloud, params: Mapping[str, str]) -> bool:
         try:

@@ -7,7 +7,7 @@ from countermand.core.errors import Gone
 from countermand.core.model import Finding, Principal, SubjectKind
 from countermand.core.policies.evaluate import Holder
 from countermand.live.policies import demand_risk, evaluate_held, held_reads
-from countermand.ports import Cloud
+from countermand.ports import Cloud, Plan
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,9 +28,7 @@ class RemoveUserFromGroup:
     permissions = ("iam:RemoveUserFromGroup",)
     undo_permissions = ("iam:AddUserToGroup",)
 
-    def plan(
-        self, cloud: Cloud, finding: Finding, principal: Principal | None
-    ) -> Mapping[str, str] | None:
+    def plan(self, cloud: Cloud, finding: Finding, principal: Principal | None) -> Plan | None:
         if principal is None:
             return None
         # CloudTrail shows a name as the caller wrote it, and IAM takes it in any case.
@@ -42,7 +40,7 @@ class RemoveUserFromGroup:
         holder = Holder(principal.arn.split(":")[4], principal.arn, group_arns=(group_arn,))
         evaluation = evaluate_held(cloud, SubjectKind.GROUP, group, holder, principal.boundary_arn)
         demand_risk("group", [evaluation])
-        return {"user_name": principal.name, "group_name": group}
+        return Plan({"user_name": principal.name, "group_name": group})
 
     def apply(self, cloud: Cloud, params: Mapping[str, str]) -> bool:
         try:

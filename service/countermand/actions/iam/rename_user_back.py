@@ -7,7 +7,7 @@ from countermand.core.errors import CannotRestore, Gone
 from countermand.core.model import Finding, Principal, SubjectKind
 from countermand.core.rules.schema import PREVIOUS
 from countermand.live.values import principal as read_principal
-from countermand.ports import Cloud
+from countermand.ports import Cloud, Plan
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,9 +28,7 @@ class RenameUserBack:
     permissions = ("iam:UpdateUser",)
     undo_permissions = ("iam:UpdateUser",)
 
-    def plan(
-        self, cloud: Cloud, finding: Finding, principal: Principal | None
-    ) -> Mapping[str, str] | None:
+    def plan(self, cloud: Cloud, finding: Finding, principal: Principal | None) -> Plan | None:
         if principal is None:
             return None
         if "new_path" in finding.evidence:
@@ -42,7 +40,7 @@ class RenameUserBack:
             "user_id": principal.unique_id,
             "previous_name": finding.evidence[PREVIOUS],
         }
-        return params if self.is_present(cloud, params) else None
+        return Plan(params) if self.is_present(cloud, params) else None
 
     def apply(self, cloud: Cloud, params: Mapping[str, str]) -> bool:
         try:

@@ -9,7 +9,7 @@ from countermand.core.model import Finding, Principal, SubjectKind
 from countermand.core.policies.evaluate import Holder, evaluate_policies
 from countermand.core.rules.schema import PREVIOUS
 from countermand.live.policies import PERMISSIONS, managed_policies
-from countermand.ports import Cloud
+from countermand.ports import Cloud, Plan
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,9 +47,7 @@ class RestoreInlinePolicy:
     def undo_permissions(self) -> tuple[str, ...]:
         return (f"iam:Put{self._entity}Policy",)
 
-    def plan(
-        self, cloud: Cloud, finding: Finding, principal: Principal | None
-    ) -> Mapping[str, str] | None:
+    def plan(self, cloud: Cloud, finding: Finding, principal: Principal | None) -> Plan | None:
         if principal is None:
             return None
         params = {
@@ -67,7 +65,7 @@ class RestoreInlinePolicy:
         previous = params["previous_document"]
         if previous and evaluate_policies({name: previous}, holder).privilege.is_risk:
             raise CannotRestore("the policy before it granted administrator rights too")
-        return {**params, "policy_document": document}
+        return Plan({**params, "policy_document": document})
 
     def apply(self, cloud: Cloud, params: Mapping[str, str]) -> bool:
         if params["previous_document"]:

@@ -10,7 +10,7 @@ from countermand.core.policies.escalations import Privilege
 from countermand.core.policies.evaluate import Holder, evaluate_policies
 from countermand.core.rules.schema import PREVIOUS
 from countermand.live.policies import PERMISSIONS, managed_policies
-from countermand.ports import Cloud
+from countermand.ports import Cloud, Plan
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,9 +51,7 @@ class RestorePermissionsBoundary:
             f"iam:Put{self._entity}PermissionsBoundary",
         )
 
-    def plan(
-        self, cloud: Cloud, finding: Finding, principal: Principal | None
-    ) -> Mapping[str, str] | None:
+    def plan(self, cloud: Cloud, finding: Finding, principal: Principal | None) -> Plan | None:
         if principal is None:
             return None
         boundary, previous = self._boundary(cloud, principal.name), finding.evidence[PREVIOUS]
@@ -66,7 +64,9 @@ class RestorePermissionsBoundary:
             raise CannotRestore(f"its boundary was AWS's {policy}, which may not be put back")
         if (why := _no_loosening(cloud, previous, boundary, principal)) is not None:
             raise CannotRestore(why)
-        return {f"{self.kind}_name": principal.name, "boundary_arn": boundary, PREVIOUS: previous}
+        return Plan(
+            {f"{self.kind}_name": principal.name, "boundary_arn": boundary, PREVIOUS: previous}
+        )
 
     def apply(self, cloud: Cloud, params: Mapping[str, str]) -> bool:
         self._put(cloud, params, params[PREVIOUS])

@@ -9,7 +9,7 @@ from countermand.core.errors import CannotRestore, Gone
 from countermand.core.model import Aspect, Finding, Principal
 from countermand.core.rules.schema import PREVIOUS
 from countermand.live.values import READERS
-from countermand.ports import Cloud
+from countermand.ports import Cloud, Plan
 
 type Put = Callable[[Cloud, str, str, str], None]
 """Gives the target of this name or ARN a value, in place of the other."""
@@ -43,9 +43,7 @@ class RestoreSetting:
     def undo_permissions(self) -> tuple[str, ...]:
         return self.permissions
 
-    def plan(
-        self, cloud: Cloud, finding: Finding, _principal: Principal | None
-    ) -> Mapping[str, str] | None:
+    def plan(self, cloud: Cloud, finding: Finding, _principal: Principal | None) -> Plan | None:
         if finding.subject is None:
             return None
         name, previous = finding.subject.name, finding.evidence[PREVIOUS]
@@ -54,7 +52,7 @@ class RestoreSetting:
             return None
         if (why := self.obstacle(previous, value)) is not None:
             raise CannotRestore(why)
-        return {"name": name, "value": value, PREVIOUS: previous}
+        return Plan({"name": name, "value": value, PREVIOUS: previous})
 
     def apply(self, cloud: Cloud, params: Mapping[str, str]) -> bool:
         try:

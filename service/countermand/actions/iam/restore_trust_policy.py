@@ -8,7 +8,7 @@ from countermand.core.errors import CannotRestore, Gone
 from countermand.core.model import Finding, Principal
 from countermand.core.policies.trust import evaluate_trust
 from countermand.core.rules.schema import PREVIOUS
-from countermand.ports import Cloud
+from countermand.ports import Cloud, Plan
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,9 +30,7 @@ class RestoreTrustPolicy:
     permissions = ("iam:UpdateAssumeRolePolicy",)
     undo_permissions = ("iam:UpdateAssumeRolePolicy",)
 
-    def plan(
-        self, cloud: Cloud, finding: Finding, principal: Principal | None
-    ) -> Mapping[str, str] | None:
+    def plan(self, cloud: Cloud, finding: Finding, principal: Principal | None) -> Plan | None:
         if principal is None:
             return None
         document, previous = _document(cloud, principal.name), finding.evidence[PREVIOUS]
@@ -41,11 +39,13 @@ class RestoreTrustPolicy:
             return None
         if evaluate_trust(previous, {account_id}).opening.is_risk:
             raise CannotRestore("the trust policy before it was open too")
-        return {
-            "role_name": principal.name,
-            "policy_document": document,
-            "previous_document": previous,
-        }
+        return Plan(
+            {
+                "role_name": principal.name,
+                "policy_document": document,
+                "previous_document": previous,
+            }
+        )
 
     def apply(self, cloud: Cloud, params: Mapping[str, str]) -> bool:
         try:

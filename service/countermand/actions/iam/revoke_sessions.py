@@ -8,7 +8,7 @@ from typing import Any
 
 from countermand.core.errors import CannotRestore, Gone
 from countermand.core.model import Finding, Principal, SubjectKind
-from countermand.ports import Cloud
+from countermand.ports import Cloud, Plan
 
 POLICY_NAME = "AWSRevokeOlderSessions"
 """The name that the console's "Revoke active sessions" uses."""
@@ -51,9 +51,7 @@ class RevokeSessions:
         calls = ("Delete", "Get", "Put")
         return tuple(f"iam:{call}{self._entity}Policy" for call in calls)
 
-    def plan(
-        self, cloud: Cloud, finding: Finding, principal: Principal | None
-    ) -> Mapping[str, str] | None:
+    def plan(self, cloud: Cloud, finding: Finding, principal: Principal | None) -> Plan | None:
         if principal is None:
             return None
         params = {
@@ -63,7 +61,7 @@ class RevokeSessions:
         previous = self._document(cloud, params)
         if _revokes(previous, params["before"]):
             return None
-        return {**params, "previous": previous}
+        return Plan({**params, "previous": previous})
 
     def apply(self, cloud: Cloud, params: Mapping[str, str]) -> bool:
         if not self.is_present(cloud, params):

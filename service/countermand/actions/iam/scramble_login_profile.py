@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 from countermand.core.errors import CannotRestore, Gone
 from countermand.core.model import Finding, Principal
-from countermand.ports import Cloud
+from countermand.ports import Cloud, Plan
 
 _EVERY_KIND = "aA1!"
 """Of characters that an account password policy may ask for.
@@ -35,13 +35,11 @@ class ScrambleLoginProfile:
     permissions = ("iam:UpdateLoginProfile",)
     undo_permissions = ()
 
-    def plan(
-        self, cloud: Cloud, _finding: Finding, principal: Principal | None
-    ) -> Mapping[str, str] | None:
+    def plan(self, cloud: Cloud, _finding: Finding, principal: Principal | None) -> Plan | None:
         if principal is None:
             return None
         cloud.call("iam:GetLoginProfile", UserName=principal.name)
-        return {"user_name": principal.name}
+        return Plan({"user_name": principal.name})
 
     def apply(self, cloud: Cloud, params: Mapping[str, str]) -> bool:
         try:

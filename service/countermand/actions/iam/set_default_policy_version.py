@@ -8,7 +8,7 @@ from countermand.core.errors import Benign, CannotRestore
 from countermand.core.model import Finding, Principal
 from countermand.core.policies.evaluate import Holder, evaluate_policies
 from countermand.core.rules.schema import PREVIOUS
-from countermand.ports import Cloud
+from countermand.ports import Cloud, Plan
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,9 +31,7 @@ class SetDefaultPolicyVersion:
     permissions = ("iam:SetDefaultPolicyVersion",)
     undo_permissions = ("iam:SetDefaultPolicyVersion",)
 
-    def plan(
-        self, cloud: Cloud, finding: Finding, _principal: Principal | None
-    ) -> Mapping[str, str] | None:
+    def plan(self, cloud: Cloud, finding: Finding, _principal: Principal | None) -> Plan | None:
         if finding.subject is None:
             return None
         arn, version_id = finding.subject.name, finding.evidence["version_id"]
@@ -52,7 +50,7 @@ class SetDefaultPolicyVersion:
             raise CannotRestore(f"the version before it ({previous}) is deleted")
         if _grants_admin(cloud, arn, previous):
             raise CannotRestore(f"the version before it ({previous}) grants admin rights too")
-        return {"policy_arn": arn, "version_id": version_id, "previous_version_id": previous}
+        return Plan({"policy_arn": arn, "version_id": version_id, "previous_version_id": previous})
 
     def apply(self, cloud: Cloud, params: Mapping[str, str]) -> bool:
         if not self.is_present(cloud, params):

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from countermand.core.checks.identity import EXCEPTION_TAG_KEY
 from countermand.core.errors import Gone
 from countermand.core.model import Finding, Principal, SubjectKind
-from countermand.ports import Cloud
+from countermand.ports import Cloud, Plan
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,17 +43,17 @@ class UntagPrincipal:
     def undo_permissions(self) -> tuple[str, ...]:
         return (f"iam:Tag{self._entity}",)
 
-    def plan(
-        self, _cloud: Cloud, _finding: Finding, principal: Principal | None
-    ) -> Mapping[str, str] | None:
+    def plan(self, _cloud: Cloud, _finding: Finding, principal: Principal | None) -> Plan | None:
         # The event is no authority on which tag may be taken away.
         if principal is None or EXCEPTION_TAG_KEY not in principal.tags:
             return None
-        return {
-            f"{self.kind}_name": principal.name,
-            "tag_key": EXCEPTION_TAG_KEY,
-            "tag_value": principal.tags[EXCEPTION_TAG_KEY],
-        }
+        return Plan(
+            {
+                f"{self.kind}_name": principal.name,
+                "tag_key": EXCEPTION_TAG_KEY,
+                "tag_value": principal.tags[EXCEPTION_TAG_KEY],
+            }
+        )
 
     def apply(self, cloud: Cloud, params: Mapping[str, str]) -> bool:
         try:

@@ -9,7 +9,7 @@ from countermand.actions.identity_center.permission_set import READS, evaluate_p
 from countermand.core.errors import Gone, Permanent
 from countermand.core.model import Finding, Principal
 from countermand.live.policies import demand_risk
-from countermand.ports import Cloud
+from countermand.ports import Cloud, Plan
 
 _POLLS = 15
 _POLL_SECONDS = 2.0
@@ -41,9 +41,7 @@ class DeleteAccountAssignment:
         "sso:DescribeAccountAssignmentCreationStatus",
     )
 
-    def plan(
-        self, cloud: Cloud, finding: Finding, _principal: Principal | None
-    ) -> Mapping[str, str] | None:
+    def plan(self, cloud: Cloud, finding: Finding, _principal: Principal | None) -> Plan | None:
         if finding.subject is None:
             return None
         params = {
@@ -56,7 +54,7 @@ class DeleteAccountAssignment:
             cloud, params["instance_arn"], params["permission_set_arn"], params["target_id"]
         )
         demand_risk("permission set", [evaluation])
-        return params
+        return Plan(params)
 
     def apply(self, cloud: Cloud, params: Mapping[str, str]) -> bool:
         try:

@@ -9,7 +9,7 @@ from countermand.core.errors import Gone
 from countermand.core.model import Finding, Principal
 from countermand.core.policies.evaluate import Evaluation
 from countermand.live.policies import demand_risk
-from countermand.ports import Cloud
+from countermand.ports import Cloud, Plan
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,9 +36,7 @@ class DeleteGroupMembership:
     permissions = ("identitystore:DeleteGroupMembership",)
     undo_permissions = ("identitystore:CreateGroupMembership",)
 
-    def plan(
-        self, cloud: Cloud, finding: Finding, _principal: Principal | None
-    ) -> Mapping[str, str] | None:
+    def plan(self, cloud: Cloud, finding: Finding, _principal: Principal | None) -> Plan | None:
         if finding.subject is None:
             return None
         group, account = finding.subject.name, finding.evidence["account_id"]
@@ -54,7 +52,7 @@ class DeleteGroupMembership:
             ):
                 continue
             demand_risk("group", _judged(cloud, instance["InstanceArn"], group, account))
-            return params
+            return Plan(params)
         return None
 
     def apply(self, cloud: Cloud, params: Mapping[str, str]) -> bool:

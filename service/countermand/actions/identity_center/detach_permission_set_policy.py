@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from countermand.core.checks.policies import ADMIN_POLICY_ARNS
 from countermand.core.errors import Denied, Gone, Permanent, Transient
 from countermand.core.model import Finding, Principal
-from countermand.ports import Cloud
+from countermand.ports import Cloud, Plan
 
 _POLLS = 15
 _POLL_SECONDS = 2.0
@@ -35,16 +35,14 @@ class DetachPermissionSetPolicy:
     permissions = ("sso:DetachManagedPolicyFromPermissionSet", "sso:ProvisionPermissionSet")
     undo_permissions = ("sso:AttachManagedPolicyToPermissionSet", "sso:ProvisionPermissionSet")
 
-    def plan(
-        self, cloud: Cloud, finding: Finding, _principal: Principal | None
-    ) -> Mapping[str, str] | None:
+    def plan(self, cloud: Cloud, finding: Finding, _principal: Principal | None) -> Plan | None:
         if finding.subject is None or finding.evidence["policy_arn"] not in ADMIN_POLICY_ARNS:
             return None
         params = {
             "permission_set_arn": finding.subject.name,
             **{name: finding.evidence[name] for name in self.needs},
         }
-        return params if self.is_present(cloud, params) else None
+        return Plan(params) if self.is_present(cloud, params) else None
 
     def apply(self, cloud: Cloud, params: Mapping[str, str]) -> bool:
         arn, changed = params["policy_arn"], True

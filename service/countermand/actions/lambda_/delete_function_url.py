@@ -7,7 +7,7 @@ from typing import Any
 
 from countermand.core.errors import Gone
 from countermand.core.model import Finding, Principal
-from countermand.ports import Cloud
+from countermand.ports import Cloud, Plan
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,9 +27,7 @@ class DeleteFunctionUrl:
     permissions = ("lambda:DeleteFunctionUrlConfig",)
     undo_permissions = ("lambda:CreateFunctionUrlConfig",)
 
-    def plan(
-        self, cloud: Cloud, finding: Finding, _principal: Principal | None
-    ) -> Mapping[str, str] | None:
+    def plan(self, cloud: Cloud, finding: Finding, _principal: Principal | None) -> Plan | None:
         if finding.subject is None:
             return None
         params = {
@@ -40,7 +38,7 @@ class DeleteFunctionUrl:
         if config["AuthType"] != "NONE":
             return None
         kept = {key: config[key] for key in ("Cors", "InvokeMode") if config.get(key)}
-        return {**params, "url": config["FunctionUrl"], "settings": json.dumps(kept)}
+        return Plan({**params, "url": config["FunctionUrl"], "settings": json.dumps(kept)})
 
     def apply(self, cloud: Cloud, params: Mapping[str, str]) -> bool:
         try:

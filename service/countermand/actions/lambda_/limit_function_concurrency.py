@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from countermand.actions.iam import admin_role
 from countermand.core.errors import Gone
 from countermand.core.model import Finding, Principal
-from countermand.ports import Cloud
+from countermand.ports import Cloud, Plan
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,9 +31,7 @@ class LimitFunctionConcurrency:
     permissions = ("lambda:PutFunctionConcurrency",)
     undo_permissions = ("lambda:DeleteFunctionConcurrency", "lambda:PutFunctionConcurrency")
 
-    def plan(
-        self, cloud: Cloud, finding: Finding, _principal: Principal | None
-    ) -> Mapping[str, str] | None:
+    def plan(self, cloud: Cloud, finding: Finding, _principal: Principal | None) -> Plan | None:
         if finding.subject is None:
             return None
         asked = finding.subject.name
@@ -44,7 +42,7 @@ class LimitFunctionConcurrency:
         if limit == "0":
             return None
         roles = admin_role.demand_admin(cloud, [function["Role"]])
-        return {"function_arn": name, "previous_limit": limit, **roles}
+        return Plan({"function_arn": name, "previous_limit": limit}, role_arns=roles)
 
     def apply(self, cloud: Cloud, params: Mapping[str, str]) -> bool:
         try:

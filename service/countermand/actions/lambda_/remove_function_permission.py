@@ -7,7 +7,7 @@ from typing import Any
 
 from countermand.core.errors import CannotRestore, Gone
 from countermand.core.model import Finding, Principal
-from countermand.ports import Cloud
+from countermand.ports import Cloud, Plan
 
 _PARAMETERS = frozenset(
     {"EventSourceToken", "FunctionUrlAuthType", "PrincipalOrgID", "SourceAccount", "SourceArn"}
@@ -31,9 +31,7 @@ class RemoveFunctionPermission:
     permissions = ("lambda:RemovePermission",)
     undo_permissions = ("lambda:AddPermission",)
 
-    def plan(
-        self, cloud: Cloud, finding: Finding, _principal: Principal | None
-    ) -> Mapping[str, str] | None:
+    def plan(self, cloud: Cloud, finding: Finding, _principal: Principal | None) -> Plan | None:
         if finding.subject is None:
             return None
         params = {
@@ -42,7 +40,9 @@ class RemoveFunctionPermission:
             "qualifier": finding.evidence.get("qualifier", ""),
         }
         statement = _statement(cloud, params)
-        return None if statement is None else {**params, "grant": json.dumps(_grant(statement))}
+        return (
+            None if statement is None else Plan({**params, "grant": json.dumps(_grant(statement))})
+        )
 
     def apply(self, cloud: Cloud, params: Mapping[str, str]) -> bool:
         statement_id = params["statement_id"]

@@ -8,7 +8,7 @@ from countermand.actions.iam import admin_role
 from countermand.core.errors import Gone
 from countermand.core.governance.guardrails import short_name
 from countermand.core.model import Finding, Principal
-from countermand.ports import Cloud
+from countermand.ports import Cloud, Plan
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,9 +28,7 @@ class DisableProfile:
     permissions = ("rolesanywhere:DisableProfile",)
     undo_permissions = ("rolesanywhere:EnableProfile",)
 
-    def plan(
-        self, cloud: Cloud, finding: Finding, _principal: Principal | None
-    ) -> Mapping[str, str] | None:
+    def plan(self, cloud: Cloud, finding: Finding, _principal: Principal | None) -> Plan | None:
         if finding.subject is None:
             return None
         profile_id = short_name(finding.subject.name)
@@ -38,7 +36,7 @@ class DisableProfile:
         if not profile["enabled"]:
             return None
         roles = admin_role.demand_admin(cloud, profile["roleArns"])
-        return {"profile_id": profile_id, "created": profile["createdAt"].isoformat(), **roles}
+        return Plan({"profile_id": profile_id}, created=profile["createdAt"], role_arns=roles)
 
     def apply(self, cloud: Cloud, params: Mapping[str, str]) -> bool:
         try:

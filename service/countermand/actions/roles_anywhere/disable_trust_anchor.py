@@ -7,7 +7,7 @@ from typing import Any
 from countermand.core.errors import Gone
 from countermand.core.governance.guardrails import short_name
 from countermand.core.model import Finding, Principal
-from countermand.ports import Cloud
+from countermand.ports import Cloud, Plan
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,16 +27,14 @@ class DisableTrustAnchor:
     permissions = ("rolesanywhere:DisableTrustAnchor",)
     undo_permissions = ("rolesanywhere:EnableTrustAnchor",)
 
-    def plan(
-        self, cloud: Cloud, finding: Finding, _principal: Principal | None
-    ) -> Mapping[str, str] | None:
+    def plan(self, cloud: Cloud, finding: Finding, _principal: Principal | None) -> Plan | None:
         if finding.subject is None:
             return None
         anchor_id = short_name(finding.subject.name)
         anchor = _anchor(cloud, anchor_id)
         if not anchor["enabled"]:
             return None
-        return {"trust_anchor_id": anchor_id, "created": anchor["createdAt"].isoformat()}
+        return Plan({"trust_anchor_id": anchor_id}, created=anchor["createdAt"])
 
     def apply(self, cloud: Cloud, params: Mapping[str, str]) -> bool:
         try:

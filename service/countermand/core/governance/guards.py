@@ -44,7 +44,7 @@ the three registries at the end list the same guards in the same order.
 
 from collections.abc import Callable, Sequence
 from dataclasses import replace
-from datetime import datetime, timedelta
+from datetime import timedelta
 from fnmatch import fnmatchcase
 
 from countermand.core.governance.guardrails import (
@@ -263,7 +263,7 @@ def _never_touch(case: _Case) -> Objection | None:
         if whose is not None:
             return Objection(Verdict.ALERT_ONLY, f"Protected: the target is {whose}")
     # An instance profile or a permission set has no ARN of its own here, but the roles it uses do.
-    for arn in case.facts.params.get("role_arns", "").split():
+    for arn in case.facts.role_arns:
         path = arn.partition(":role")[2]
         if (whose := _protected(SubjectKind.ROLE, path, arn, guardrails)) is not None:
             return Objection(Verdict.ALERT_ONLY, f"Protected: the target uses {whose} ({arn})")
@@ -294,13 +294,13 @@ def _irreversible(case: _Case) -> Objection | None:
 
 
 def _not_of_event(case: _Case) -> Objection | None:
-    created = case.facts.params.get("created")
+    created = case.facts.created
     if created is None or not case.event.name.startswith(_CREATING):
         return None
-    if abs(datetime.fromisoformat(created) - case.event.time) <= _SAME_CALL:
+    if abs(created - case.event.time) <= _SAME_CALL:
         return None
     # It was deleted and created again since then: another event is about what exists now.
-    text = f"What exists now was created at {created}, not by the call of the event"
+    text = f"What exists now was created at {created.isoformat()}, not by the call of the event"
     return Objection(Verdict.ALERT_ONLY, text)
 
 

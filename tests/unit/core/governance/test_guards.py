@@ -114,10 +114,8 @@ CONDITIONAL = Evaluation(Privilege.CONDITIONAL_ADMIN, "allows every action under
 UNREADABLE = Evaluation(Privilege.UNREADABLE, "cannot be read")
 AWS_ROLE = f"arn:aws:iam::{ACCOUNT}:role/aws-service-role/x.amazonaws.com/x"
 CREATING, UPLOADING = {"name": "CreateAccessKey"}, {"name": "UploadSSHPublicKey"}
-LONG_BEFORE, LONG_AFTER = (
-    {"created": (NOW + timedelta(minutes=minutes)).isoformat()} for minutes in (-6, 6)
-)
-JUST_BEFORE = {"created": (NOW - timedelta(minutes=5, seconds=30)).isoformat()}
+LONG_BEFORE, LONG_AFTER = (NOW + timedelta(minutes=minutes) for minutes in (-6, 6))
+JUST_BEFORE = NOW - timedelta(minutes=5, seconds=30)
 YOUNG = {"time": NOW - timedelta(seconds=14)}
 
 
@@ -148,20 +146,14 @@ YOUNG = {"time": NOW - timedelta(seconds=14)}
             Verdict.SKIP,
             True,
         ),
-        (
-            "never_touch",
-            {},
-            {"params": {"role_arns": f"arn:x {OWN_ROLE}"}},
-            Verdict.ALERT_ONLY,
-            True,
-        ),
-        ("never_touch", {}, {"params": {"role_arns": AWS_ROLE}}, Verdict.ALERT_ONLY, True),
-        ("not_of_event", CREATING, {"params": LONG_BEFORE}, Verdict.ALERT_ONLY, True),
-        ("not_of_event", UPLOADING, {"params": LONG_BEFORE}, Verdict.ALERT_ONLY, True),
-        ("not_of_event", CREATING, {"params": LONG_AFTER}, Verdict.ALERT_ONLY, True),
-        ("approved", CREATING, {"params": {"created": NOW.isoformat()}}, Verdict.REMEDIATE, True),
-        ("approved", CREATING, {"params": JUST_BEFORE}, Verdict.REMEDIATE, True),
-        ("approved", {}, {"params": LONG_BEFORE}, Verdict.REMEDIATE, True),
+        ("never_touch", {}, {"role_arns": ("arn:x", OWN_ROLE)}, Verdict.ALERT_ONLY, True),
+        ("never_touch", {}, {"role_arns": (AWS_ROLE,)}, Verdict.ALERT_ONLY, True),
+        ("not_of_event", CREATING, {"created": LONG_BEFORE}, Verdict.ALERT_ONLY, True),
+        ("not_of_event", UPLOADING, {"created": LONG_BEFORE}, Verdict.ALERT_ONLY, True),
+        ("not_of_event", CREATING, {"created": LONG_AFTER}, Verdict.ALERT_ONLY, True),
+        ("approved", CREATING, {"created": NOW}, Verdict.REMEDIATE, True),
+        ("approved", CREATING, {"created": JUST_BEFORE}, Verdict.REMEDIATE, True),
+        ("approved", {}, {"created": LONG_BEFORE}, Verdict.REMEDIATE, True),
         ("undone", {}, {"undo": Undo(MALLORY, NOW)}, Verdict.ALERT_ONLY, True),
         ("age", {"time": NOW - timedelta(hours=25)}, {}, Verdict.ALERT_ONLY, True),
         ("age", {"time": NOW + timedelta(minutes=6)}, {}, Verdict.ALERT_ONLY, True),
