@@ -42,12 +42,12 @@ def test_a_request_that_cloudtrail_hides_stands_on_the_call_alone(
 @pytest.mark.parametrize(
     ("principal", "summary"),
     [
-        ("*", "lets in *"),
-        ("444455556666", "lets in 444455556666"),
-        ("arn:aws:iam::444455556666:role/r", "lets in arn:aws:iam::444455556666:role/r"),
-        ("evil.amazonaws.com.example", "lets in evil.amazonaws.com.example"),
-        ("AROAEXAMPLEEXAMPLE00", "lets in AROAEXAMPLEEXAMPLE00"),
-        ("", "lets in "),
+        ("*", "allows *"),
+        ("444455556666", "allows 444455556666"),
+        ("arn:aws:iam::444455556666:role/r", "allows arn:aws:iam::444455556666:role/r"),
+        ("evil.amazonaws.com.example", "allows evil.amazonaws.com.example"),
+        ("AROAEXAMPLEEXAMPLE00", "allows AROAEXAMPLEEXAMPLE00"),
+        ("", "allows "),
         (ACCOUNT, None),
         (f"arn:aws:iam::{ACCOUNT}:root", None),
     ],
@@ -107,7 +107,7 @@ def test_a_service_that_acts_for_another_account_opens_a_function(
 ) -> None:
     request = {"principal": "sns.amazonaws.com", **source}
     assert function_is_open(event(request), {}) == {
-        "summary": f"lets in sns.amazonaws.com for {named}"
+        "summary": f"allows sns.amazonaws.com for {named}"
     }
     assert function_serves_anybody(event(request), {}) is None
 
@@ -126,7 +126,7 @@ def test_a_service_that_acts_for_whoever_asks_is_told_apart(source: dict[str, ob
     request = {"principal": "s3.amazonaws.com", **source}
     assert function_is_open(event(request), {}) is None
     found = function_serves_anybody(event(request), {"a": "b"})
-    assert found == {"a": "b", "summary": "lets in s3.amazonaws.com for anybody"}
+    assert found == {"a": "b", "summary": "allows s3.amazonaws.com for any account"}
 
 
 @pytest.mark.parametrize("request_parameters", [None, {"omitted": True}])
