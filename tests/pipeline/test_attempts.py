@@ -79,7 +79,7 @@ def test_an_attempt_that_may_have_written_survives_a_wait(enforcing: Stage) -> N
 
 def test_a_silent_wait_is_stored_too(enforcing: Stage) -> None:
     enforcing.users(user(policy_arns=frozenset()))
-    with pytest.raises(Transient, match="does not show"):
+    with pytest.raises(Transient, match="not visible"):
         enforcing.pipeline().handle(attack(eventTime=f"{NOW:%Y-%m-%dT%H:%M:%SZ}"))
     assert enforcing.record().decision.verdict is Verdict.WAIT
 
@@ -192,10 +192,10 @@ def test_each_step_is_judged_again_by_its_own_grant_and_all_are_kept(enforcing: 
 def test_a_forged_copy_is_told_even_while_iam_shows_nothing(enforcing: Stage) -> None:
     now = f"{NOW:%Y-%m-%dT%H:%M:%SZ}"
     enforcing.users(user(policy_arns=frozenset()))
-    with pytest.raises(Transient, match="does not show"):
+    with pytest.raises(Transient, match="not visible"):
         enforcing.pipeline().handle(attack(eventID="one", eventTime=now))
     assert enforcing.notifier.alerts == []
-    with pytest.raises(Transient, match="does not show"):
+    with pytest.raises(Transient, match="not visible"):
         enforcing.pipeline().handle(attack(eventID="one", eventTime=now, userAgent="other"))
     (alert,) = enforcing.notifier.alerts
     assert "one of them is forged" in alert.text

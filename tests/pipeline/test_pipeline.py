@@ -663,7 +663,7 @@ def test_what_our_own_role_would_never_do_is_told_as_theft_and_not_acted_on(stag
     stage.mode = Mode.ENFORCE
     stage.pipeline().handle(by_our_role())
     assert stage.record().decision.verdict is Verdict.SKIP
-    assert "credentials may be stolen" in stage.notifier.alerts[0].text
+    assert "credentials may be compromised" in stage.notifier.alerts[0].text
     assert stage.identities.calls == []
 
 
