@@ -14,7 +14,7 @@ from pathlib import Path
 
 from countermand.actions import ALL
 from countermand.app import rules
-from countermand.core.checks.conditions import PROTECTED_DENY_ARNS
+from countermand.core.checks.policies import PROTECTED_DENY_ARNS
 from countermand.core.model import Mode
 from countermand.deployment.iam_policy import (
     DeploymentValues,

@@ -15,7 +15,7 @@ import yaml
 from countermand.app import rules
 from countermand.aws.provision import provision
 from countermand.core.parse import CLOUDTRAIL_CALL
-from countermand.core.rules.routing import RouteState
+from countermand.core.rules.routing import RouteState, routes_of
 from countermand.lab.localstack import subscription_token
 from countermand.rules.rulebook import BUILT_IN
 from support.running import PATIENCE_SECONDS, POLL_SECONDS, Gate, Site, Worker, decision, eventually
@@ -203,7 +203,7 @@ def test_the_fix_of_doctor_routes_read_only_events(site: Site) -> None:
         EventPattern=options["--event-pattern"],
     )
     again = site.countermand(None, "doctor").stdout
-    number = sum(route.state == READING for route in rules().routes().values())
+    number = sum(route.state == READING for route in routes_of(rules()).values())
     assert f"ok   bus rules get read-only events: {number} of {number}" in again
     assert "FAIL rule patterns" not in again
 
@@ -214,9 +214,9 @@ def test_each_eventbridge_rule_routes_its_events(site: Site) -> None:
     """
     described = {
         name: site.clients.get("events").describe_rule(Name=f"{site.names.rule_prefix}-{name}")
-        for name in rules().routes()
+        for name in routes_of(rules())
     }
-    wanted = {name: route.state.value for name, route in rules().routes().items()}
+    wanted = {name: route.state.value for name, route in routes_of(rules()).items()}
     assert {name: rule["State"] for name, rule in described.items()} == wanted
     assert set(wanted.values()) == {"ENABLED", READING}
     cases = yaml.safe_load((RULE_CASES / "role_assumed_from_another_account.yaml").read_text())
@@ -265,7 +265,7 @@ def test_provisioning_twice_changes_nothing(site: Site) -> None:
         site.stack.topic_arn, lambda arn: subscription_token(site.localstack.url, arn)
     )
     before = state_of(site)
-    again = provision(site.clients, rules().routes(), site.names)
+    again = provision(site.clients, routes_of(rules()), site.names)
     assert again == site.stack
     assert state_of(site) == before
 
@@ -329,7 +329,7 @@ def break_stack(site: Site, what: str) -> None:
 
 def put_reading_rule(site: Site, narrower: Mapping[str, Any], state: str = READING) -> None:
     name = "rule-role_assumed_from_another_account"
-    pattern = {**rules().routes()[name].pattern, **narrower}
+    pattern = {**routes_of(rules())[name].pattern, **narrower}
     site.clients.get("events").put_rule(
         Name=f"{site.names.rule_prefix}-{name}", EventPattern=json.dumps(pattern), State=state
     )
@@ -350,7 +350,7 @@ def state_of(site: Site) -> dict[str, Any]:
         ]["PendingConfirmation"]
         for s in subscriptions
     }
-    names = [f"{site.names.rule_prefix}-{source}" for source in rules().routes()]
+    names = [f"{site.names.rule_prefix}-{source}" for source in routes_of(rules())]
     described = [events.describe_rule(Name=name) for name in names]
     return {
         "queues": queues,

@@ -9,7 +9,8 @@ import pytest
 
 from countermand.core.errors import Denied, Transient
 from countermand.core.model import Mode, Record, StepStatus, Undo, Verdict
-from countermand.core.rules.rule import RuleFile, RuleSet, compile_rule
+from countermand.core.rules.rule import RuleSet, compile_rule
+from countermand.core.rules.schema import RuleFile
 from countermand.pipeline.facts import grant_key
 from countermand.pipeline.recheck import Recheck
 from countermand.ports import Conflict, EventLease

@@ -29,6 +29,12 @@ def value[T](cls: type[T]) -> type[T]:
     return dataclass(slots=True, unsafe_hash=True)(cls)
 
 
+@dataclass_transform(frozen_default=True, kw_only_default=True, field_specifiers=(field,))
+def wide_value[T](cls: type[T]) -> type[T]:
+    """Make a `value` whose fields are given by keyword, because many have the same type."""
+    return dataclass(slots=True, unsafe_hash=True, kw_only=True)(cls)
+
+
 class Mode(StrEnum):
     """How far a worker may go; each mode includes what the one before it does."""
 
@@ -142,7 +148,7 @@ class Actor:
     """The role behind an assumed-role session (`sessionContext.sessionIssuer.arn`), or ''."""
 
 
-@value
+@wide_value
 class Event:
     """Who did what to whom, when, in which account.
 
@@ -193,7 +199,7 @@ class Subject:
     name: str
 
 
-@value
+@wide_value
 class Finding:
     """A rule that matched, and what it saw."""
 

@@ -18,7 +18,7 @@ from countermand.core.errors import (
 )
 from countermand.core.model import Event, Facts, Finding, Principal, Subject
 from countermand.core.policies.evaluate import Evaluation, Holder, evaluate_policies
-from countermand.core.rules.rule import PREVIOUS
+from countermand.core.rules.schema import PREVIOUS
 from countermand.live.policies import managed_policies
 from countermand.logs import get_logger
 from countermand.pipeline.history import History

@@ -268,7 +268,14 @@ def test_the_parameters_are_the_target_and_what_the_rule_saw(kind: SubjectKind) 
     identities, action = FakeIdentities(), ALL[f"detach_{kind}_policy"]
     evidence = {"policy_arn": ADMIN}
     subject = Subject(kind, "iam-test-x")
-    finding = Finding("rule", "title", Severity.HIGH, subject, evidence, action.name)
+    finding = Finding(
+        rule_id="rule",
+        title="title",
+        severity=Severity.HIGH,
+        subject=subject,
+        evidence=evidence,
+        remediation=action.name,
+    )
     granted = user("iam-test-x", kind=kind)
     wanted = {f"{kind}_name": "iam-test-x", "policy_arn": ADMIN}
     assert action.plan(identities, finding, granted) == Plan(wanted)

@@ -5,7 +5,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from countermand.core.checks.conditions import records_all_changes
+from countermand.core.checks.trails import records_all_changes
 from countermand.core.errors import CannotRestore, Gone
 from countermand.core.model import Finding, Principal
 from countermand.ports import Cloud, Plan

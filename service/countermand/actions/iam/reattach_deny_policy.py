@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 from countermand.actions.iam.detach_policy import is_attached, request_of
-from countermand.core.checks.conditions import PROTECTED_DENY_ARNS
+from countermand.core.checks.policies import PROTECTED_DENY_ARNS
 from countermand.core.errors import Gone
 from countermand.core.model import Finding, Principal, SubjectKind
 from countermand.ports import Cloud, Plan

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 
 from countermand.core.errors import CannotRestore, Gone
 from countermand.core.model import Finding, Principal, SubjectKind
-from countermand.core.rules.rule import PREVIOUS
+from countermand.core.rules.schema import PREVIOUS
 from countermand.live.values import principal as read_principal
 from countermand.ports import Cloud, Plan
 

@@ -7,7 +7,7 @@ from math import inf
 
 from countermand.core.errors import CannotRestore, Gone
 from countermand.core.model import Aspect, Finding, Principal
-from countermand.core.rules.rule import PREVIOUS
+from countermand.core.rules.schema import PREVIOUS
 from countermand.live.values import READERS
 from countermand.ports import Cloud, Plan
 

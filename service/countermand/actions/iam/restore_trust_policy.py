@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from countermand.core.errors import CannotRestore, Gone
 from countermand.core.model import Finding, Principal
 from countermand.core.policies.trust import evaluate_trust
-from countermand.core.rules.rule import PREVIOUS
+from countermand.core.rules.schema import PREVIOUS
 from countermand.ports import Cloud, Plan
 
 

@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from countermand.core.checks.conditions import EXCEPTION_TAG_KEY
+from countermand.core.checks.identity import EXCEPTION_TAG_KEY
 from countermand.core.errors import Gone
 from countermand.core.model import Finding, Principal, SubjectKind
 from countermand.ports import Cloud, Plan

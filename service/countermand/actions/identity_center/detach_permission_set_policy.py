@@ -4,7 +4,7 @@ import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
-from countermand.core.checks.conditions import ADMIN_POLICY_ARNS
+from countermand.core.checks.policies import ADMIN_POLICY_ARNS
 from countermand.core.errors import Denied, Gone, Permanent, Transient
 from countermand.core.model import Finding, Principal
 from countermand.ports import Cloud, Plan
