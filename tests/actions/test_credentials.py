@@ -153,7 +153,7 @@ FINDING = Finding(
     Severity.HIGH,
     Subject(SubjectKind.USER, "iam-test-user"),
     {"credential_id": CREDENTIAL},
-    SERVICE.name,
+    SERVICE.info.name,
 )
 
 

@@ -80,7 +80,7 @@ def full_plan(cloud: Cloud, action: Action | str, name: str, **evidence: str) ->
     """What the action would do about a resource of this name."""
     chosen = ALL[action] if isinstance(action, str) else action
     subject = Subject(SubjectKind.RESOURCE, name)
-    finding = Finding("rule", "title", Severity.HIGH, subject, evidence, chosen.name)
+    finding = Finding("rule", "title", Severity.HIGH, subject, evidence, chosen.info.name)
     found = chosen.plan(cloud, finding, None)
     assert found is None or all(isinstance(value, str) for value in found.params.values())
     return found

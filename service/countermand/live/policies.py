@@ -99,16 +99,12 @@ def evaluate_held(
 
 
 def demand_risk(what: str, evaluations: Iterable[Evaluation]) -> None:
-    """Only what surely gives a way to administrator rights is taken back.
+    """Return only if one of the evaluations certainly gives administrator permissions.
 
-    any of them     raises
-    --------------  ---------------
-    certain risk    nothing
-    risk            `CannotRestore`
-    else            `Benign`
+    Raises `CannotRestore` if one of them might, and `Benign` if none of them does.
     """
     risks = [evaluation for evaluation in evaluations if evaluation.privilege.is_risk]
     if not risks:
-        raise Benign(f"The {what} gives no way to administrator rights")
+        raise Benign(f"The {what} gives no path to administrator permissions")
     if not any(evaluation.privilege.is_certain for evaluation in risks):
-        raise CannotRestore(f"what the {what} gives is not certain: {risks[0].why}")
+        raise CannotRestore(f"what the {what} gives is uncertain: {risks[0].why}")
