@@ -13,18 +13,9 @@ from botocore.exceptions import ClientError
 
 from countermand.aws.clients import Clients
 from countermand.aws.errors import error_code, translated
+from countermand.core import aws_codes
 from countermand.core.errors import Gone
 
-_GONE = frozenset(
-    {
-        "InvalidAssociationID.NotFound",
-        "InvalidInstanceID.NotFound",
-        "NoSuchEntity",
-        "NoSuchEntityException",
-        "ResourceNotFoundException",
-        "TrailNotFoundException",
-    }
-)
 _SERVICES = {"sso": "sso-admin"}
 """Where botocore's name of a service is not IAM's."""
 
@@ -87,6 +78,6 @@ def _described(operation: str) -> Iterator[None]:
         try:
             yield
         except ClientError as error:
-            if error_code(error) in _GONE:
+            if error_code(error) in aws_codes.GONE:
                 raise Gone(f"{operation}: {error_code(error)}") from error
             raise

@@ -1,9 +1,4 @@
-"""AWS error codes, sorted into the failures of `core.errors`.
-
-Codes: https://docs.aws.amazon.com/IAM/latest/APIReference/CommonErrors.html and the pages of each
-service. A code in no set is `Transient`: a retry ends in the dead-letter queue, where a human
-looks, while a wrong "permanent" would drop an event.
-"""
+"""Translate the errors of botocore into the failures of `core.errors`, by `core.aws_codes`."""
 
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -16,30 +11,8 @@ from botocore.exceptions import (
     TokenRetrievalError,
 )
 
+from countermand.core import aws_codes
 from countermand.core.errors import Denied, Permanent, Transient
-
-_DENIED = frozenset(
-    {
-        "AccessDenied",
-        "AccessDeniedException",
-        "AuthorizationError",
-        "AuthorizationErrorException",
-        "KMSAccessDenied",
-        "KMSAccessDeniedException",
-        "KmsAccessDenied",
-        "UnauthorizedOperation",
-    }
-)
-_PERMANENT = frozenset(
-    {
-        "InvalidInput",
-        "InvalidParameter",
-        "InvalidParameterValue",
-        "InvalidParameterException",
-        "MalformedPolicyDocument",
-        "ValidationError",
-    }
-)
 
 _ANSWERS = frozenset({"ConditionalCheckFailedException"})
 """What a conditional write may say: an answer, not a failure to count."""
@@ -90,9 +63,9 @@ def translated(service: str, operation: str) -> Iterator[None]:
 
 
 def _by_code(code: str) -> type[Denied | Permanent | Transient]:
-    if code in _DENIED:
+    if code in aws_codes.DENIED:
         return Denied
-    return Permanent if code in _PERMANENT else Transient
+    return Permanent if code in aws_codes.PERMANENT else Transient
 
 
 def _tell(service: str, operation: str, code: str) -> None:

@@ -10,6 +10,7 @@ from typing import Any
 from botocore.exceptions import ClientError
 
 from countermand.aws.errors import error_code, translated
+from countermand.core import aws_codes
 from countermand.core.aspects import boundary_of
 from countermand.core.model import Principal, Subject, SubjectKind
 
@@ -18,8 +19,6 @@ PERMISSIONS = {
     SubjectKind.ROLE: ("iam:GetRole", "iam:ListRoleTags", "iam:ListAttachedRolePolicies"),
     SubjectKind.GROUP: ("iam:GetGroup", "iam:ListAttachedGroupPolicies"),
 }
-
-_GONE = frozenset({"NoSuchEntity", "NoSuchEntityException"})
 
 
 class IamIdentities:
@@ -67,7 +66,7 @@ class IamIdentities:
             try:
                 return getattr(self._client, method)(**arguments)
             except ClientError as error:
-                if error_code(error) in _GONE:
+                if error_code(error) in aws_codes.GONE:
                     raise _GoneError from error
                 raise
 
