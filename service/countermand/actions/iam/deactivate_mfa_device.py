@@ -1,4 +1,4 @@
-"""Take an MFA device from a user for whom someone else enrolled it."""
+"""Take an MFA device from a user if someone else enrolled it."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass

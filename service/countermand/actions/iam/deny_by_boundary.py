@@ -28,7 +28,7 @@ class DenyByBoundary:
             name=f"deny_{self.kind}_by_boundary",
             description=(
                 f"Set AWSDenyAll as permissions boundary of the {self.kind}{only}. Undo restores "
-                "the previous boundary, or removes the boundary if there was none."
+                "the previous boundary, or removes the new boundary."
             ),
             reads=(f"iam:Get{self.kind.capitalize()}",),
             writes=boundary.writes(self.kind),

@@ -180,8 +180,8 @@ RESTORE_TRAIL = RestoreSetting(
 RESTORE_PASSWORD_POLICY = RestoreSetting(
     name="restore_password_policy",
     description=(
-        "Restore the previous password policy of the account, or delete the policy if there was "
-        "none, unless the new policy asks for no less. Undo restores the policy of the change."
+        "Restore the previous password policy of the account, or delete the new "
+        "policy, unless the new policy asks for no less. Undo restores the policy of the change."
     ),
     aspect=Aspect.PASSWORD_POLICY,
     writes=("iam:DeleteAccountPasswordPolicy", "iam:UpdateAccountPasswordPolicy"),

@@ -21,7 +21,7 @@ class LimitFunctionConcurrency:
         description=(
             "Reserve no concurrency for the function, so that it does not run, if its role has "
             "unconditional administrator permissions now. Undo restores the previous limit, or "
-            "removes the limit if there was none."
+            "removes the new limit."
         ),
         reads=(
             *admin_role.READS,
