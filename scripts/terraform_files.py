@@ -14,7 +14,7 @@ from pathlib import Path
 
 from countermand.actions import ALL
 from countermand.app import rules
-from countermand.core.checks.conditions import PROTECTED_DENY_ARNS
+from countermand.core.checks.policies import PROTECTED_DENY_ARNS
 from countermand.core.model import Mode
 from countermand.deployment.iam_policy import (
     DeploymentValues,
@@ -22,7 +22,7 @@ from countermand.deployment.iam_policy import (
     routing_patterns,
     worker_policy,
 )
-from countermand.ledger.dynamodb import table_definition
+from countermand.ledger.dynamodb_table import table_definition
 
 ROOT = Path(__file__).parents[1]
 MODULES = ROOT / "terraform" / "modules"

@@ -214,8 +214,15 @@ def left() -> dict[str, int]:
 
 
 def lowered(hits: Mapping[str, Sequence[Hit]], left: Mapping[str, int]) -> dict[str, int]:
-    """The ratchet after a cleaning: no number rises, and a clean file leaves the list."""
+    """The ratchet after a cleaning: no number rises, and a clean file leaves the list.
+
+    The hits of a file that is gone may pass to a new one, because files are renamed too.
+    """
     counts = {path: min(number, len(hits.get(path, ()))) for path, number in left.items()}
+    gone = sum(number for path, number in left.items() if path not in hits)
+    for path in sorted(hits.keys() - left.keys()):
+        counts[path] = min(gone, len(hits[path]))
+        gone -= counts[path]
     return {path: number for path, number in sorted(counts.items()) if number}
 
 

@@ -28,18 +28,20 @@ from countermand.aws.sns import SnsTopic
 from countermand.aws.sqs import SqsQueue
 from countermand.clock import SystemClock
 from countermand.core.errors import ConfigError, CountermandError
-from countermand.core.governance.guards import Guardrails
+from countermand.core.governance.guardrails import Guardrails
 from countermand.core.model import Record, Undo
 from countermand.core.rules.rule import RuleSet
 from countermand.ledger.sqlite import SqliteLedger
 from countermand.metrics import Metrics
 from countermand.notifiers.sns import SnsNotifier
 from countermand.operations.undo import undo
+from countermand.pipeline.correlation import Correlator
 from countermand.pipeline.facts import FactReader
 from countermand.pipeline.history import History
 from countermand.pipeline.leases import Leases
 from countermand.pipeline.notify import AlertDispatcher
 from countermand.pipeline.pipeline import Pipeline
+from countermand.pipeline.recheck import Rechecker
 from countermand.pipeline.remediate import Remediator
 from countermand.pipeline.schedule import Schedule
 from countermand.ports import Clock, DecisionQuery, Ledger
@@ -264,11 +266,16 @@ def _pipeline(
     identities, cloud = IamIdentities(clients.get("iam")), AwsCloud(clients)
     notifiers = (SnsNotifier(SnsTopic(clients.get("sns"), settings.topic_arn)),)
     metrics.expect(ACTIONS, [n.channel for n in notifiers])
-    history = History(cloud, ledger, clock, guardrails, lambda: rulebook.rules)
+
+    def in_force() -> RuleSet:
+        return rulebook.rules  # read each time, because a reload replaces them
+
+    history = History(cloud, ledger, clock, guardrails, in_force)
+    facts = FactReader(identities, cloud, ACTIONS, ledger, history, clock)
     return Pipeline(
-        rules=lambda: rulebook.rules,
-        policy=guardrails,
-        facts=FactReader(identities, cloud, ACTIONS, ledger, history, clock),
+        rules=in_force,
+        guardrails=guardrails,
+        facts=facts,
         remediator=Remediator(ACTIONS, cloud, clock, metrics),
         dispatcher=AlertDispatcher(notifiers, settings.api_base_url, metrics),
         ledger=ledger,
@@ -281,8 +288,8 @@ def _pipeline(
             timedelta(seconds=settings.message_deadline_seconds),
         ),
         history=history,
-        rechecks=Schedule(clock),
-        recheck_seconds=settings.recheck_seconds,
+        rechecker=Rechecker(in_force, facts, clock, Schedule(clock), settings.recheck_seconds),
+        correlator=Correlator(in_force, guardrails, ledger),
     )
 
 

@@ -1,8 +1,8 @@
 """Everything that Prometheus can see: one table, on a registry of its own.
 
-Whoever owns an event owns it here: the worker counts messages, the pipeline decisions, `aws/` its
-errors. Labels come from enums, rule files and our own code. Never a user, an ARN or an id: an
-attacker could otherwise fill the memory of the worker, and of Prometheus, with new series.
+The worker counts messages, the pipeline counts decisions, and `aws/` counts its errors. Labels come
+from enums, rule files and our own code, never from an event: with a user, an ARN or an ID as label,
+an attacker could fill the memory of the worker and of Prometheus with new series.
 """
 
 import platform
@@ -26,10 +26,10 @@ from countermand.core import aws_codes
 from countermand.core.model import StepStatus
 
 CONTENT_TYPE = CONTENT_TYPE_PLAIN_0_0_4
-"""Of what `Metrics.render` returns."""
+"""Content type of what `Metrics.render` returns."""
 
 OTHER = "other"
-"""Stands for every AWS error code that is not in `core.aws_codes`."""
+"""Label for every AWS error code that is not in `core.aws_codes`."""
 
 _MINUTES_BUCKETS = (0.5, 1, 2, 5, 10, 15, 30, 60, 120, 300, 600, 900, 3600, 21600, 86400)
 """CloudTrail delivers in seconds or minutes; an outage of EventBridge lasts up to a day."""
@@ -37,20 +37,20 @@ _SECONDS_BUCKETS = (0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30,
 
 
 class Settlement(StrEnum):
-    """How the worker settled a message."""
+    """What became of a message in the hands of the worker."""
 
     DELETED = "deleted"
     DELETE_FAILED = "delete_failed"
     RETURNED = "returned"
-    """Handed back at once or after a backoff, by its visibility."""
+    """Made visible again, at once or after a backoff."""
     LEFT = "left"
-    """Not touched: another worker has it, or a bug kept us from judging it."""
-    POISONED = "poisoned"
-    """Can never succeed: left for the dead-letter queue."""
+    """Not touched: another worker has the event, or SQS did not answer."""
+    DEAD_LETTERED = "dead_lettered"
+    """Returned although it can never succeed, for SQS to move it to the dead-letter queue."""
 
 
 class AlertStatus(StrEnum):
-    """How an attempt to tell one channel ended."""
+    """How an attempt to alert one channel ended."""
 
     SENT = "sent"
     FAILED = "failed"
@@ -60,7 +60,7 @@ class Metrics:
     """One instance for the process, shared by its threads; the attributes are the table."""
 
     def __init__(self) -> None:
-        # A switch of the whole library: each counter would have a second series, `_created`.
+        # A switch of the whole library. Without it, each counter has a second series, `_created`.
         disable_created_metrics()  # type: ignore[no-untyped-call]
         self.registry = CollectorRegistry()
         ProcessCollector(registry=self.registry)
@@ -75,21 +75,22 @@ class Metrics:
             "events_ignored_total", "Events that no rule matched; deleted without a decision."
         )
         self.events_malformed = counter(
-            "events_malformed_total", "Bodies that cannot be judged; left for the DLQ."
+            "events_malformed_total",
+            "Messages whose body cannot be evaluated; SQS moves them to the DLQ.",
         )
         self.events_duplicate = counter(
-            "events_duplicate_total", "Events that were dealt with before, by their event id."
+            "events_duplicate_total", "Events that were decided before, by their event ID."
         )
         self.decisions = counter(
             "decisions_total",
             "Finished decisions by the leading rule, its severity, its verdict, the guard that "
-            "gave it, and the mode it was judged in.",
+            "decided, and the mode.",
             ["rule_id", "severity", "verdict", "guard", "mode"],
         )
         self.remediations = counter(
             "remediations_total",
-            "Remediation steps by action and how they ended (applied, unchanged, rehearsed, "
-            "failed); a step that is tried again counts again.",
+            "Remediation steps by action and how they ended (applied, unchanged, simulated, "
+            "failed); a step that is retried counts again.",
             ["action", "status"],
         )
         self.alerts = counter(
@@ -99,8 +100,8 @@ class Metrics:
         )
         self.settlements = counter(
             "settlements_total",
-            "Messages by how the worker settled them (deleted, delete_failed, returned, left, "
-            "poisoned).",
+            "Messages by how the worker acknowledged them (deleted, delete_failed, returned, "
+            "left, dead_lettered); a message that comes back counts again.",
             ["result"],
         )
         self.rule_failures = counter(
@@ -108,44 +109,46 @@ class Metrics:
         )
         self.aws_errors = counter(
             "aws_errors_total",
-            "Failed AWS calls by service, operation and error code; a code that is not known is "
-            f"counted as {OTHER}.",
+            "Failed AWS calls by service, operation and error code; an unknown code counts as "
+            f"{OTHER}.",
             ["service", "operation", "code"],
         )
         self.event_to_receipt = histogram(
             "event_to_receipt_seconds",
-            "From the API call, as CloudTrail dates it, to the receipt of its event.",
+            "Seconds from the API call, as CloudTrail dates it, to the receipt of its event.",
             buckets=_MINUTES_BUCKETS,
         )
         self.receipt_to_decision = histogram(
             "receipt_to_decision_seconds",
-            "From the receipt of an event to its decision, live reads included.",
+            "Seconds from the receipt of an event to its decision, live reads included.",
             buckets=_SECONDS_BUCKETS,
         )
         self.event_to_remediation = histogram(
             "event_to_remediation_seconds",
-            "From the API call, as CloudTrail dates it, to the proof that it was taken back.",
+            "Seconds from the API call, as CloudTrail dates it, to its verified remediation.",
             buckets=_MINUTES_BUCKETS,
         )
         self.messages_in_flight = gauge(
-            "messages_in_flight", "Messages in hand: received and not settled yet."
+            "messages_in_flight", "Messages in hand: received and not acknowledged yet."
         )
         self.last_successful_poll = gauge(
             "last_successful_poll_timestamp_seconds",
-            "Unix time of the last answer from the queue, with or without messages; 0: none yet.",
+            "Unix time of the last answer from the queue, with or without messages; 0 before it.",
         )
         self.rules = gauge("rules", "Rules in force.")
         self.rules_stale = gauge(
             "rules_stale",
-            "1: a rule file changed and is bad, so the rules in force are those from before.",
+            "1 if a rule file is invalid, so that the previous rules stay in force; else 0.",
         )
         gauge(
-            "build_info", "Always 1; the labels say which version runs.", ["version", "python"]
+            "build_info", "Always 1; the labels give the version that runs.", ["version", "python"]
         ).labels(version=__version__, python=platform.python_version()).set(1)
 
     def expect(self, actions: Iterable[str], channels: Iterable[str]) -> None:
-        """Show these series as 0 from the start: `increase()` misses a counter's first step from
-        nothing to 1, and the first failed remediation is the one that matters.
+        """Show these series as 0 from the start.
+
+        `increase()` misses the first step of a counter from nothing to 1, and the first failed
+        remediation is the one that matters.
         """
         for result in Settlement:
             self.settlements.labels(result=result)
@@ -157,17 +160,17 @@ class Metrics:
                 self.alerts.labels(channel=channel, status=alert_status)
 
     def rules_in_force(self, rule_ids: Sequence[str], *, stale: bool) -> None:
-        """Show the rules, each with its failures, as 0 from the start."""
+        """Show how many rules are in force, and the failures of each as 0 from the start."""
         self.rules.set(len(rule_ids))
         self.rules_stale.set(stale)
         for rule_id in rule_ids:
             self.rule_failures.labels(rule_id=rule_id)
 
     def aws_error(self, service: str, operation: str, code: str) -> None:
-        """Count a failed call. `service` and `operation` are our own words, `code` may be any."""
+        """Count a failed call. `service` and `operation` are our own words; `code` may be any."""
         known = code if code in aws_codes.KNOWN else OTHER
         self.aws_errors.labels(service=service, operation=operation, code=known).inc()
 
     def render(self) -> bytes:
-        """All series in Prometheus' text format, of type `CONTENT_TYPE`."""
+        """Return all series in Prometheus' text format, of type `CONTENT_TYPE`."""
         return generate_latest(self.registry)

@@ -194,13 +194,15 @@ class HealthCheck:
 
 @dataclass(frozen=True, slots=True)
 class EventLease:
-    """The right to work on one event until the lease ends. Writes carry the fence: a former
-    owner's are refused with `LostLease`.
+    """The right to work on one event until the lease ends.
+
+    Each new owner gets a higher fencing token, and every write carries it, so the ledger refuses
+    the writes of a former owner with `LostLease`.
     """
 
     key: str
     owner: str
-    fence: int
+    fencing_token: int
     record: Record | None = None
     """What an earlier attempt stored."""
 
@@ -301,12 +303,15 @@ class Ledger(Protocol):
         """The latest that was baseline, if it is still kept."""
         ...
 
-    def add_marker(self, name: str, member: str) -> None:
-        """Put a member into a set that all replicas share. A set keeps its first 1,000 or so."""
+    def add_marker(self, window: str, marker: str) -> None:
+        """Add a marker to a correlation window that all replicas share.
+
+        A window keeps about its first 1,000 markers.
+        """
         ...
 
-    def markers(self, names: Sequence[str]) -> frozenset[str]:
-        """The members of all these sets, with everything that was put in before the call."""
+    def markers(self, windows: Sequence[str]) -> frozenset[str]:
+        """Return the markers of all these windows, with all that were added before the call."""
         ...
 
     def check(self) -> None:

@@ -148,12 +148,12 @@ class StubbedIam:
 CREDENTIAL = "ACCAEXAMPLEEXAMPLE001"
 SERVICE = ALL["deactivate_service_specific_credential"]
 FINDING = Finding(
-    "rule",
-    "title",
-    Severity.HIGH,
-    Subject(SubjectKind.USER, "iam-test-user"),
-    {"credential_id": CREDENTIAL},
-    SERVICE.info.name,
+    rule_id="rule",
+    title="title",
+    severity=Severity.HIGH,
+    subject=Subject(SubjectKind.USER, "iam-test-user"),
+    evidence={"credential_id": CREDENTIAL},
+    remediation=SERVICE.info.name,
 )
 
 

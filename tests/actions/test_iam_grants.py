@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from countermand.actions import ALL
-from countermand.core.checks.conditions import PROTECTED_DENY_ARNS
+from countermand.core.checks.policies import PROTECTED_DENY_ARNS
 from countermand.core.errors import Benign, CannotRestore
 from countermand.core.model import Subject, SubjectKind
 from support.accounts import (

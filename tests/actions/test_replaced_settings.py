@@ -224,7 +224,13 @@ def test_what_was_deleted_since_needs_no_restoring(
 
 def look_at(clients: MotoClients, found: Principal, **evidence: str) -> Mapping[str, str] | None:
     subject = Subject(SubjectKind.USER, found.name)
-    finding = Finding("user_renamed", "title", Severity.HIGH, subject, evidence)
+    finding = Finding(
+        rule_id="user_renamed",
+        title="title",
+        severity=Severity.HIGH,
+        subject=subject,
+        evidence=evidence,
+    )
     planned = ALL["rename_user_back"].plan(clients.cloud(), finding, found)
     return None if planned is None else planned.params
 

@@ -19,11 +19,13 @@ from countermand.actions import ALL
 from countermand.core.decide import decide
 from countermand.core.envelope import ADMIN_POLICY, attach_event, envelope
 from countermand.core.errors import Malformed
-from countermand.core.governance.guards import Guardrails, evaluate, screen
+from countermand.core.governance.guardrails import Guardrails
+from countermand.core.governance.guards import evaluate, screen
 from countermand.core.model import Decision, Facts, Principal, SubjectKind
 from countermand.core.parse import parse
 from countermand.core.rules.detect import detect
-from countermand.core.rules.rule import RuleFile, RuleSet, compile_rule
+from countermand.core.rules.rule import RuleSet, compile_rule
+from countermand.core.rules.schema import RuleFile
 from countermand.lab.localstack import default_home
 from countermand.rules.rulebook import BUILT_IN, load_rules
 

@@ -25,7 +25,7 @@ from countermand.deployment.iam_policy import (
     routing_patterns,
     worker_policy,
 )
-from countermand.ledger import dynamodb
+from countermand.ledger import dynamodb_table
 from countermand.live import policies
 from countermand.rules.rulebook import BUILT_IN, load_rules
 from support.authoriser import authorised
@@ -65,7 +65,7 @@ def allowed(mode: Mode) -> set[str]:
 # --- what the code calls is what it says that it calls
 
 
-@pytest.mark.parametrize("module", [sqs, sns, dynamodb])
+@pytest.mark.parametrize("module", [sqs, sns, dynamodb_table])
 def test_an_adapter_names_every_call_that_it_makes(module: Any) -> None:
     source = Path(module.__file__).read_text()
     made = {f"{s}:{op}" for s, op in re.findall(r'translated\("(\w+)", "(\w+)"\)', source)}
@@ -74,7 +74,7 @@ def test_an_adapter_names_every_call_that_it_makes(module: Any) -> None:
     )
 
 
-def test_the_reads_of_principals_are_those_that_the_adapter_names() -> None:
+def test_the_iam_adapter_names_its_reads() -> None:
     names = {
         node.args[0].value
         for node in ast.walk(ast.parse(Path(iam.__file__).read_text()))
@@ -107,13 +107,13 @@ def test_an_action_calls_only_what_it_names(name: str) -> None:
     assert literal <= named | others
 
 
-def test_the_reads_of_managed_policies_are_those_that_the_module_names() -> None:
+def test_the_policy_reader_names_its_reads() -> None:
     made = set(re.findall(r'call\("(iam:\w+)"', inspect.getsource(policies)))
     assert made == set(policies.PERMISSIONS)
     assert made <= allowed(Mode.OBSERVE)
 
 
-def test_rules_that_ask_about_no_policy_need_no_read_of_policies(tmp_path: Path) -> None:
+def test_policy_reads_need_a_rule_that_asks(tmp_path: Path) -> None:
     of_admins = next(BUILT_IN.rglob("admin_policy_attached_to_user.yaml")).read_text()
     (tmp_path / "admin_policy_attached_to_user.yaml").write_text(of_admins)
     document = worker_policy(Mode.ENFORCE, load_rules(ALL, tmp_path), ALL, VALUES)
@@ -124,14 +124,15 @@ def test_rules_that_ask_about_no_policy_need_no_read_of_policies(tmp_path: Path)
 # --- the policy
 
 
-def test_dry_run_may_write_nothing_but_to_its_own_queue_topic_ledger_and_log() -> None:
+def test_dry_run_writes_only_to_its_own_parts() -> None:
+    """They are the queue, the topic, the ledger, and the log group."""
     for action in allowed(Mode.DRY_RUN):
         service, _, name = action.partition(":")
         if service not in {"dynamodb", "logs", "sns", "sqs"}:
             assert name.startswith(("Describe", "Get", "List")), action
 
 
-def test_enforce_adds_the_writes_of_the_enabled_actions_and_no_more() -> None:
+def test_enforce_adds_the_writes_of_its_actions() -> None:
     writes = {
         permission
         for rule in RULES.rules
@@ -142,7 +143,7 @@ def test_enforce_adds_the_writes_of_the_enabled_actions_and_no_more() -> None:
     assert "iam:DetachUserPolicy" in allowed(Mode.ENFORCE)
 
 
-def test_the_writes_alone_are_what_enforce_adds() -> None:
+def test_the_enforce_policy_is_what_enforce_adds() -> None:
     extra = [
         s for s in policy(Mode.ENFORCE)["Statement"] if s not in policy(Mode.DRY_RUN)["Statement"]
     ]
@@ -150,7 +151,8 @@ def test_the_writes_alone_are_what_enforce_adds() -> None:
 
 
 @pytest.mark.parametrize("mode", Mode)
-def test_no_action_is_a_wildcard_and_the_worker_cannot_grant(mode: Mode) -> None:
+def test_the_worker_cannot_grant_permissions(mode: Mode) -> None:
+    """No action of its policy is a wildcard."""
     for action in allowed(mode):
         assert "*" not in action
         assert not action.startswith(("iam:Create", "iam:Pass", "iam:Tag", "sts:"))
@@ -166,7 +168,8 @@ UNLIMITED = {
 
 
 @pytest.mark.parametrize("mode", Mode)
-def test_what_is_attached_can_only_deny_and_what_is_put_is_listed_or_known(mode: Mode) -> None:
+def test_attached_policies_only_deny(mode: Mode) -> None:
+    """Inline policies are restored from the baseline or deny."""
     own_policies = f"arn:aws:iam::{ACCOUNT}:policy/*"
     for statement in policy(mode)["Statement"]:
         granting = {
@@ -182,9 +185,8 @@ def test_what_is_attached_can_only_deny_and_what_is_put_is_listed_or_known(mode:
 
 
 @pytest.mark.parametrize("call", UNLIMITED)
-def test_a_call_that_could_grant_is_limited_to_the_scope_and_goes_away_with_its_rule(
-    call: str, tmp_path: Path
-) -> None:
+def test_a_granting_call_stays_in_scope(call: str, tmp_path: Path) -> None:
+    """Without its rule, the policy does not allow it."""
     for statement in policy(Mode.ENFORCE)["Statement"]:
         if call in statement["Action"]:
             (arn,) = statement["Resource"]
@@ -201,7 +203,7 @@ def with_overrides(folder: Path, text: str) -> RuleSet:
     return load_rules(ALL, BUILT_IN, overrides=path)
 
 
-def test_a_rule_that_only_observes_may_look_but_not_write(tmp_path: Path) -> None:
+def test_an_observing_rule_reads_only(tmp_path: Path) -> None:
     off = {
         rule.id: {"enabled": rule.id == "login_profile_created_for_another_user"}
         for rule in RULES.rules
@@ -221,7 +223,7 @@ COULD_GRANT = {
 }
 
 
-def test_no_rule_that_is_off_needs_a_call_that_could_grant_before_it_is_asked_for() -> None:
+def test_a_disabled_rule_needs_no_granting_call() -> None:
     could_grant = {*UNLIMITED, "iam:UpdateLoginProfile"}
     asking = {
         rule.id
@@ -234,9 +236,8 @@ def test_no_rule_that_is_off_needs_a_call_that_could_grant_before_it_is_asked_fo
 
 
 @pytest.mark.parametrize("rule_id", COULD_GRANT)
-def test_a_call_that_could_grant_stands_under_a_sid_that_says_so(
-    tmp_path: Path, rule_id: str
-) -> None:
+def test_a_granting_call_has_a_sid_that_says_so(tmp_path: Path, rule_id: str) -> None:
+    """Its Sid begins with CanGrant."""
     sid, call = COULD_GRANT[rule_id]
     kind, arn = ("Roles", role) if sid.endswith("Roles") else ("Users", user)
     modes = {other: {"mode": "observe"} for other in UNLIMITED.values()}
@@ -258,18 +259,18 @@ BESIDE = 1200
 """For what Terraform adds: the denials and the topic's key; and for longer names than here."""
 
 
-def test_all_but_enforce_fits_a_role_and_enforce_is_in_managed_policies() -> None:
+def test_the_policies_fit_the_quotas_of_iam() -> None:
     text = json.dumps(policy(Mode.DRY_RUN), separators=(",", ":"))
     assert len(text) + BESIDE <= LONGEST_ROLE_POLICIES
 
 
-def test_the_listed_policies_are_those_of_the_worker_s_partition() -> None:
+def test_listed_policies_are_of_the_own_partition() -> None:
     text = str(enforce_policy(RULES, ALL, replace(VALUES, partition="aws-cn")))
     assert "arn:aws-cn:iam::aws:policy/AdministratorAccess" in text
     assert "arn:aws:" not in text
 
 
-def test_only_the_exception_tag_may_be_taken_away() -> None:
+def test_only_the_exception_tag_may_be_removed() -> None:
     document = policy(Mode.ENFORCE)
     tag = {"aws_TagKeys": "SecurityApproved"}
     for call, arn in (("iam:UntagUser", user), ("iam:UntagRole", role)):
@@ -403,7 +404,7 @@ DETACH = "iam:DetachUserPolicy"
         ("observe", "logs:DeleteLogGroup", f"{VALUES.log_group_arn}:*", None, False),
     ],
 )  # fmt: skip
-def test_the_policy_allows_what_is_needed_and_nothing_beside(
+def test_the_policy_allows_only_what_is_needed(
     mode: str, action: str, resource: str, policy_arn: str | None, allow: bool
 ) -> None:
     context = {"iam_PolicyARN": policy_arn} if policy_arn is not None else {}
@@ -505,14 +506,12 @@ CLUSTER_ENTRY = f"role/{ACCOUNT}/deploy/54cae684-118a-2dd9-2a3d-01868c5231fa"
         ("sso:AttachManagedPolicyToPermissionSet", f"{PERMISSION_SET}/iam-test-/ps-1", False),
     ],
 )
-def test_writes_to_what_is_no_principal_keep_to_the_resource_scope(
-    action: str, resource: str, allow: bool
-) -> None:
+def test_writes_to_resources_keep_to_their_scope(action: str, resource: str, allow: bool) -> None:
     assert authorised(policy(Mode.ENFORCE), action, resource) is allow
     assert not authorised(policy(Mode.DRY_RUN), action, resource)
 
 
-def test_a_resource_scope_of_arns_is_the_only_thing_that_may_be_written_to() -> None:
+def test_a_scope_by_resource_limits_the_writes() -> None:
     one = regional("cloudtrail", "trail/audit")
     document = enforce_policy(RULES, ALL, replace(VALUES, resource_scope=one))
     assert authorised(document, "cloudtrail:StartLogging", one)
@@ -522,16 +521,14 @@ def test_a_resource_scope_of_arns_is_the_only_thing_that_may_be_written_to() -> 
     )
 
 
-def test_an_empty_resource_scope_allows_no_write_to_a_resource() -> None:
+def test_an_empty_resource_scope_allows_no_write() -> None:
     document = enforce_policy(RULES, ALL, replace(VALUES, resource_scope=""))
     assert not authorised(document, "cloudtrail:StartLogging", regional("cloudtrail", "trail/t"))
     assert not authorised(document, "iam:DeleteSAMLProvider", no_principal("saml-provider/p"))
 
 
 @pytest.mark.parametrize(("scope", "allow"), [(ACCOUNT, True), ("*", True), ("", False)])
-def test_settings_of_the_whole_account_are_written_only_where_the_account_is_in_scope(
-    scope: str, allow: bool
-) -> None:
+def test_account_settings_need_the_account_scope(scope: str, allow: bool) -> None:
     document = enforce_policy(RULES, ALL, replace(VALUES, account_scope=scope))
     for call in ("iam:UpdateAccountPasswordPolicy", "iam:DeleteAccountPasswordPolicy"):
         assert authorised(document, call, "*", aws_PrincipalAccount=ACCOUNT) is allow
@@ -549,7 +546,8 @@ def test_a_write_whose_resource_is_not_known_is_refused(tmp_path: Path) -> None:
 # --- routing
 
 
-def test_the_patterns_route_every_call_of_every_rule_and_fit_eventbridge() -> None:
+def test_the_patterns_route_every_call() -> None:
+    """They fit the quota of EventBridge."""
     routes = routing_patterns(RULES)
     for rule in RULES.rules:
         own = routes.get(f"rule-{rule.id}")
@@ -561,7 +559,7 @@ def test_the_patterns_route_every_call_of_every_rule_and_fit_eventbridge() -> No
         assert set(rule.file.when["detail"].get("eventName", ())) <= set(listed)
 
 
-def test_a_pattern_that_eventbridge_would_refuse_is_refused_here(tmp_path: Path) -> None:
+def test_a_pattern_that_is_too_long_is_refused(tmp_path: Path) -> None:
     template = next(BUILT_IN.rglob("admin_policy_attached_to_user.yaml")).read_text()
     names = ", ".join(f"SomeRatherLongCallNumber{n}" for n in range(100))
     text = template.replace("[AttachUserPolicy]", f"[{names}]")

@@ -117,6 +117,11 @@ def test_the_ratchet_never_rises() -> None:
     assert words.lowered(HITS, {"a.md": 1, "b.md": 3, "gone.md": 1}) == {"a.md": 1}
 
 
+def test_a_renamed_file_takes_its_number_along() -> None:
+    assert words.lowered(HITS, {"old.md": 1}) == {"a.md": 1}
+    assert words.lowered(HITS, {"b.md": 2}) == {}
+
+
 def test_every_row_of_the_term_table_names_a_rule_of_the_guide() -> None:
     table = words.Words.read((ROOT / ".words.yaml").read_text())
     guide = (ROOT / "docs/style-guide.md").read_text()

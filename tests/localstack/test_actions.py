@@ -11,9 +11,8 @@ ACTION = "restore_user_permissions_boundary"
 
 
 @pytest.mark.parametrize("now", ["", ADMIN_ARN])
-def test_a_user_s_boundary_becomes_what_it_was_and_the_change_comes_back(
-    localstack: LocalStack, now: str
-) -> None:
+def test_a_boundary_is_restored_and_undone(localstack: LocalStack, now: str) -> None:
+    """Undo puts the changed boundary of the user in place again."""
     account = Account(localstack.url)
     account.set_boundary(SubjectKind.USER, now)
     subject = Subject(SubjectKind.USER, account.name)

@@ -20,7 +20,7 @@ def ledger(dynamodb: Any) -> Iterator[str]:
     del os.environ[name]
 
 
-def test_provision_creates_the_ledger_that_the_settings_name(
+def test_provision_creates_the_ledger_of_the_settings(
     site: Site, dynamodb: Any, ledger: str
 ) -> None:
     site.extra = {"COUNTERMAND_LEDGER_URL": ledger}
@@ -32,9 +32,8 @@ def test_provision_creates_the_ledger_that_the_settings_name(
     assert table["TableStatus"] == "ACTIVE"
 
 
-def test_the_story_is_told_on_a_running_stack_whose_worker_stays_in_dry_run(
-    site: Site, ledger: str
-) -> None:
+def test_the_attack_runs_on_a_dry_run_stack(site: Site, ledger: str) -> None:
+    """The worker of a running stack stays in dry run."""
     site.extra = {"COUNTERMAND_LEDGER_URL": ledger}
     made = site.countermand(None, "provision").stdout
     site.extra |= dict(line.split("=", 1) for line in made.splitlines())
@@ -48,21 +47,22 @@ def test_the_story_is_told_on_a_running_stack_whose_worker_stays_in_dry_run(
     assert "Remediation applied" not in told
 
 
-def test_the_story_is_not_told_where_the_worker_enforces(site: Site, ledger: str) -> None:
+def test_the_attack_refuses_an_enforcing_worker(site: Site, ledger: str) -> None:
     site.extra = {"COUNTERMAND_LEDGER_URL": ledger, "COUNTERMAND_MODE": "enforce"}
     refused = site.countermand(None, "attack")
     assert refused.returncode == 2
     assert "COUNTERMAND_MODE: is enforce" in refused.stderr
 
 
-def test_the_story_is_not_told_with_a_ledger_that_cannot_be_shared(site: Site) -> None:
+def test_the_attack_refuses_an_unshared_ledger(site: Site) -> None:
+    """The attack reads the decisions that the worker writes."""
     refused = site.countermand(None, "attack")
     assert refused.returncode == 2
     assert "COUNTERMAND_LEDGER_URL: the worker of scenes C and D" in refused.stderr
 
 
 @pytest.mark.parametrize("endpoint", ["", "http://127.0.0.1:9"])
-def test_nothing_is_attacked_but_a_localstack(
+def test_the_attack_accepts_only_localstack(
     site: Site, ledger: str, localstack: LocalStack, endpoint: str
 ) -> None:
     del localstack

@@ -47,7 +47,8 @@ def hostile(account: str, user: str) -> list[str]:
     ]
 
 
-def test_bad_messages_end_in_the_dlq_and_their_neighbours_are_done(site: Site) -> None:
+def test_bad_messages_are_dead_lettered(site: Site) -> None:
+    """The other messages of the batch are handled."""
     victim = site.user("victim")
     site.lab.create_user(victim, {})
     site.lab.attach(victim, "arn:aws:iam::aws:policy/AdministratorAccess")
@@ -89,7 +90,8 @@ def test_bad_messages_end_in_the_dlq_and_their_neighbours_are_done(site: Site) -
     assert worker.stop() == 0
 
 
-def test_names_with_newlines_markup_and_bidi_harm_neither_log_nor_mail(site: Site) -> None:
+def test_hostile_names_are_safe_in_log_and_email(site: Site) -> None:
+    """Newlines, markup, and bidirectional characters stay inside their field."""
     worker = site.start(mode="enforce", settle_seconds="1")
     evil = 'a\r\nX: <script>"\u202e\u2028${7*7}=cmd()'
     record = attach_event(site.account, evil, actor=evil)

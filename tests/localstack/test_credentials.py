@@ -28,7 +28,8 @@ def outcome(worker: Worker, event_id: str) -> dict[str, Any]:
     return found
 
 
-def test_a_key_made_for_another_user_is_set_inactive_and_active_again(site: Site) -> None:
+def test_a_key_is_deactivated_and_undone(site: Site) -> None:
+    """Undo activates the key that the caller created for another user."""
     worker, iam, user = site.start(mode="enforce"), site.clients.get("iam"), site.user("key")
     site.lab.create_user(user, {})
     key_id = iam.create_access_key(UserName=user)["AccessKey"]["AccessKeyId"]
@@ -51,11 +52,11 @@ def test_a_key_made_for_another_user_is_set_inactive_and_active_again(site: Site
     event_id = happened(site, "UpdateAccessKey", request, userIdentity=operator)
     found = decision(worker, event_id)
     assert found["verdict"] == "alert_only", found
-    assert "took the remediation back with undo" in json.dumps(found)
+    assert "undid the remediation" in json.dumps(found)
     assert status() == "Active"
 
 
-def test_who_sets_the_exception_tag_on_himself_loses_it(site: Site) -> None:
+def test_a_self_set_exception_tag_is_removed(site: Site) -> None:
     worker, iam, user = site.start(mode="enforce"), site.clients.get("iam"), site.user("tag")
     tag = {"SecurityApproved": "true"}
     site.lab.create_user(user, tag)
@@ -69,7 +70,8 @@ def test_who_sets_the_exception_tag_on_himself_loses_it(site: Site) -> None:
     ]
 
 
-def test_what_is_off_is_taken_back_when_an_override_asks_for_it(site: Site, tmp_path: Path) -> None:
+def test_an_override_enables_a_remediation(site: Site, tmp_path: Path) -> None:
+    """A rule that observes by default reverts the change when an override enables it."""
     asked = ["login_profile_created_for_another_user", "mfa_device_removed_from_another_user"]
     overrides = tmp_path / "overrides.yaml"
     overrides.write_text(json.dumps({rule_id: {"mode": "enforce"} for rule_id in asked}))

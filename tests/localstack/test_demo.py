@@ -9,7 +9,7 @@ from countermand.lab.localstack import LocalStack
 from support.tools import ROOT
 
 
-def test_the_demo_ends_with_everything_as_told(localstack: LocalStack) -> None:
+def test_the_demo_ends_as_expected(localstack: LocalStack) -> None:
     del localstack  # only to be skipped where LocalStack is not installed
     clean = {name: text for name, text in os.environ.items() if not name.startswith("AWS_")}
     done = subprocess.run(

@@ -56,9 +56,10 @@ def test_it_answers_for_queues_identities_and_the_caller(localstack: LocalStack)
     assert sts.get_caller_identity()["Account"] == "000000000000"
 
 
-def test_mail_reaches_its_outbox_and_subscriptions_can_be_confirmed(
+def test_email_reaches_the_outbox(
     localstack: LocalStack,
 ) -> None:
+    """Subscriptions can be confirmed."""
     sns = client("sns", localstack)
     address = f"security-{uuid4().hex[:8]}@example.com"
     topic = sns.create_topic(Name=f"itself-{uuid4().hex[:8]}")["TopicArn"]
@@ -92,7 +93,7 @@ def test_nothing_is_left_when_it_stops() -> None:
         os.killpg(group, 0)
 
 
-def test_nothing_is_left_when_its_owner_is_killed() -> None:
+def test_nothing_is_left_when_its_owner_dies() -> None:
     owner = (
         "import os, signal; from countermand.localstack import LocalStack; "
         "emulator = LocalStack(); emulator.start(); print(emulator.url, flush=True); "
@@ -114,11 +115,11 @@ def test_nothing_is_left_when_its_owner_is_killed() -> None:
     assert not answers(port)
 
 
-def test_a_taken_port_is_not_mistaken_for_ours(localstack: LocalStack) -> None:
+def test_a_port_in_use_is_not_mistaken_for_ours(localstack: LocalStack) -> None:
     with pytest.raises(LocalStackError, match="is taken"):
         LocalStack().start(port_of(localstack))
 
 
-def test_a_missing_installation_names_the_command_that_mends_it(tmp_path: Path) -> None:
+def test_a_missing_installation_names_its_fix(tmp_path: Path) -> None:
     with pytest.raises(LocalStackMissingError, match="make install-localstack"):
         LocalStack(tmp_path).start()

@@ -125,7 +125,8 @@ def theirs(matcher: str, pairs: Iterable[tuple[Any, Any]]) -> list[bool | str]:
 
 @pytest.mark.usefixtures("localstack")
 @pytest.mark.parametrize("matcher", MATCHERS)
-def test_they_agree_with_us_but_where_aws_documents_otherwise(matcher: str) -> None:
+def test_other_matchers_agree(matcher: str) -> None:
+    """Each disagreement names the AWS page that decides it."""
     answers = theirs(matcher, [(pattern, event) for _, pattern, event, _ in CASES])
     differ = {
         name
@@ -185,7 +186,7 @@ class Dice:
 
 @pytest.mark.usefixtures("localstack")
 @pytest.mark.parametrize("matcher", MATCHERS)
-def test_they_agree_with_us_on_two_thousand_random_patterns(matcher: str) -> None:
+def test_other_matchers_agree_on_random_patterns(matcher: str) -> None:
     dice = Dice(seed=20_26)
     pairs = [dice.pair() for _ in range(2000)]
     ours = [compile_pattern(pattern)(event) for pattern, event in pairs]

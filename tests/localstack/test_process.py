@@ -15,7 +15,7 @@ import yaml
 from countermand.app import rules
 from countermand.aws.provision import provision
 from countermand.core.parse import CLOUDTRAIL_CALL
-from countermand.core.rules.routing import RouteState
+from countermand.core.rules.routing import RouteState, routes_of
 from countermand.lab.localstack import subscription_token
 from countermand.rules.rulebook import BUILT_IN
 from support.running import PATIENCE_SECONDS, POLL_SECONDS, Gate, Site, Worker, decision, eventually
@@ -24,7 +24,7 @@ READING = RouteState.WITH_READS.value
 RULE_CASES = Path(__file__).parents[1] / "rules" / "cases"
 
 
-def test_it_is_ready_soon_and_small_and_gone_soon(
+def test_the_worker_starts_fast_stays_small_stops_fast(
     site: Site, capsys: pytest.CaptureFixture[str]
 ) -> None:
     ready, gone = [], []
@@ -46,7 +46,7 @@ def test_it_is_ready_soon_and_small_and_gone_soon(
     assert min(gone) < 2
 
 
-def test_a_second_signal_ends_it_at_once_with_1(site: Site) -> None:
+def test_a_second_signal_exits_1_at_once(site: Site) -> None:
     worker = site.start()
     # Two different signals: equal ones that are pending are delivered as one.
     worker.process.send_signal(signal.SIGTERM)
@@ -54,7 +54,7 @@ def test_a_second_signal_ends_it_at_once_with_1(site: Site) -> None:
     assert worker.process.wait(5) == 1
 
 
-def test_a_second_signal_does_not_wait_for_work_in_hand(site: Site) -> None:
+def test_a_second_signal_abandons_work_in_hand(site: Site) -> None:
     with Gate(site.localstack.url) as gate:
         worker, user = start_with_work_in_hand(site, gate)
         worker.process.send_signal(signal.SIGTERM)
@@ -68,9 +68,7 @@ def test_a_second_signal_does_not_wait_for_work_in_hand(site: Site) -> None:
     assert sum(site.waiting()) == 1  # nothing is lost: the message comes back
 
 
-def test_sigterm_with_work_in_hand_finishes_it(
-    site: Site, capsys: pytest.CaptureFixture[str]
-) -> None:
+def test_sigterm_finishes_work_in_hand(site: Site, capsys: pytest.CaptureFixture[str]) -> None:
     with Gate(site.localstack.url) as gate:
         worker, user = start_with_work_in_hand(site, gate)
         worker.process.send_signal(signal.SIGTERM)
@@ -90,9 +88,10 @@ def test_sigterm_with_work_in_hand_finishes_it(
     assert eventually(lambda: site.waiting() == (0, 0), 5)
 
 
-def test_work_that_cannot_be_finished_in_time_is_given_back(
+def test_unfinished_work_returns_to_the_queue(
     site: Site, capsys: pytest.CaptureFixture[str]
 ) -> None:
+    """A drain that runs out of time makes its messages visible again."""
     with Gate(site.localstack.url) as gate:
         worker, user = start_with_work_in_hand(site, gate, drain_seconds="8")
         stopped_at = time.monotonic()
@@ -106,7 +105,7 @@ def test_work_that_cannot_be_finished_in_time_is_given_back(
     assert site.waiting() == (1, 0)
 
 
-def test_a_taken_port_is_a_clear_error(site: Site) -> None:
+def test_a_port_in_use_is_a_clear_error(site: Site) -> None:
     with socket.create_server(("127.0.0.1", 0)) as other:
         port = other.getsockname()[1]
         worker = Worker(site.environment(), site.folder, port)
@@ -118,7 +117,7 @@ def test_a_taken_port_is_a_clear_error(site: Site) -> None:
     assert "Traceback" not in text
 
 
-def test_a_wrong_configuration_ends_it_with_every_error(site: Site) -> None:
+def test_a_wrong_configuration_shows_every_error(site: Site) -> None:
     worker = Worker(site.environment(mode="yes", visibility_seconds="1"), site.folder)
     site.workers.append(worker)
     assert worker.process.wait(10) == 2
@@ -127,15 +126,16 @@ def test_a_wrong_configuration_ends_it_with_every_error(site: Site) -> None:
     assert "COUNTERMAND_VISIBILITY_SECONDS" in text
 
 
-def test_a_second_worker_on_the_same_file_is_refused(site: Site) -> None:
+def test_a_second_worker_on_one_file_is_refused(site: Site) -> None:
     first = site.start()
     second = Worker(site.environment(), site.folder)
     site.workers.append(second)
     assert second.process.wait(10) == 2
-    assert f"process {first.process.pid} holds it" in second.log_file.read_text()
+    assert f"locked by process {first.process.pid}" in second.log_file.read_text()
 
 
-def test_a_missing_queue_makes_it_unready_but_not_dead_until_it_appears(site: Site) -> None:
+def test_a_missing_queue_makes_the_worker_unready(site: Site) -> None:
+    """The worker stays alive, and becomes ready when the queue appears."""
     url = site.stack.queue_url + "-later"
     worker = Worker(site.environment(queue_url=url), site.folder)
     site.workers.append(worker)
@@ -146,9 +146,10 @@ def test_a_missing_queue_makes_it_unready_but_not_dead_until_it_appears(site: Si
     assert eventually(worker.ready, 2 * PATIENCE_SECONDS)
 
 
-def test_doctor_finds_a_provisioned_stack_well_and_says_what_mends_a_broken_one(
+def test_doctor_passes_a_provisioned_stack(
     site: Site,
 ) -> None:
+    """On a broken stack it prints the fix of each failed check."""
     worker = site.start()
     pending = site.countermand(worker, "doctor")
     assert pending.returncode == 1
@@ -181,7 +182,7 @@ def test_doctor_finds_a_provisioned_stack_well_and_says_what_mends_a_broken_one(
         ("state", "bus rules get read-only events", "aws events put-rule --name"),
     ],
 )
-def test_doctor_says_how_to_mend(site: Site, broken: str, check: str, mend: str) -> None:
+def test_doctor_prints_a_fix(site: Site, broken: str, check: str, mend: str) -> None:
     break_stack(site, broken)
     seen = site.countermand(None, "doctor")
     assert (seen.returncode, seen.stderr) == (1, "")
@@ -190,7 +191,7 @@ def test_doctor_says_how_to_mend(site: Site, broken: str, check: str, mend: str)
     assert mend in lines[at + 1]
 
 
-def test_the_command_that_doctor_gives_brings_read_only_events_again(site: Site) -> None:
+def test_the_fix_of_doctor_routes_read_only_events(site: Site) -> None:
     break_stack(site, "state")
     told = site.countermand(None, "doctor").stdout
     command = shlex.split(told.partition("or each: ")[2].splitlines()[0])
@@ -202,20 +203,20 @@ def test_the_command_that_doctor_gives_brings_read_only_events_again(site: Site)
         EventPattern=options["--event-pattern"],
     )
     again = site.countermand(None, "doctor").stdout
-    number = sum(route.state == READING for route in rules().routes().values())
+    number = sum(route.state == READING for route in routes_of(rules()).values())
     assert f"ok   bus rules get read-only events: {number} of {number}" in again
     assert "FAIL rule patterns" not in again
 
 
-def test_each_bus_rule_has_the_state_of_its_route_and_brings_its_events(site: Site) -> None:
+def test_each_eventbridge_rule_routes_its_events(site: Site) -> None:
     """LocalStack keeps the state, and brings read-only events in either: that AWS does not, only
     AWS can show.
     """
     described = {
         name: site.clients.get("events").describe_rule(Name=f"{site.names.rule_prefix}-{name}")
-        for name in rules().routes()
+        for name in routes_of(rules())
     }
-    wanted = {name: route.state.value for name, route in rules().routes().items()}
+    wanted = {name: route.state.value for name, route in routes_of(rules()).items()}
     assert {name: rule["State"] for name, rule in described.items()} == wanted
     assert set(wanted.values()) == {"ENABLED", READING}
     cases = yaml.safe_load((RULE_CASES / "role_assumed_from_another_account.yaml").read_text())
@@ -229,14 +230,15 @@ def test_each_bus_rule_has_the_state_of_its_route_and_brings_its_events(site: Si
     assert site.waiting()[0] == len(cases["matches"])
 
 
-def test_doctor_says_that_the_own_role_is_unknown_and_how_to_tell_it(site: Site) -> None:
+def test_doctor_reports_an_unknown_worker_role(site: Site) -> None:
+    """The fix names the setting."""
     site.extra = {"COUNTERMAND_OWN_ROLE_ARN": ""}
     seen = site.countermand(None, "doctor").stdout
     assert "FAIL own role" in seen
     assert "set COUNTERMAND_OWN_ROLE_ARN" in seen
 
 
-def test_simulate_attaches_waits_and_shows_the_decision(site: Site) -> None:
+def test_simulate_shows_the_decision(site: Site) -> None:
     worker = site.start()
     user = site.user("simulated")
     done = site.countermand(worker, "simulate", "attach-admin", "--user", user, "--tag", "A=b")
@@ -249,7 +251,7 @@ def test_simulate_attaches_waits_and_shows_the_decision(site: Site) -> None:
     assert tags == [{"Key": "A", "Value": "b"}]
 
 
-def test_simulate_without_a_worker_says_so_and_ends_with_1(site: Site) -> None:
+def test_simulate_without_a_worker_exits_1(site: Site) -> None:
     user = site.user("unwatched")
     site.extra = {"COUNTERMAND_API_PORT": "1"}
     done = site.countermand(None, "simulate", "attach-admin", "--user", user, "--wait", "2")
@@ -263,12 +265,12 @@ def test_provisioning_twice_changes_nothing(site: Site) -> None:
         site.stack.topic_arn, lambda arn: subscription_token(site.localstack.url, arn)
     )
     before = state_of(site)
-    again = provision(site.clients, rules().routes(), site.names)
+    again = provision(site.clients, routes_of(rules()), site.names)
     assert again == site.stack
     assert state_of(site) == before
 
 
-def test_the_command_provision_prints_the_same_settings_each_time(site: Site) -> None:
+def test_provision_prints_the_same_settings_again(site: Site) -> None:
     first, second = (site.countermand(None, "provision") for _ in range(2))
     assert (first.returncode, second.returncode) == (0, 0), first.stderr + second.stderr
     assert first.stdout == second.stdout
@@ -276,7 +278,7 @@ def test_the_command_provision_prints_the_same_settings_each_time(site: Site) ->
     assert printed.keys() == site.stack.environment().keys()
 
 
-def test_work_in_hand_is_finished_before_it_ends(site: Site) -> None:
+def test_a_drain_finishes_work_in_hand(site: Site) -> None:
     # A poll that was under way may have taken a message with it: it is back after 30 s.
     settings = {"mode": "enforce", "visibility_seconds": "30", "heartbeat_seconds": "10"}
     worker = site.start(**settings)
@@ -327,7 +329,7 @@ def break_stack(site: Site, what: str) -> None:
 
 def put_reading_rule(site: Site, narrower: Mapping[str, Any], state: str = READING) -> None:
     name = "rule-role_assumed_from_another_account"
-    pattern = {**rules().routes()[name].pattern, **narrower}
+    pattern = {**routes_of(rules())[name].pattern, **narrower}
     site.clients.get("events").put_rule(
         Name=f"{site.names.rule_prefix}-{name}", EventPattern=json.dumps(pattern), State=state
     )
@@ -348,7 +350,7 @@ def state_of(site: Site) -> dict[str, Any]:
         ]["PendingConfirmation"]
         for s in subscriptions
     }
-    names = [f"{site.names.rule_prefix}-{source}" for source in rules().routes()]
+    names = [f"{site.names.rule_prefix}-{source}" for source in routes_of(rules())]
     described = [events.describe_rule(Name=name) for name in names]
     return {
         "queues": queues,
@@ -359,7 +361,8 @@ def state_of(site: Site) -> dict[str, Any]:
     }
 
 
-def test_sighup_has_changed_rules_read_anew_and_bad_ones_stop_nothing(site: Site) -> None:
+def test_sighup_reloads_the_rules(site: Site) -> None:
+    """Invalid files leave the previous rules in effect."""
     folder = site.folder / "own-rules"
     folder.mkdir()
     rule = folder / "own_user_created.yaml"

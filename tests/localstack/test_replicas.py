@@ -11,14 +11,15 @@ import pytest
 from countermand.core.envelope import ADMIN_POLICY, attach_event
 from countermand.core.parse import CLOUDTRAIL_CALL
 from countermand.lab.api_client import DecisionsApi
-from countermand.ledger.dynamodb import create_table
+from countermand.ledger.dynamodb_table import create_table
 from support.running import PATIENCE_SECONDS, Gate, Site, Worker, eventually
 
 ATTACKS = 30
 
 
 @pytest.mark.dynamodb
-def test_every_event_is_decided_once_although_a_worker_is_killed(site: Site, dynamodb: Any) -> None:
+def test_a_killed_worker_loses_no_event(site: Site, dynamodb: Any) -> None:
+    """Each event is decided once."""
     table = f"countermand-{site.mark}"
     create_table(dynamodb, table)
     endpoint = {"AWS_ENDPOINT_URL_DYNAMODB": dynamodb.meta.endpoint_url}

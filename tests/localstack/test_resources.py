@@ -32,7 +32,7 @@ def happened(site: Site, service: str, name: str, request: Any, answer: Any = No
     return str(record["eventID"])
 
 
-def test_a_rule_in_scope_is_enabled_again_and_disabled_by_undo(site: Site) -> None:
+def test_an_event_rule_is_enabled_and_undone(site: Site) -> None:
     worker = site.start(mode="enforce", resource_scope="iam-test-*")
     events, rule = site.clients.get("events"), f"iam-test-{uuid.uuid4().hex[:12]}"
     events.put_rule(Name=rule, EventPattern='{"source": ["aws.iam"]}', State="DISABLED")
@@ -46,7 +46,8 @@ def test_a_rule_in_scope_is_enabled_again_and_disabled_by_undo(site: Site) -> No
     assert events.describe_rule(Name=rule)["State"] == "DISABLED"
 
 
-def test_a_saml_provider_in_scope_by_its_arn_is_deleted_and_made_again(site: Site) -> None:
+def test_a_saml_provider_is_deleted_and_undone(site: Site) -> None:
+    """It is in scope by its ARN."""
     name = f"iam-test-{uuid.uuid4().hex[:12]}"
     worker = site.start(mode="enforce", resource_scope=f"arn:aws:iam::*:saml-provider/{name}")
     iam = site.clients.get("iam")
@@ -63,7 +64,7 @@ def test_a_saml_provider_in_scope_by_its_arn_is_deleted_and_made_again(site: Sit
     assert iam.get_saml_provider(SAMLProviderArn=arn)["SAMLMetadataDocument"] == METADATA
 
 
-def test_the_metadata_that_an_update_replaced_comes_back_and_goes_again_by_undo(
+def test_saml_metadata_is_restored_and_undone(
     site: Site,
 ) -> None:
     name = f"iam-test-{uuid.uuid4().hex[:12]}"
@@ -84,7 +85,7 @@ def test_the_metadata_that_an_update_replaced_comes_back_and_goes_again_by_undo(
     assert iam.get_saml_provider(SAMLProviderArn=arn)["SAMLMetadataDocument"] == evil
 
 
-def test_nothing_is_in_scope_before_it_is_said(site: Site) -> None:
+def test_no_resource_is_in_scope_by_default(site: Site) -> None:
     worker, events = site.start(mode="enforce"), site.clients.get("events")
     rule = f"iam-test-{uuid.uuid4().hex[:12]}"
     events.put_rule(Name=rule, EventPattern='{"source": ["aws.iam"]}', State="DISABLED")

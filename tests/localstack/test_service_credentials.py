@@ -11,7 +11,7 @@ from support.running import aws_environment
 SERVICE = "codecommit.amazonaws.com"
 
 
-def test_a_service_credential_is_set_inactive_and_works_again_after_undo(
+def test_a_service_credential_is_deactivated_and_undone(
     localstack: LocalStack,
 ) -> None:
     name, action = f"iam-test-{uuid.uuid4().hex[:8]}", ALL["deactivate_service_specific_credential"]

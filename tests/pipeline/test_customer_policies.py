@@ -110,7 +110,7 @@ def test_a_document_that_cannot_be_read_is_told_as_unverified_and_tried_again(
 def test_a_policy_that_is_not_to_be_seen_yet_is_waited_for(enforcing: Stage) -> None:
     del enforcing.identities.documents[ARN]
     young = f"{enforcing.clock.now():%Y-%m-%dT%H:%M:%SZ}"
-    with pytest.raises(Transient, match="does not show the change yet"):
+    with pytest.raises(Transient, match="not visible in IAM yet"):
         enforcing.pipeline().handle(attached(eventTime=young))
     assert enforcing.notifier.alerts == []
 
@@ -148,7 +148,7 @@ def test_a_document_that_was_made_harmless_before_the_write_is_left_alone(
         return answer
 
     enforcing.identities.call = call_then_change  # type: ignore[method-assign]
-    with pytest.raises(Transient, match="judged anew"):
+    with pytest.raises(Transient, match="re-evaluated"):
         enforcing.pipeline().handle(attached())
     assert enforcing.identities.writes == []
 

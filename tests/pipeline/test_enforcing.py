@@ -13,16 +13,18 @@ from countermand.actions import ALL
 from countermand.aws.iam import IamIdentities
 from countermand.core.envelope import attach_event, envelope
 from countermand.core.errors import Transient
-from countermand.core.governance.guards import Guardrails
+from countermand.core.governance.guardrails import Guardrails
 from countermand.core.model import Mode, Record, SubjectKind, Undo
 from countermand.ledger.sqlite import SqliteLedger
 from countermand.metrics import Metrics
 from countermand.operations.undo import undo
+from countermand.pipeline.correlation import Correlator
 from countermand.pipeline.facts import FactReader
 from countermand.pipeline.history import History
 from countermand.pipeline.leases import Leases
 from countermand.pipeline.notify import AlertDispatcher
 from countermand.pipeline.pipeline import Pipeline
+from countermand.pipeline.recheck import Rechecker
 from countermand.pipeline.remediate import Remediator
 from countermand.pipeline.schedule import Schedule
 from countermand.ports import Cloud, DecisionQuery
@@ -90,15 +92,16 @@ class World(Account):
         self.clock, metrics, self.meddling = MovedClock(), Metrics(), Meddling(self.cloud)
         self.ledger = SqliteLedger(folder / "l.sqlite3", self.clock, "worker-1", retention_days=30)
         break_glass = (f"arn:aws:iam::{MOTO_ACCOUNT}:role/break-glass-*",)
-        policy = Guardrails(
+        guardrails = Guardrails(
             MOTO_ACCOUNT, "us-east-1", mode, resource_scope="*", break_glass=break_glass
         )
         cloud, ledger, clock = self.meddling, self.ledger, self.clock
-        self.history = History(cloud, ledger, clock, policy, lambda: RULES)
+        self.history = History(cloud, ledger, clock, guardrails, lambda: RULES)
+        facts = FactReader(IamIdentities(self.iam), cloud, ALL, ledger, self.history, clock)
         self.pipeline = Pipeline(
             rules=lambda: RULES,
-            policy=policy,
-            facts=FactReader(IamIdentities(self.iam), cloud, ALL, ledger, self.history, clock),
+            guardrails=guardrails,
+            facts=facts,
             remediator=Remediator(ALL, cloud, clock, metrics),
             dispatcher=AlertDispatcher([FakeNotifier()], "http://api", metrics),
             ledger=ledger,
@@ -106,7 +109,8 @@ class World(Account):
             metrics=metrics,
             leases=Leases(ledger, clock, LEASE, DEADLINE),
             history=self.history,
-            rechecks=Schedule(clock),
+            rechecker=Rechecker(lambda: RULES, facts, clock, Schedule(clock)),
+            correlator=Correlator(lambda: RULES, guardrails, ledger),
         )
 
     def snapshot(self) -> None:
@@ -285,7 +289,7 @@ def test_a_break_glass_role_stays_in_its_instance_profile(world: World) -> None:
     world.iam.create_instance_profile(InstanceProfileName=name)
     world.iam.add_role_to_instance_profile(InstanceProfileName=name, RoleName=name)
     record = world.handle("AddRoleToInstanceProfile", instanceProfileName=name, roleName=name)
-    assert "it carries a break-glass role" in record.decision.reason
+    assert "the target uses a break-glass role" in record.decision.reason
     assert world.iam.get_instance_profile(InstanceProfileName=name)["InstanceProfile"]["Roles"]
 
 
@@ -296,7 +300,7 @@ def test_a_group_that_a_human_mended_between_the_looks_keeps_its_user(world: Wor
     mended = {**group, "PolicyName": "p", "PolicyDocument": READ}
     mend = lambda: world.iam.put_group_policy(**mended)  # noqa: E731
     world.meddling.before("iam:ListGroupsForUser", 2, mend)
-    with pytest.raises(Transient, match="judged anew"):
+    with pytest.raises(Transient, match="re-evaluated"):
         world.handle("AddUserToGroup", userName=world.name, groupName=world.name)
     assert world.iam.list_groups_for_user(UserName=world.name)["Groups"]
 

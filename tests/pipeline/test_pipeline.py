@@ -19,10 +19,12 @@ from countermand.core.model import (
     Undo,
     Verdict,
 )
+from countermand.core.parse import parse
 from countermand.core.rules.rule import RuleSet
 from countermand.pipeline.facts import grant_key
 from countermand.pipeline.notify import AlertDispatcher
-from countermand.pipeline.pipeline import Recheck, Result
+from countermand.pipeline.pipeline import Result
+from countermand.pipeline.recheck import Recheck
 from countermand.ports import Busy, EventLease
 from support.fakes import ACCOUNT, ADMIN, NOW, FakeNotifier, user
 from support.stage import LEASE, Stage, attack
@@ -149,7 +151,7 @@ def test_parameters_that_cloudtrail_left_out_are_told_to_a_human(
 ) -> None:
     stage.pipeline().handle(attack(requestParameters=request_parameters))
     assert stage.record().decision.verdict is Verdict.ALERT_ONLY
-    assert "hides its target" in stage.notifier.alerts[0].text
+    assert "does not identify its target" in stage.notifier.alerts[0].text
 
 
 def test_the_same_event_twice_gives_one_decision_one_remediation_and_one_alert(
@@ -275,7 +277,7 @@ def test_a_grant_that_a_human_takes_away_before_the_write_is_not_written_to(
     stage.mode = mode
     body = attack()
     after_the_first_read(stage, lambda: stage.users(user(policy_arns=frozenset())))
-    with pytest.raises(Transient, match="judged anew: Already removed"):
+    with pytest.raises(Transient, match="re-evaluated: Already removed"):
         stage.pipeline().handle(body)
     stage.pipeline().handle(body)
     record = stage.record()
@@ -293,7 +295,7 @@ def test_one_stale_read_does_not_close_the_case(stage: Stage) -> None:
 
     body = attack()
     stage.identities.read = stale  # type: ignore[method-assign]
-    with pytest.raises(Transient, match="judged anew"):
+    with pytest.raises(Transient, match="re-evaluated"):
         stage.pipeline().handle(body)
     stage.identities.read = read  # type: ignore[method-assign]
     stage.pipeline().handle(body)
@@ -318,7 +320,7 @@ def test_what_is_no_longer_approved_is_not_written_but_judged_anew(
     stage.mode = Mode.ENFORCE
     body = attack()
     after_the_first_read(stage, lambda: stage.users(now))
-    with pytest.raises(Transient, match="judged anew") as anew:
+    with pytest.raises(Transient, match="re-evaluated") as anew:
         stage.pipeline().handle(body)
     assert anew.value.retry_in == 1
     stage.pipeline().handle(body)
@@ -499,7 +501,7 @@ def test_a_grant_that_came_back_is_judged_anew_and_taken_back_again(stage: Stage
     stage.users(user())
     stage.pipeline().recheck(next_look(stage))
     assert stage.identities.writes == ["iam:DetachUserPolicy"] * 2
-    assert "Looked at again 5 s after" in stage.notifier.alerts[1].text
+    assert "The change was back 5 s after its remediation" in stage.notifier.alerts[1].text
 
 
 def test_a_grant_that_stays_away_is_looked_at_and_left_alone(stage: Stage) -> None:
@@ -582,7 +584,7 @@ def test_a_look_whose_alert_fails_is_taken_up_where_it_stopped(stage: Stage) -> 
     stage.notifier.fail["send"] = [Transient("sns:Publish failed: InternalError")]
     stage.pipeline().recheck(look)
     assert len(stage.notifier.alerts) == 1
-    later = next(again for again in stage.rechecks.abandon() if again.tries > 1)
+    later = next(again for again in stage.rechecks.abandon() if again.attempt > 1)
     stage.pipeline().recheck(later)
     assert len(stage.notifier.alerts) == 2
     assert stage.identities.writes == ["iam:DetachUserPolicy"] * 2
@@ -661,7 +663,7 @@ def test_what_our_own_role_would_never_do_is_told_as_theft_and_not_acted_on(stag
     stage.mode = Mode.ENFORCE
     stage.pipeline().handle(by_our_role())
     assert stage.record().decision.verdict is Verdict.SKIP
-    assert "credentials may be stolen" in stage.notifier.alerts[0].text
+    assert "credentials may be compromised" in stage.notifier.alerts[0].text
     assert stage.identities.calls == []
 
 
@@ -696,10 +698,11 @@ def test_a_rule_whose_check_breaks_alerts_and_is_counted(stage: Stage) -> None:
 
 def test_leases_in_hand_are_renewed_while_their_steps_run(stage: Stage) -> None:
     pipeline = stage.pipeline()
-    lease = pipeline.leases.take("k", "digest")
+    event = parse(attack())
+    lease = pipeline.leases.take(event)
     assert isinstance(lease, EventLease)
     with pipeline.leases.held(lease):
         stage.clock.advance(50)
         pipeline.leases.renew_all()
         stage.clock.advance(50)
-        assert isinstance(stage.open_ledger("worker-2").acquire("k", "digest", 75), Busy)
+        assert isinstance(stage.pipeline("worker-2").leases.take(event), Busy)

@@ -18,8 +18,9 @@ from countermand.core.model import Finding, Subject, SubjectKind
 from countermand.core.parse import parse
 from countermand.core.rules.detect import detect
 from countermand.core.rules.pattern import compile_pattern
-from countermand.core.rules.routing import Route, RouteState
-from countermand.core.rules.rule import Rule, RuleFile, RuleSet, compile_rule
+from countermand.core.rules.routing import Route, RouteState, routes_of, routing_pattern
+from countermand.core.rules.rule import Rule, RuleSet, compile_rule
+from countermand.core.rules.schema import RuleFile
 from countermand.deployment.iam_policy import routing_patterns
 from countermand.rules.rulebook import BUILT_IN, load_rules
 from support.fakes import ACCOUNT
@@ -240,7 +241,7 @@ def delivered(record: CloudTrailRecord, rules: RuleSet = RULES) -> list[str]:
     """The EventBridge rules that deliver a record."""
     return [
         name
-        for name, route in rules.routes().items()
+        for name, route in routes_of(rules).items()
         if compile_pattern(route.pattern)(envelope(record))
         and (route.state is RouteState.WITH_READS or not record.get("readOnly"))
     ]
@@ -281,16 +282,16 @@ def test_ordinary_sessions_are_not_delivered() -> None:
 def test_a_rule_without_source_has_its_own_route() -> None:
     """A rule that names no source gets an EventBridge rule of its own, without reads."""
     when = {"detail": {"userIdentity": {"type": ["Root"]}}}
-    routes = RuleSet([*RULES.rules, rule_file("root_did_it", when)]).routes()
+    routes = routes_of(RuleSet([*RULES.rules, rule_file("root_did_it", when)]))
     assert routes["rule-root_did_it"] == Route(when)
-    assert {n: r for n, r in routes.items() if n != "rule-root_did_it"} == RULES.routes()
+    assert {n: r for n, r in routes.items() if n != "rule-root_did_it"} == routes_of(RULES)
 
 
 def test_a_rule_that_restores_shares_its_route() -> None:
     """The route of a rule with `restores` also brings the calls that set the value before."""
     when = {"detail": {"eventSource": ["iam.amazonaws.com"], "eventName": ["PutRolePolicy"]}}
     rule = rule_file("policy_put", when, restores="inline_policy")
-    (route,) = RuleSet([rule]).routes().items()
+    (route,) = routes_of(RuleSet([rule])).items()
     assert route[0] == "any"
     assert "DeleteRolePolicy" in route[1].pattern["detail"]["eventName"]
 
@@ -304,7 +305,7 @@ def test_a_rule_about_reads_restores_nothing() -> None:
 def test_a_rule_about_reads_has_its_own_route() -> None:
     """A rule with `reads` does not share the route of its source."""
     rules = [rule_file("sts", STS, reads=True), rule_file("other_one", STS)]
-    assert list(RuleSet(rules).routes()) == ["rule-sts", "sts"]
+    assert list(routes_of(RuleSet(rules))) == ["rule-sts", "sts"]
 
 
 def test_what_no_rule_wants_is_not_delivered() -> None:
@@ -320,13 +321,13 @@ def test_a_routing_pattern_joins_its_rules() -> None:
     rules = RuleSet(
         rule_file(f"rule_{name}", {"detail": {"eventName": [name]}}) for name in ("b", "a")
     )
-    assert rules.routing_pattern() == {"detail": {"eventName": ["a", "b"]}}
+    assert routing_pattern(rules) == {"detail": {"eventName": ["a", "b"]}}
 
 
 def test_an_open_rule_opens_its_routing_pattern() -> None:
     """A routing pattern does not limit what one of its rules leaves open."""
     open_rule = rule_file("any_iam_call", {"source": ["aws.iam"], "detail": {"errorCode": ["x"]}})
-    assert RuleSet([*RULES.rules, open_rule]).routes()["iam"] == Route({"source": ["aws.iam"]})
+    assert routes_of(RuleSet([*RULES.rules, open_rule]))["iam"] == Route({"source": ["aws.iam"]})
 
 
 # --- the index

@@ -55,7 +55,14 @@ class Account:
         return None if found is None else found.params
 
     def full_plan(self, action: str, subject: Subject, **evidence: str) -> Plan | None:
-        finding = Finding("rule", "title", Severity.HIGH, subject, evidence, action)
+        finding = Finding(
+            rule_id="rule",
+            title="title",
+            severity=Severity.HIGH,
+            subject=subject,
+            evidence=evidence,
+            remediation=action,
+        )
         principal: Principal | None = None
         if subject.kind.is_principal:
             principal = IamIdentities(self.iam).read(subject)

@@ -204,6 +204,12 @@ class FakeQueue(Recorder):
         self.max_receives = max_receives
         self.dead: list[str] = []
         self.deleted: list[str] = []
+        self.batches: list[int] = []
+        """How many messages each call of `return_in` had."""
+        self.unchanged: set[str] = set()
+        """Ids of the messages whose visibility SQS does not change."""
+        self.hang: threading.Event | None = None
+        """What `return_in` waits for, if anything."""
         self._held: dict[str, Held] = {}
         self._lock = threading.Lock()
         self._changed = threading.Condition(self._lock)
@@ -255,14 +261,18 @@ class FakeQueue(Recorder):
             return failed
 
     def return_in(self, messages: Sequence[Message], seconds: float) -> Sequence[Message]:
+        if self.hang is not None:
+            self.hang.wait(30)
         for message in messages:
             self.record("return_in", message.id, seconds)
+        self.batches.append(len(messages))
+        changed = [message for message in messages if message.id not in self.unchanged]
         with self._changed:
-            for message in messages:
+            for message in changed:
                 if message.id in self._held:
                     self._held[message.id].visible_at = self.clock.monotonic() + seconds
             self._changed.notify_all()
-        return ()
+        return [message for message in messages if message.id in self.unchanged]
 
     def fail_deletes(self, key: str, times: int) -> None:
         with self._lock:

@@ -22,6 +22,7 @@ from countermand.aws.lab import Lab
 from countermand.aws.provision import Names, provision
 from countermand.core.envelope import ADMIN_POLICY, attach_event
 from countermand.core.parse import CLOUDTRAIL_CALL
+from countermand.core.rules.routing import routes_of
 from countermand.lab.api_client import DecisionsApi
 from countermand.lab.localstack import LocalStack, emails
 
@@ -164,7 +165,7 @@ class Site:
             **({"max_receives": 3} | names),
         )
         self.clients = Clients("us-east-1")
-        self.stack = provision(self.clients, rules().routes(), self.names)
+        self.stack = provision(self.clients, routes_of(rules()), self.names)
         self.lab = Lab(self.clients)
         self.account = self.clients.caller().account_id
         self.mark = mark

@@ -7,15 +7,17 @@ from typing import Any
 
 from countermand.actions import ALL
 from countermand.core.envelope import attach_event, envelope
-from countermand.core.governance.guards import Guardrails
+from countermand.core.governance.guardrails import Guardrails
 from countermand.core.model import Mode, Principal, Record
 from countermand.ledger.sqlite import SqliteLedger
 from countermand.metrics import Metrics
+from countermand.pipeline.correlation import Correlator
 from countermand.pipeline.facts import FactReader
 from countermand.pipeline.history import History
 from countermand.pipeline.leases import Leases
 from countermand.pipeline.notify import AlertDispatcher
-from countermand.pipeline.pipeline import Pipeline, Recheck
+from countermand.pipeline.pipeline import Pipeline
+from countermand.pipeline.recheck import Recheck, Rechecker
 from countermand.pipeline.remediate import Remediator
 from countermand.pipeline.schedule import Schedule
 from countermand.ports import DecisionQuery
@@ -54,18 +56,19 @@ class Stage:
         """A worker's pipeline; another owner is another replica."""
         ledger = self.open_ledger(owner) if owner else self.ledger
         own_role = f"arn:aws:iam::{ACCOUNT}:role/countermand"
-        policy = Guardrails(
+        guardrails = Guardrails(
             ACCOUNT,
             "us-east-1",
             self.mode,
             own_arns=frozenset({own_role}),
             own_calls=frozenset({"iam:DetachUserPolicy"}),
         )
-        history = History(self.identities, ledger, self.clock, policy, lambda: RULES)
+        history = History(self.identities, ledger, self.clock, guardrails, lambda: RULES)
+        facts = FactReader(self.identities, self.identities, ALL, ledger, history, self.clock)
         return Pipeline(
             rules=lambda: RULES,
-            policy=policy,
-            facts=FactReader(self.identities, self.identities, ALL, ledger, history, self.clock),
+            guardrails=guardrails,
+            facts=facts,
             remediator=Remediator(ALL, self.identities, self.clock, self.metrics),
             dispatcher=AlertDispatcher([self.notifier], "http://api", self.metrics),
             ledger=ledger,
@@ -73,7 +76,8 @@ class Stage:
             metrics=self.metrics,
             leases=Leases(ledger, self.clock, LEASE, DEADLINE),
             history=history,
-            rechecks=self.rechecks,
+            rechecker=Rechecker(lambda: RULES, facts, self.clock, self.rechecks),
+            correlator=Correlator(lambda: RULES, guardrails, ledger),
         )
 
     def close(self) -> None:

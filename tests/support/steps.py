@@ -80,7 +80,14 @@ def full_plan(cloud: Cloud, action: Action | str, name: str, **evidence: str) ->
     """What the action would do about a resource of this name."""
     chosen = ALL[action] if isinstance(action, str) else action
     subject = Subject(SubjectKind.RESOURCE, name)
-    finding = Finding("rule", "title", Severity.HIGH, subject, evidence, chosen.info.name)
+    finding = Finding(
+        rule_id="rule",
+        title="title",
+        severity=Severity.HIGH,
+        subject=subject,
+        evidence=evidence,
+        remediation=chosen.info.name,
+    )
     found = chosen.plan(cloud, finding, None)
     assert found is None or all(isinstance(value, str) for value in found.params.values())
     return found

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 import support.tools as processes
-from countermand.ledger import dynamodb
+from countermand.ledger import dynamodb_table
 from countermand.settings.settings import Settings, variable
 from support.terraforming import CODE, ROOT, Terraform, Tools, copied
 
@@ -152,5 +152,5 @@ def test_every_exception_of_checkov_has_a_reason() -> None:
 
 def test_the_ledger_is_the_table_of_the_code() -> None:
     table = json.loads((CODE / "modules/ledger/table.json").read_text())
-    source = Path(dynamodb.__file__).read_text()
+    source = Path(dynamodb_table.__file__).read_text()
     assert f'"AttributeName": "{table["TimeToLive"]}"' in source

@@ -14,6 +14,7 @@ from countermand.aws.lab import Lab
 from countermand.aws.provision import Names, provision
 from countermand.core.envelope import ADMIN_POLICY, attach_event
 from countermand.core.parse import CLOUDTRAIL_CALL
+from countermand.core.rules.routing import routes_of
 from countermand.lab.localstack import LocalStack, emails
 from support.running import Worker, aws_environment, decision, eventually
 from support.terraforming import EMAIL, Terraform
@@ -37,11 +38,11 @@ def test_it_creates_what_provision_creates(
     aws: Clients, local_applied: Terraform, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     by_terraform = _seen(aws)
-    assert len(by_terraform["rules"]) == len(rules().routes())
+    assert len(by_terraform["rules"]) == len(routes_of(rules()))
     # LocalStack uses a key of 12 digits as the account ID, so the same names do not collide.
     monkeypatch.setenv("AWS_ACCESS_KEY_ID", OTHER_ACCOUNT)
     clients = Clients("us-east-1")
-    stack = provision(clients, rules().routes(), Names())
+    stack = provision(clients, routes_of(rules()), Names())
     assert by_terraform == _seen(clients)
     printed = json.dumps(local_applied.outputs()["environment"])
     assert json.loads(printed.replace("000000000000", OTHER_ACCOUNT)) == stack.environment()

@@ -90,7 +90,7 @@ def _by_sid(statements: list[dict[str, Any]]) -> dict[str, dict[str, Any]]:
 
 @pytest.mark.parametrize(
     ("mode", "action", "resource", "policy_arn", "allow"),
-    _cases(printed.test_the_policy_allows_what_is_needed_and_nothing_beside),
+    _cases(printed.test_the_policy_allows_only_what_is_needed),
 )
 def test_the_role_allows_only_what_is_needed(
     planned: Mapping[str, Resources],

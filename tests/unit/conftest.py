@@ -6,7 +6,8 @@ from pathlib import Path
 
 import pytest
 
-from countermand.ledger.dynamodb import DynamoDbLedger, create_table
+from countermand.ledger.dynamodb import DynamoDbLedger
+from countermand.ledger.dynamodb_table import create_table
 from countermand.ledger.sqlite import SqliteLedger
 from countermand.ports import Ledger
 from support.fakes import FrozenClock

@@ -76,7 +76,7 @@ def test_no_name_breaks_a_line_or_leaves_ascii(stream: io.StringIO, name: str) -
     assert ours["event_id"] == theirs["event_id"] == name
 
 
-def test_what_is_bound_stands_on_every_line_of_its_block_only(stream: io.StringIO) -> None:
+def test_bound_fields_are_on_each_line_of_the_block(stream: io.StringIO) -> None:
     log = logs.get_logger("countermand.test")
     with logs.bound(event_id="1", account_id="111122223333"):
         with logs.bound(decision_id="d-1"):
@@ -100,12 +100,12 @@ def test_a_trace_is_part_of_its_line(stream: io.StringIO) -> None:
     assert "ZeroDivisionError: division by zero" in line["exception"]
 
 
-def test_values_that_are_no_json_are_shown_in_some_form(stream: io.StringIO) -> None:
+def test_values_outside_json_are_shown(stream: io.StringIO) -> None:
     logs.get_logger("countermand.test").info("odd", value=object(), raw=b"\xff", keys={1: {2}})
     assert len(lines(stream)) == 1
 
 
-def test_our_own_level_is_what_was_asked_for() -> None:
+def test_the_log_level_is_the_setting() -> None:
     for level, expected in (("DEBUG", 3), ("INFO", 2), ("WARNING", 1), ("ERROR", 0)):
         stream = io.StringIO()
         logs.configure(level, stream)
@@ -117,7 +117,8 @@ def test_our_own_level_is_what_was_asked_for() -> None:
 
 
 @pytest.mark.parametrize("level", ["DEBUG", "INFO"])
-def test_of_libraries_only_warnings_are_logged_because_botocore_logs_secrets(level: str) -> None:
+def test_libraries_log_only_warnings(level: str) -> None:
+    """At lower levels botocore logs secrets."""
     stream = io.StringIO()
     logs.configure(level, stream)
     for name in ("botocore.auth", "urllib3", "uvicorn.error", "some.library"):
@@ -163,7 +164,7 @@ def test_an_added_handler_gets_the_same_lines(stream: io.StringIO) -> None:
     assert [text + "\n" for text in kept.texts] == [stream.getvalue()]
 
 
-def test_an_added_handler_gets_nothing_of_the_libraries(stream: io.StringIO) -> None:
+def test_an_added_handler_gets_no_library_lines(stream: io.StringIO) -> None:
     kept = Kept()
     logs.add_handler(kept)
     logging.getLogger("botocore").warning("retrying")
@@ -171,7 +172,7 @@ def test_an_added_handler_gets_nothing_of_the_libraries(stream: io.StringIO) -> 
     assert len(lines(stream)) == 1
 
 
-def test_a_handler_that_fails_stops_neither_the_work_nor_the_other_handlers(
+def test_a_failing_handler_stops_nothing(
     stream: io.StringIO, capsys: pytest.CaptureFixture[str]
 ) -> None:
     kept = Kept()

@@ -68,7 +68,7 @@ def test_every_name_ends_in_its_unit() -> None:
         assert name.endswith(("_total", "_seconds")), name
 
 
-def test_no_label_could_hold_a_user_an_arn_or_an_id() -> None:
+def test_no_label_holds_an_identifier() -> None:
     closed = {
         "rule_id", "severity", "verdict", "guard", "mode", "action", "status", "channel", "result",
         "service", "operation", "code", "version", "python",
@@ -97,7 +97,8 @@ def test_a_known_error_code_is_counted_under_its_name(code: str) -> None:
     assert samples(metrics)["countermand_aws_errors_total", labels] == 1
 
 
-def test_error_codes_that_an_attacker_chose_become_one_series() -> None:
+def test_unknown_error_codes_are_one_series() -> None:
+    """An attacker can choose the text of an error code."""
     metrics = Metrics()
     for number in range(1000):
         metrics.aws_error("iam", "GetUser", f'x{number}"}}\n evil')
@@ -105,7 +106,7 @@ def test_error_codes_that_an_attacker_chose_become_one_series() -> None:
     assert [dict(labels)["code"] for _, labels in found] == ["other"]
 
 
-def test_expected_series_are_zero_before_anything_happened() -> None:
+def test_expected_series_begin_at_zero() -> None:
     metrics = Metrics()
     metrics.rules_in_force(["some_rule"], stale=False)
     metrics.expect(["detach_user_policy"], ["sns"])
@@ -141,7 +142,8 @@ def test_enums_become_their_plain_words() -> None:
     assert samples(metrics)["countermand_decisions_total", labels] == 1
 
 
-def test_the_text_has_no_created_series_and_the_process_is_shown() -> None:
+def test_the_exposition_has_no_created_series() -> None:
+    """The process metrics are there."""
     metrics = Metrics()
     metrics.events_received.inc()
     metrics.event_to_receipt.observe(3)

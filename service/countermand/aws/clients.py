@@ -100,7 +100,7 @@ class Clients:
         return self._session.create_client(service, region_name=region, config=config)
 
     def polling_sqs(self, wait_seconds: int) -> Any:
-        """Make the SQS client for the long poll: it waits longer than SQS does, and never retries."""
+        """Make the SQS client for the long poll: it waits longer than SQS, and never retries."""
         return self._make("sqs", self._config(wait_seconds + _POLL_MARGIN_SECONDS, attempts=1))
 
     def caller(self) -> Caller:

@@ -31,7 +31,7 @@ class AwsCloud:
         self._making = threading.Lock()
 
     def call(self, operation: str, **request: Any) -> Any:
-        """Make one call, for example `iam:GetPolicy`. Raises `Gone` if the target does not exist."""
+        """Make one call, such as `iam:GetPolicy`. Raises `Gone` if the target does not exist."""
         client, method = self._of(operation)
         with _described(operation):
             return getattr(client, method)(**request)

@@ -13,7 +13,8 @@ from countermand.app import rules
 from countermand.core.errors import ConfigError
 from countermand.core.model import Mode
 from countermand.core.rules.pattern import exact_values
-from countermand.core.rules.rule import Correlation, CorrelationFile, Rule, RuleFile, RuleSet
+from countermand.core.rules.rule import Correlation, Rule, RuleSet
+from countermand.core.rules.schema import CorrelationFile, RuleFile
 from countermand.deployment.iam_policy import (
     VARIABLES,
     DeploymentValues,

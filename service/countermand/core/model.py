@@ -29,6 +29,12 @@ def value[T](cls: type[T]) -> type[T]:
     return dataclass(slots=True, unsafe_hash=True)(cls)
 
 
+@dataclass_transform(frozen_default=True, kw_only_default=True, field_specifiers=(field,))
+def wide_value[T](cls: type[T]) -> type[T]:
+    """Make a `value` whose fields are given by keyword, because many have the same type."""
+    return dataclass(slots=True, unsafe_hash=True, kw_only=True)(cls)
+
+
 class Mode(StrEnum):
     """How far a worker may go; each mode includes what the one before it does."""
 
@@ -142,7 +148,7 @@ class Actor:
     """The role behind an assumed-role session (`sessionContext.sessionIssuer.arn`), or ''."""
 
 
-@value
+@wide_value
 class Event:
     """Who did what to whom, when, in which account.
 
@@ -193,7 +199,7 @@ class Subject:
     name: str
 
 
-@value
+@wide_value
 class Finding:
     """A rule that matched, and what it saw."""
 
@@ -283,11 +289,42 @@ class Facts:
     """Why what is there now needs no taking back, if so."""
 
 
+class Guard(StrEnum):
+    """A row in the table of `governance/guards.py`.
+
+    The values are stored, shown in the API and counted as metric labels: do not rename them.
+    """
+
+    FAILED_CALL = "failed_call"
+    OWN_CHANGE = "own_change"
+    ORIGIN = "origin"
+    BROKEN_CHECK = "broken_check"
+    HIDDEN_TARGET = "hidden_target"
+    UNREADABLE = "unreadable"
+    NOT_VISIBLE = "not_visible"
+    GONE = "gone"
+    RECREATED = "recreated"
+    BENIGN = "benign"
+    ALREADY_REMOVED = "already_removed"
+    ALERT_RULE = "alert_rule"
+    NEVER_TOUCH = "never_touch"
+    UNCERTAIN = "uncertain"
+    IRREVERSIBLE = "irreversible"
+    NOT_OF_EVENT = "not_of_event"
+    SCOPE = "scope"
+    EXCEPTION = "exception"
+    UNDONE = "undone"
+    AGE = "age"
+    MODE = "mode"
+    APPROVED = "approved"
+    """No guard objected."""
+
+
 @value
 class Reason:
-    """One sentence, and the guard that said it."""
+    """One sentence, and the guard that gave it."""
 
-    guard: str
+    guard: Guard
     text: str
 
 
@@ -376,7 +413,7 @@ class Decision:
     @property
     def unverified(self) -> bool:
         """The live state could not be read: nothing was decided, and a human must know."""
-        return any(reason.guard == "unreadable" for r in self.rulings for reason in r.reasons)
+        return any(reason.guard is Guard.UNREADABLE for r in self.rulings for reason in r.reasons)
 
     @property
     def notify(self) -> bool:

@@ -104,18 +104,18 @@ def read_event(envelope: Mapping[str, Any]) -> Event:
         raise _wrong(detail, "requestParameters", "an object or null")
     recipient = detail.get("recipientAccountId")
     return Event(
-        f"{account_id}/{event_id}",
-        event_id,
-        account_id,
-        _text(detail, "awsRegion"),
-        _text(detail, "eventSource"),
-        _text(detail, "eventName"),
-        _time(_text(detail, "eventTime")),
-        _actor(detail),
-        _error_code(detail),
-        recipient if type(recipient) is str else account_id,
-        request,
-        envelope,
+        id=f"{account_id}/{event_id}",
+        event_id=event_id,
+        account_id=account_id,
+        region=_text(detail, "awsRegion"),
+        source=_text(detail, "eventSource"),
+        name=_text(detail, "eventName"),
+        time=_time(_text(detail, "eventTime")),
+        actor=_actor(detail),
+        error_code=_error_code(detail),
+        record_account_id=recipient if type(recipient) is str else account_id,
+        request=request,
+        body=envelope,
     )
 
 
@@ -155,10 +155,10 @@ def _actor(detail: Mapping[str, Any]) -> Actor:
     issuer_arn = issuer.get("arn") if type(issuer) is dict else None
     kind, arn, account_id = identity.get("type"), identity.get("arn"), identity.get("accountId")
     return Actor(
-        kind if type(kind) is str else "",
-        arn if type(arn) is str else "",
-        account_id if type(account_id) is str else "",
-        issuer_arn if type(issuer_arn) is str else "",
+        type=kind if type(kind) is str else "",
+        arn=arn if type(arn) is str else "",
+        account_id=account_id if type(account_id) is str else "",
+        issuer_arn=issuer_arn if type(issuer_arn) is str else "",
     )
 
 

@@ -12,7 +12,7 @@ from typing import Any
 from countermand.app import rules
 from countermand.aws.clients import Clients
 from countermand.aws.inspect import Surroundings
-from countermand.core.rules.routing import Route, RouteState
+from countermand.core.rules.routing import Route, RouteState, routes_of
 from countermand.core.rules.rule import RuleSet
 from countermand.settings.settings import Settings
 
@@ -178,7 +178,7 @@ def _rules(
 ) -> Iterator[CheckResult]:
     """One finding a question, with the bus rules that fail it."""
     region = settings.event_region
-    routes = {f"{settings.rule_prefix}-{name}": r for name, r in rule_set.routes().items()}
+    routes = {f"{settings.rule_prefix}-{name}": r for name, r in routes_of(rule_set).items()}
     found = {name: surroundings.rule(name, region) for name in routes}
     there = {name: rule for name, rule in found.items() if rule is not None}
     yield _all_of(

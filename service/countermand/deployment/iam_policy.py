@@ -17,16 +17,13 @@ from dataclasses import dataclass, fields
 from typing import Any
 
 from countermand.aws import cloudwatch, iam, sns, sqs
-from countermand.core.checks.conditions import (
-    ADMIN_POLICY_ARNS,
-    DENY_ALL_ARNS,
-    EXCEPTION_TAG_KEY,
-    PROTECTED_DENY_ARNS,
-)
+from countermand.core.checks.identity import EXCEPTION_TAG_KEY
+from countermand.core.checks.policies import ADMIN_POLICY_ARNS, DENY_ALL_ARNS, PROTECTED_DENY_ARNS
 from countermand.core.errors import ConfigError
 from countermand.core.model import Mode, SubjectKind
+from countermand.core.rules.routing import routes_of
 from countermand.core.rules.rule import RuleSet
-from countermand.ledger import dynamodb
+from countermand.ledger import dynamodb_table
 from countermand.live import policies
 from countermand.live.values import other_reads, principal_reads
 from countermand.ports import Action
@@ -239,7 +236,9 @@ def worker_policy(
     statements = [
         _allow("Queue", sqs.PERMISSIONS, values.queue_arn),
         _allow("Alerts", sns.PERMISSIONS, values.topic_arn),
-        _allow("Ledger", dynamodb.PERMISSIONS, values.table_arn, f"{values.table_arn}/index/*"),
+        _allow(
+            "Ledger", dynamodb_table.PERMISSIONS, values.table_arn, f"{values.table_arn}/index/*"
+        ),
         _allow("Log", cloudwatch.PERMISSIONS, f"{values.log_group_arn}:*"),
         *_reads(rules, actions, values),
     ]
@@ -322,7 +321,7 @@ def routing_patterns(rules: RuleSet) -> dict[str, dict[str, Any]]:
 
     Raises `ConfigError` for one that EventBridge would refuse.
     """
-    routes = rules.routes()
+    routes = routes_of(rules)
     for name, route in routes.items():
         if (size := len(json.dumps(route.pattern, separators=(",", ":")))) > LONGEST_PATTERN:
             raise ConfigError(

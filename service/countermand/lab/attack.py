@@ -17,6 +17,7 @@ from countermand.aws.clients import Clients
 from countermand.aws.provision import Names, Stack, provision
 from countermand.core.errors import ConfigError, CountermandError
 from countermand.core.model import Mode
+from countermand.core.rules.routing import routes_of
 from countermand.lab.localstack import is_localstack
 from countermand.lab.scenario import Scenario, Stage
 from countermand.lab.worker_process import WorkerProcess, without_settings
@@ -40,7 +41,7 @@ def attack(settings: Settings, api_url: str) -> int:
     endpoint = _localstack()
     _refuse_unless_it_can_be_told(settings)
     clients = Clients(settings.region)
-    routes = rules().routes()
+    routes = routes_of(rules())
     running, own = (provision(clients, routes, names) for names in (_RUNNING, _OWN))
     story = Scenario(endpoint, _RUNNING.email)
     story.confirm_mail(running)

@@ -15,6 +15,7 @@ from countermand.app import rules
 from countermand.aws.clients import Clients
 from countermand.aws.provision import Names, provision
 from countermand.core.errors import CountermandError
+from countermand.core.rules.routing import routes_of
 from countermand.lab.localstack import LocalStack, LocalStackError
 from countermand.lab.scenario import Scenario, Stage
 from countermand.lab.worker_process import WorkerProcess, without_settings
@@ -57,7 +58,7 @@ class Demo:
             "AWS_DEFAULT_REGION": "us-east-1",
         }
         clients = Clients("us-east-1")
-        self._stack = provision(clients, rules().routes(), _NAMES)
+        self._stack = provision(clients, routes_of(rules()), _NAMES)
         self._account = clients.caller().account_id
         self._story = Scenario(localstack.url, _NAMES.email)
         self._story.confirm_mail(self._stack)

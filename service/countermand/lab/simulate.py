@@ -19,8 +19,9 @@ from countermand.core.envelope import ADMIN_POLICY, attach_event
 from countermand.core.errors import ConfigError, Transient
 from countermand.core.model import Subject, SubjectKind
 from countermand.core.parse import CLOUDTRAIL_CALL
+from countermand.core.rules.routing import routes_of
 from countermand.lab.api_client import DecisionsApi
-from countermand.ledger.dynamodb import create_table
+from countermand.ledger.dynamodb_table import create_table
 from countermand.settings.settings import Settings
 
 _SERVICES = ("dynamodb", "events", "iam", "logs", "sns", "sqs", "sts")
@@ -73,7 +74,7 @@ def provision_emulator(environ: Mapping[str, str]) -> Mapping[str, str]:
         raise ConfigError(
             "AWS_ENDPOINT_URL is not set: this command is for emulators. In AWS, use Terraform."
         )
-    made = dict(provision(clients, rules().routes(), Names()).environment())
+    made = dict(provision(clients, routes_of(rules()), Names()).environment())
     ledger_url = environ.get("COUNTERMAND_LEDGER_URL", "")
     kind, _, table = ledger_url.partition(":")
     if kind == "dynamodb":

@@ -1,219 +1,49 @@
-"""The ledger: which events were dealt with (idempotency), and every decision (history).
+"""The ledger in one SQLite file, for one worker.
 
-What `lease` answers, for a key and the digest of its payload:
-
-    stored               lease        lease answers
-    -------------------  -----------  --------------------------------------------
-    nothing              -            EventLease, fence 1
-    open, other digest   any          Conflict
-    open                 running      Busy for the rest of the lease, whoever asks
-    open                 ended        EventLease, fence + 1, with what was stored
-    open, released       -            EventLease, fence + 1, with what was stored
-    done, other digest   -            Conflict
-    done                 -            Done
-
-`save`, `renew`, `finish` and `release` succeed only for the latest fence of an open event, and
-`finish` once more for whoever finished it (its answer may have been lost); otherwise they raise
-`LostLease` and change nothing. An undo is kept beside the record, so that a
-worker that is still saving cannot wipe out what a human baseline meanwhile.
-
-This file holds what the adapters share, and the SQLite adapter; DynamoDB's is in
-`aws/dynamodb.py`. Both pass the same tests.
+All threads of the worker share one connection behind a lock. Commands of the command line open the
+same file beside the running worker. `sqlite_file.py` opens the file and holds its schema.
 """
 
-import base64
-import binascii
-import fcntl
-import json
-import os
-import re
 import sqlite3
 import threading
 from collections.abc import Iterator, Sequence
 from contextlib import ExitStack, closing, contextmanager
-from dataclasses import dataclass, replace
-from datetime import UTC, date, datetime, timedelta
+from dataclasses import astuple, replace
+from datetime import datetime, timedelta
 from pathlib import Path
-from typing import IO
-
-from pydantic import TypeAdapter, ValidationError
-from pydantic_core import PydanticSerializationError
 
 from countermand.core.errors import ConfigError, LostLease, Permanent, Transient
 from countermand.core.model import Baseline, Record, Undo
+from countermand.ledger.cursor import cursor_after, decode_cursor
+from countermand.ledger.records import (
+    MOST_MARKERS,
+    dump_record,
+    dump_undo,
+    index_fields,
+    load_record,
+    load_undo,
+    storable,
+    timestamp,
+)
+from countermand.ledger.sqlite_file import hold, open_file
 from countermand.logs import get_logger
 from countermand.ports import Busy, Clock, Conflict, DecisionQuery, Done, EventLease, Page
 
 log = get_logger(__name__)
 
-_RECORD = TypeAdapter(Record)
-_UNDO = TypeAdapter(Undo)
-_NOT_STORED = {"decision": {"event": {"body", "request"}}}
-_POSITION = re.compile(r"([0-9]{4}-[0-9]{2}-[0-9]{2})(T[0-9:.+]{1,22})?")
-_DECISION_ID = re.compile(r"[0-9a-z-]{0,64}")
 _PURGE_BATCH = 50
-_FORGOTTEN = (
+_PURGED = (
     ("events", "key"),
     ("undos", "grant_key"),
     ("notes", "name"),
     ("members", "rowid"),
 )
-MOST_MEMBERS = 1000
-"""Of a gathered set: an attacker chooses how many events there are."""
-_BUSY_SECONDS = 5.0
-
-_MIGRATIONS = (
-    (
-        """CREATE TABLE events (
-            key TEXT PRIMARY KEY,
-            digest TEXT NOT NULL,
-            owner TEXT NOT NULL,
-            fence INTEGER NOT NULL,
-            lease_until REAL NOT NULL,
-            done INTEGER NOT NULL DEFAULT 0,
-            touched REAL NOT NULL,
-            decision_id TEXT UNIQUE,
-            decided_at TEXT,
-            verdict TEXT, rule_id TEXT, severity TEXT, target TEXT, actor TEXT, account_id TEXT,
-            record BLOB
-        ) STRICT""",
-        "CREATE INDEX events_newest ON events (decided_at DESC, decision_id DESC)",
-        "CREATE INDEX events_touched ON events (touched)",
-        """CREATE TABLE undos (
-            grant_key TEXT PRIMARY KEY, undo BLOB NOT NULL, touched REAL NOT NULL
-        ) STRICT""",
-    ),
-    ("ALTER TABLE events ADD COLUMN undo BLOB",),
-    (
-        """CREATE TABLE notes (
-            name TEXT PRIMARY KEY, value TEXT, at TEXT NOT NULL, touched REAL NOT NULL
-        ) STRICT""",
-        """CREATE TABLE members (
-            name TEXT NOT NULL, member TEXT NOT NULL, touched REAL NOT NULL,
-            PRIMARY KEY (name, member)
-        ) STRICT""",
-    ),
-)
-"""Version n of the file is what the first n leave behind; `PRAGMA user_version` remembers n."""
-
-
-@dataclass(frozen=True, slots=True)
-class IndexFields:
-    """What decisions can be found by; taken from the record, in the order of the columns."""
-
-    decision_id: str
-    decided_at: str
-    verdict: str
-    rule_id: str
-    severity: str
-    target: str
-    actor: str
-    account_id: str
-
-
-def index_fields(record: Record) -> IndexFields:
-    """The fields of a record that queries filter by."""
-    decision = record.decision
-    finding = decision.leading.finding
-    return IndexFields(
-        decision_id=decision.id,
-        decided_at=timestamp(record.timings.decided_at or record.timings.received_at),
-        verdict=str(decision.verdict),
-        rule_id=storable(finding.rule_id),
-        severity=str(finding.severity),
-        target=storable(finding.subject.name) if finding.subject else "",
-        actor=storable(decision.event.actor.arn),
-        account_id=decision.event.account_id,
-    )
-
-
-def timestamp(time: datetime) -> str:
-    """ISO 8601 in UTC with microseconds: sorts as text as it does in time."""
-    try:
-        utc = time.astimezone(UTC)
-    except OverflowError:  # the first or last hours of the calendar, in another zone
-        utc = time.replace(tzinfo=UTC)
-    return utc.isoformat(timespec="microseconds")
-
-
-def dump_record(record: Record) -> bytes:
-    """A record as JSON, without the event's body and parameters: these are never stored."""
-    try:
-        return _RECORD.dump_json(record, exclude=_NOT_STORED, ensure_ascii=True)
-    except PydanticSerializationError:  # lone surrogates
-        document = _RECORD.dump_python(record, mode="json", exclude=_NOT_STORED)
-        return json.dumps(_all_storable(document)).encode()
-
-
-def load_record(document: bytes | str, undo: bytes | str | None = None) -> Record:
-    """The record, with an empty body, and with the undo that was kept beside it.
-
-    `Transient` when this version cannot read what another one wrote: an upgrade, or its rollback,
-    mends that, and until then one such record must not pass for a bug.
-    """
-    try:
-        record = _RECORD.validate_json(document)
-    except ValidationError as error:
-        # `from None`: pydantic's text quotes the record.
-        count = error.error_count()
-        raise Transient(f"ledger: a record of another version ({count} misfits)") from None
-    return replace(record, undo=load_undo(undo)) if undo else record
-
-
-def dump_undo(undo: Undo) -> bytes:
-    """An undo as JSON."""
-    return _UNDO.dump_json(replace(undo, by=storable(undo.by)), ensure_ascii=True)
-
-
-def load_undo(document: bytes | str) -> Undo:
-    """The undo again."""
-    return _UNDO.validate_json(document)
-
-
-def storable(value: str) -> str:
-    """Text that any store takes: UTF-8 has no lone surrogates."""
-    return value.encode(errors="backslashreplace").decode()
-
-
-def encode_cursor(fields: IndexFields) -> str:
-    """Where the next page begins; opaque to clients."""
-    return encode_position(fields.decided_at, fields.decision_id)
-
-
-def encode_position(decided_at: str, decision_id: str) -> str:
-    """A cursor from its two parts."""
-    position = json.dumps([decided_at, decision_id]).encode()
-    return base64.urlsafe_b64encode(position).decode().rstrip("=")
-
-
-def decode_cursor(cursor: str) -> tuple[str, str]:
-    """`decided_at` and decision id of the last record of the page before. Else `Permanent`."""
-    try:
-        padded = cursor.encode() + b"=" * (-len(cursor) % 4)
-        position = json.loads(base64.b64decode(padded, altchars=b"-_", validate=True))
-    except (ValueError, binascii.Error, RecursionError):
-        position = None
-    match position:
-        case [str(decided_at), str(decision_id)] if _is_position(decided_at, decision_id):
-            return decided_at, decision_id
-    raise Permanent("cursor: not one that this API gave out; start again without it")
-
-
-def _is_position(decided_at: str, decision_id: str) -> bool:
-    found = _POSITION.fullmatch(decided_at)
-    if found is None or not _DECISION_ID.fullmatch(decision_id):
-        return False
-    try:
-        date.fromisoformat(found[1])
-    except ValueError:
-        return False
-    return True
 
 
 class SqliteLedger:
-    """One file, one worker. All threads share one connection behind a lock.
+    """The ledger of one worker.
 
-    With `exclusive` the file is refused while another process holds it; the command line opens it
+    With `exclusive`, a file that another process has open is refused. The command line opens it
     without, beside the running worker.
     """
 
@@ -228,8 +58,8 @@ class SqliteLedger:
             try:
                 path.parent.mkdir(parents=True, exist_ok=True)
                 if exclusive:
-                    opened.enter_context(_hold(path))
-                self._db = opened.enter_context(closing(_open(path)))
+                    opened.enter_context(hold(path))
+                self._db = opened.enter_context(closing(open_file(path)))
             except (OSError, sqlite3.Error) as error:
                 raise ConfigError(f"ledger {path}: cannot be opened: {error}") from error
             self._opened = opened.pop_all()
@@ -237,7 +67,7 @@ class SqliteLedger:
     def acquire(
         self, key: str, digest: str, lease_seconds: float
     ) -> EventLease | Done | Busy | Conflict:
-        """See the table above."""
+        """Take the event; see the table in `ledger/__init__.py`."""
         now = self._clock.now().timestamp()
         with self._write() as db:
             row = db.execute(
@@ -251,7 +81,7 @@ class SqliteLedger:
                     (storable(key), digest, self._owner, now + lease_seconds, now),
                 )
                 return EventLease(key, self._owner, 1)
-            known_digest, fence, lease_until, done, record, undo = row
+            known_digest, fencing_token, lease_until, done, record, undo = row
             if known_digest != digest:
                 return Conflict()
             if done:
@@ -261,10 +91,10 @@ class SqliteLedger:
             db.execute(
                 "UPDATE events SET owner = ?, fence = ?, lease_until = ?, touched = ? "
                 "WHERE key = ?",
-                (self._owner, fence + 1, now + lease_seconds, now, storable(key)),
+                (self._owner, fencing_token + 1, now + lease_seconds, now, storable(key)),
             )
             stored = load_record(record, undo) if record else None
-            return EventLease(key, self._owner, fence + 1, stored)
+            return EventLease(key, self._owner, fencing_token + 1, stored)
 
     def renew(self, lease: EventLease, lease_seconds: float) -> None:
         """Extend the lease."""
@@ -280,18 +110,18 @@ class SqliteLedger:
         self._store(lease, record, done=False)
 
     def finish(self, lease: EventLease, record: Record) -> None:
-        """Store the record for the last time, and forget what is older than the retention."""
+        """Store the record for the last time, and remove rows that are past the retention."""
         self._store(lease, record, done=True)
         try:
-            self._forget()
+            self._purge()
         except Transient as error:
-            # The event is done all the same; the next one forgets what this one could not.
-            log.warning("Old decisions not removed", error=str(error))
+            # The event is done all the same, and the next event removes these rows.
+            log.warning("Purge failed", error=str(error))
 
-    def _forget(self) -> None:
+    def _purge(self) -> None:
         oldest = self._clock.now().timestamp() - self._retention
         with self._write() as db:
-            for table, key in _FORGOTTEN:
+            for table, key in _PURGED:
                 db.execute(
                     f"DELETE FROM {table} WHERE {key} IN "  # noqa: S608
                     f"(SELECT {key} FROM {table} WHERE touched < ? LIMIT ?)",
@@ -299,7 +129,7 @@ class SqliteLedger:
                 )
 
     def get(self, decision_id: str) -> Record | None:
-        """One record."""
+        """Return one record."""
         with self._read() as db:
             row = db.execute(
                 "SELECT record, undo FROM events WHERE decision_id = ?", (storable(decision_id),)
@@ -307,7 +137,7 @@ class SqliteLedger:
         return load_record(*row) if row else None
 
     def find(self, query: DecisionQuery) -> Page:
-        """Records, newest first."""
+        """Return records, newest first."""
         clauses, values = _conditions(query)
         sql = (
             f"SELECT record, undo FROM events WHERE {' AND '.join(clauses)} "  # noqa: S608
@@ -317,10 +147,10 @@ class SqliteLedger:
             rows = db.execute(sql, (*values, query.limit + 1)).fetchall()
         records = tuple(load_record(*row) for row in rows[: query.limit])
         more = len(rows) > query.limit
-        return Page(records, encode_cursor(index_fields(records[-1])) if more else None)
+        return Page(records, cursor_after(records[-1]) if more else None)
 
     def mark_undone(self, decision_id: str, undo: Undo, grants: Sequence[str]) -> Record:
-        """Note the undo, once."""
+        """Store the undo, once."""
         with self._write() as db:
             record = self.get(decision_id)
             if record is None:
@@ -338,7 +168,7 @@ class SqliteLedger:
             return replace(record, undo=undo)
 
     def undo_of(self, grant: str) -> Undo | None:
-        """The latest undo of a grant."""
+        """Return the latest undo of a grant."""
         with self._read() as db:
             row = db.execute(
                 "SELECT undo FROM undos WHERE grant_key = ?", (storable(grant),)
@@ -346,7 +176,7 @@ class SqliteLedger:
         return load_undo(row[0]) if row else None
 
     def save_baseline(self, name: str, baseline: Baseline) -> None:
-        """Keep the latest."""
+        """Store the baseline, unless a later one is stored."""
         value = storable(baseline.value) if baseline.value is not None else None
         with self._write() as db:
             db.execute(
@@ -357,53 +187,52 @@ class SqliteLedger:
             )
 
     def baseline(self, name: str) -> Baseline | None:
-        """The latest."""
+        """Return the latest baseline."""
         with self._read() as db:
             row = db.execute(
                 "SELECT value, at FROM notes WHERE name = ?", (storable(name),)
             ).fetchone()
         return Baseline(row[0], datetime.fromisoformat(row[1])) if row else None
 
-    def add_marker(self, name: str, member: str) -> None:
-        """Into the set, unless it is full."""
+    def add_marker(self, window: str, marker: str) -> None:
+        """Add the marker, unless the window is full."""
         with self._write() as db:
             db.execute(
                 "INSERT OR IGNORE INTO members (name, member, touched) SELECT ?, ?, ? "
                 "WHERE (SELECT count(*) FROM members WHERE name = ?) < ?",
                 (
-                    storable(name),
-                    storable(member),
+                    storable(window),
+                    storable(marker),
                     self._clock.now().timestamp(),
-                    storable(name),
-                    MOST_MEMBERS,
+                    storable(window),
+                    MOST_MARKERS,
                 ),
             )
 
-    def markers(self, names: Sequence[str]) -> frozenset[str]:
-        """All of all sets."""
+    def markers(self, windows: Sequence[str]) -> frozenset[str]:
+        """Return the markers of all these windows."""
         with self._read() as db:
             rows = [
                 row
-                for name in names
+                for window in windows
                 for row in db.execute(
-                    "SELECT member FROM members WHERE name = ?", (storable(name),)
+                    "SELECT member FROM members WHERE name = ?", (storable(window),)
                 ).fetchall()
             ]
-        return frozenset(member for (member,) in rows)
+        return frozenset(marker for (marker,) in rows)
 
     def check(self) -> None:
-        """Really write, and take it back."""
+        """Write to the file, because a full or read-only disk still answers reads."""
         with self._write() as db:
             version = db.execute("PRAGMA user_version").fetchone()[0]
             db.execute(f"PRAGMA user_version = {version}")
 
     def close(self) -> None:
-        """Close the file and let go of it."""
+        """Close the file and release its lock."""
         with self._lock:
             self._opened.close()
 
     def _store(self, lease: EventLease, record: Record, *, done: bool) -> None:
-        fields = index_fields(record)
         self._update(
             lease,
             "record = ?, done = ?, touched = ?, decision_id = ?, decided_at = ?, verdict = ?, "
@@ -411,14 +240,7 @@ class SqliteLedger:
             dump_record(record),
             int(done),
             self._clock.now().timestamp(),
-            fields.decision_id,
-            fields.decided_at,
-            fields.verdict,
-            fields.rule_id,
-            fields.severity,
-            fields.target,
-            fields.actor,
-            fields.account_id,
+            *astuple(index_fields(record)),
             again=done,
         )
 
@@ -429,10 +251,10 @@ class SqliteLedger:
             changed = db.execute(
                 f"UPDATE events SET {assignments} "  # noqa: S608
                 "WHERE key = ? AND owner = ? AND fence = ? AND (done = 0 OR ?)",
-                (*values, storable(lease.key), lease.owner, lease.fence, again),
+                (*values, storable(lease.key), lease.owner, lease.fencing_token, again),
             )
             if changed.rowcount != 1:
-                raise LostLease(f"{lease.key} passed to another worker")
+                raise LostLease(f"{lease.key}: another worker took over the lease")
 
     @contextmanager
     def _read(self) -> Iterator[sqlite3.Connection]:
@@ -445,13 +267,14 @@ class SqliteLedger:
     @contextmanager
     def _write(self) -> Iterator[sqlite3.Connection]:
         with self._read() as db:
-            # IMMEDIATE: a transaction that reads first could not be upgraded beside a writer.
+            # IMMEDIATE, because a transaction that begins with a read cannot become a write while
+            # another connection writes.
             db.execute("BEGIN IMMEDIATE")
             try:
                 yield db
                 db.commit()
             except BaseException:
-                # Also after a failed commit, which would block every later transaction.
+                # Also after a failed commit: an open transaction would block every later one.
                 db.rollback()
                 raise
 
@@ -473,81 +296,3 @@ def _conditions(query: DecisionQuery) -> tuple[list[str], list[str]]:
         clauses.append("(decided_at, decision_id) < (?, ?)")
         values.extend(decode_cursor(query.cursor))
     return clauses, values
-
-
-def _all_storable(document: object) -> object:
-    match document:
-        case str():
-            return storable(document)
-        case list():
-            return [_all_storable(one) for one in document]
-        case dict():
-            return {storable(name): _all_storable(one) for name, one in document.items()}
-    return document
-
-
-def _hold(path: Path) -> IO[str]:
-    lock = Path(f"{path}.lock").open("a+", encoding="ascii")  # noqa: SIM115  held until close
-    try:
-        fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except OSError as error:
-        lock.seek(0)
-        holder = lock.read().strip() or "unknown"
-        lock.close()
-        if not isinstance(error, BlockingIOError):  # for example, no locks on this file system
-            raise
-        raise ConfigError(
-            f"ledger {path}: process {holder} holds it. One SQLite file serves one worker: give "
-            "this one another file, or use COUNTERMAND_LEDGER_URL=dynamodb:TABLE for replicas"
-        ) from None
-    lock.truncate(0)
-    lock.write(str(os.getpid()))
-    lock.flush()
-    return lock
-
-
-def _open(path: Path) -> sqlite3.Connection:
-    with _alone_in(path.parent):
-        path.touch(mode=0o600, exist_ok=True)
-        db = sqlite3.connect(
-            path, timeout=_BUSY_SECONDS, isolation_level=None, check_same_thread=False
-        )
-        try:
-            db.execute("PRAGMA journal_mode = WAL")
-            # FULL: an intent that a power cut forgets would let a second worker act unknowing.
-            db.execute("PRAGMA synchronous = FULL")
-            _migrate(db, path)
-        except BaseException:
-            db.close()
-            raise
-    return db
-
-
-@contextmanager
-def _alone_in(folder: Path) -> Iterator[None]:
-    """One process at a time: the switch to WAL fails at once beside another one, in spite of
-    the busy timeout, and only one may create the tables.
-    """
-    handle = os.open(folder, os.O_RDONLY)
-    try:
-        fcntl.flock(handle, fcntl.LOCK_EX)
-        yield
-    finally:
-        os.close(handle)
-
-
-def _migrate(db: sqlite3.Connection, path: Path) -> None:
-    version = db.execute("PRAGMA user_version").fetchone()[0]
-    if version > len(_MIGRATIONS):
-        raise ConfigError(
-            f"ledger {path}: written by a newer version (schema {version}, this one knows "
-            f"{len(_MIGRATIONS)}); run that version, or use another file"
-        )
-    if version == len(_MIGRATIONS):
-        return
-    db.execute("BEGIN IMMEDIATE")  # closing without a commit takes all of it back
-    for migration in _MIGRATIONS[version:]:
-        for statement in migration:
-            db.execute(statement)
-    db.execute(f"PRAGMA user_version = {len(_MIGRATIONS)}")
-    db.commit()

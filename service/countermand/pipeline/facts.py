@@ -17,7 +17,7 @@ from countermand.core.errors import (
 )
 from countermand.core.model import Event, Facts, Finding, Principal, Subject
 from countermand.core.policies.evaluate import Evaluation, Holder, evaluate_policies
-from countermand.core.rules.rule import PREVIOUS
+from countermand.core.rules.schema import PREVIOUS
 from countermand.live.policies import managed_policies
 from countermand.logs import get_logger
 from countermand.pipeline.history import History
@@ -25,6 +25,7 @@ from countermand.ports import Action, Clock, Cloud, Identities, Ledger, Plan
 
 log = get_logger(__name__)
 
+_STORED_NAMES = {"summary": "claim"}
 _NOTHING = Plan(params={})
 """The change is there, or nobody looked, and no action would do anything about it."""
 
@@ -140,12 +141,15 @@ class FactReader:
 
 
 def grant_key(account_id: str, target: str, finding: Finding) -> str:
-    """What an undo speaks about: this grant on this target (a principal's unique id), whatever it
-    is called later.
+    """Name what an undo is about: this change on this target (a principal's unique ID), whatever
+    the target is called later.
     """
-    seen = ",".join(f"{name}={finding.evidence[name]}" for name in sorted(finding.evidence))
-    grant = finding.evidence.get("policy_arn") or hashlib.sha256(seen.encode()).hexdigest()[:32]
-    return f"{account_id}/{target}/{grant}"
+    if policy_arn := finding.evidence.get("policy_arn"):
+        return f"{account_id}/{target}/{policy_arn}"
+    # 0.1.0 called the summary `claim`. Its stored undos are found only under a digest of that name.
+    evidence = {_STORED_NAMES.get(name, name): text for name, text in finding.evidence.items()}
+    seen = ",".join(f"{name}={evidence[name]}" for name in sorted(evidence))
+    return f"{account_id}/{target}/{hashlib.sha256(seen.encode()).hexdigest()[:32]}"
 
 
 def undoer_key(account_id: str, target: str, by: str) -> str:

@@ -26,7 +26,7 @@ from datetime import datetime, timedelta
 
 from countermand.core.aspects import Change, changes
 from countermand.core.errors import CannotRestore, CountermandError, Denied, Gone, Transient
-from countermand.core.governance.guards import Guardrails, is_in_scope, scope_of, short_name
+from countermand.core.governance.guardrails import Guardrails, is_in_scope, scope_of, short_name
 from countermand.core.model import Aspect, Baseline, Event, Finding, Principal, Subject, SubjectKind
 from countermand.core.policies.evaluate import Holder, evaluate_policies
 from countermand.core.policies.trust import evaluate_trust

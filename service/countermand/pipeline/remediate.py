@@ -44,8 +44,11 @@ class Remediator:
         self._clock = clock
         self._metrics = metrics
 
-    def begun(self, step: Step) -> Outcome:
-        """What is stored before the call: should we die in it, it tells why the grant is gone."""
+    def started(self, step: Step) -> Outcome:
+        """Return the outcome to store before the call.
+
+        Should the worker die in the call, it explains later why the change is gone.
+        """
         return Outcome(step, StepStatus.STARTED, "about to write", _inverse(step))
 
     def run(self, step: Step) -> Outcome:

@@ -1,4 +1,4 @@
-"""A small in-memory agenda: values that come back after a delay, soonest first."""
+"""A schedule in memory: values that come back after a delay, soonest first."""
 
 import heapq
 import threading
@@ -8,7 +8,7 @@ from countermand.ports import Clock
 
 
 class Schedule[T]:
-    """Thread-safe; what is on it is lost with the process."""
+    """A thread-safe schedule. What is still on it is lost with the process."""
 
     def __init__(self, clock: Clock) -> None:
         self._clock = clock
@@ -17,27 +17,29 @@ class Schedule[T]:
         self._added = threading.Condition()
 
     def add(self, seconds: float, value: T) -> None:
-        """Have `value` back in so many seconds."""
+        """Schedule `value` to come back in so many seconds."""
         with self._added:
             due = self._clock.monotonic() + seconds
+            # The counter keeps equal times in order, and values need no order of their own.
             heapq.heappush(self._heap, (due, next(self._order), value))
             self._added.notify()
 
     def next(self, timeout: float) -> T | None:
-        """The next value that falls due within `timeout` seconds, or None."""
+        """Return the next value, or None when none is due within `timeout` seconds; 0 does not
+        wait.
+        """
         with self._added:
-            if (wait := self._until_due(timeout)) > 0:
+            if (wait := min(timeout, self._until_due())) > 0:
                 self._added.wait(wait)
-            return None if self._until_due(timeout) > 0 else heapq.heappop(self._heap)[2]
+            return heapq.heappop(self._heap)[2] if self._until_due() <= 0 else None
 
     def abandon(self) -> list[T]:
-        """Everything that is still on it, due or not; it is empty then."""
+        """Remove and return every value, due or not."""
         with self._added:
             values = [value for _, _, value in self._heap]
             self._heap.clear()
             return values
 
-    def _until_due(self, timeout: float) -> float:
-        if not self._heap:
-            return timeout or 1.0
-        return min(timeout or 1.0, self._heap[0][0] - self._clock.monotonic())
+    def _until_due(self) -> float:
+        """Return the seconds until the first value is due; infinity when there is none."""
+        return self._heap[0][0] - self._clock.monotonic() if self._heap else float("inf")

@@ -16,7 +16,8 @@ from io import BufferedReader
 from countermand.core.decide import decide
 from countermand.core.envelope import envelope
 from countermand.core.errors import Malformed
-from countermand.core.governance.guards import Guardrails, evaluate, screen
+from countermand.core.governance.guardrails import Guardrails
+from countermand.core.governance.guards import evaluate, screen
 from countermand.core.model import Decision, Event, Facts, Finding, Principal, Ruling
 from countermand.core.parse import load_strictly, parse
 from countermand.core.rules.detect import detect

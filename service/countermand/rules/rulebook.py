@@ -19,15 +19,13 @@ from countermand.core.errors import ConfigError
 from countermand.core.model import Mode, Severity
 from countermand.core.rules.pattern import PatternError
 from countermand.core.rules.rule import (
-    PREVIOUS,
     Correlation,
-    CorrelationFile,
     Rule,
-    RuleFile,
     RuleSet,
     compile_correlation,
     compile_rule,
 )
+from countermand.core.rules.schema import PREVIOUS, CorrelationFile, RuleFile
 from countermand.logs import get_logger
 from countermand.metrics import Metrics
 from countermand.ports import Action
@@ -214,12 +212,13 @@ def _overridden[R: (Rule | Correlation)](
 
 
 def _changed[R: (Rule | Correlation)](rule: R, override: Override) -> R:
-    return replace(
-        rule,
-        severity=override.severity or rule.severity,
-        mode=override.mode or rule.mode,
-        scope=override.scope or rule.scope,
+    info = replace(
+        rule.info,
+        severity=override.severity or rule.info.severity,
+        mode=override.mode or rule.info.mode,
+        scope=override.scope or rule.info.scope,
     )
+    return replace(rule, info=info)
 
 
 def load_rule(path: Path, actions: Mapping[str, Action]) -> Rule | Correlation:

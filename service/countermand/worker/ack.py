@@ -1,8 +1,8 @@
-"""Settles messages: the only code that deletes them, gives them back or keeps them hidden.
+"""Acknowledging messages: the only code that deletes, returns or hides them.
 
 The worker adds a message when it arrives and says once what became of it. Deletes are collected,
-because SQS takes ten for the price of one; a message that SQS did not delete comes back, is known
-to the ledger as done, and is deleted then.
+because SQS takes ten for the price of one. A message that SQS did not delete comes back; the ledger
+knows its event as done, so it is deleted then.
 """
 
 import contextlib
@@ -29,15 +29,15 @@ class _Delete:
     attempt: int = 1
 
 
-class Settler:
-    """Knows every message in hand, from its arrival until a thread is done with it."""
+class Acknowledger:
+    """Every message in hand, from its arrival until a thread is done with it."""
 
     def __init__(self, queue_: Queue, clock: Clock, metrics: Metrics) -> None:
         self._queue = queue_
         self._clock = clock
         self._metrics = metrics
         self._in_hand: dict[str, tuple[Message, float]] = {}
-        self._settled: set[str] = set()
+        self._returned: set[str] = set()
         self._changed = threading.Condition()
         self._extending = threading.Lock()
         self._deletes: queue.SimpleQueue[_Delete | None] = queue.SimpleQueue()
@@ -49,67 +49,66 @@ class Settler:
         self._metrics.messages_in_flight.inc()
 
     def forget(self, message: Message) -> None:
-        """The thread that worked on the message is done, and the message is settled."""
+        """Drop a message that was acknowledged and whose thread is done with it."""
         with self._changed:
             self._in_hand.pop(message.receipt, None)
-            self._settled.discard(message.receipt)
+            self._returned.discard(message.receipt)
             self._changed.notify_all()
         self._metrics.messages_in_flight.dec()
 
     def delete(self, message: Message) -> None:
-        """Its work is done: off the queue, with the next batch."""
+        """Delete a message whose work is done, with the next batch."""
         self._deletes.put(_Delete(message))
 
-    def give_back(
-        self, messages: Sequence[Message], seconds: float, settlement: Settlement
-    ) -> None:
-        """Make the messages visible again after so many seconds."""
+    def return_in(self, messages: Sequence[Message], seconds: float, result: Settlement) -> None:
+        """Make the messages visible again after so many seconds; 0 means at once."""
         with self._extending:
             # Before the call: a heartbeat after it would hide the messages for longer.
-            self._settled.update(message.receipt for message in messages)
+            self._returned.update(message.receipt for message in messages)
         for batch in batched(messages, _BATCH):
-            left = self._return_in(batch, seconds, "Message not given back early")
+            left = self._set_visibility(batch, seconds, "Early return failed")
             self.count(Settlement.LEFT, left)
-            self.count(settlement, len(batch) - left)
+            self.count(result, len(batch) - left)
 
     def extend(self, seconds: float, deadline: float) -> None:
-        """Keep hidden what is in hand for less than `deadline` seconds."""
+        """Hide what has been in hand for less than `deadline` seconds for `seconds` more."""
         oldest = self._clock.monotonic() - deadline
         with self._changed:
             in_time = [message for message, since in self._in_hand.values() if since > oldest]
         for batch in batched(in_time, _BATCH):
+            # One batch under the lock at a time, so that a return does not wait for all of them.
             with self._extending:
-                unsettled = [m for m in batch if m.receipt not in self._settled]
-                if unsettled:
-                    self._return_in(unsettled, seconds, "Visibility not extended")
+                hidden = [m for m in batch if m.receipt not in self._returned]
+                if hidden:
+                    self._set_visibility(hidden, seconds, "Visibility extension failed")
 
-    def _return_in(self, batch: Sequence[Message], seconds: float, otherwise: str) -> int:
-        """How many of them SQS did not change: their time-out will bring them back."""
+    def _set_visibility(self, batch: Sequence[Message], seconds: float, failure: str) -> int:
+        """Return how many messages SQS did not change: their visibility timeout returns them."""
         try:
             failed = self._queue.return_in(batch, seconds)
         except CountermandError as error:
-            log.warning(otherwise, error=str(error), messages=len(batch))
+            log.warning(failure, error=str(error), messages=len(batch))
             return len(batch)
         if failed:
-            log.warning(otherwise, messages=len(failed))
+            log.warning(failure, messages=len(failed))
         return len(failed)
 
     def wait_until_empty(self, seconds: float) -> bool:
-        """Whether everything in hand was finished in that time."""
+        """Wait for everything in hand, and return whether it was finished in that time."""
         with self._changed:
             return self._changed.wait_for(lambda: not self._in_hand, timeout=max(0.0, seconds))
 
     def unfinished(self) -> Sequence[Message]:
-        """What is in hand and not settled."""
+        """Return what is in hand and neither deleted nor returned."""
         with self._changed:
-            return [m for m, _ in self._in_hand.values() if m.receipt not in self._settled]
+            return [m for m, _ in self._in_hand.values() if m.receipt not in self._returned]
 
-    def count(self, settlement: Settlement, number: int = 1) -> None:
-        """Count without touching the message."""
-        self._metrics.settlements.labels(result=str(settlement)).inc(number)
+    def count(self, result: Settlement, number: int = 1) -> None:
+        """Count messages by what became of them."""
+        self._metrics.settlements.labels(result=str(result)).inc(number)
 
     def delete_loop(self) -> None:
-        """Delete what was handed in, until `close`; runs in a thread of its own."""
+        """Send deletes until `close`; runs in a thread of its own."""
         while (first := self._deletes.get()) is not None:
             batch, closing = [first], False
             with contextlib.suppress(queue.Empty):
@@ -121,10 +120,11 @@ class Settler:
                         batch.append(item)
             self._delete(batch)
             if closing:
+                # Behind the failed deletes that `_delete` has put back, so that they are retried.
                 self._deletes.put(None)
 
     def close(self) -> None:
-        """Let `delete_loop` end once all deletes were sent."""
+        """Let `delete_loop` end once it has sent all deletes."""
         self._deletes.put(None)
 
     def _delete(self, batch: Sequence[_Delete]) -> None:

@@ -1,7 +1,7 @@
-"""Whether the worker lives, and whether it is any use; what `/livez` and `/readyz` answer.
+"""Whether the worker is alive, and whether it can work: the answers of `/livez` and `/readyz`.
 
-Liveness looks at this process alone: a restart mends nothing that is broken elsewhere, and would
-take down all replicas at once when SQS is. Readiness looks at what the work needs.
+Liveness looks at this process alone. A restart fixes nothing that is broken elsewhere, and would
+stop all replicas at once when SQS fails. Readiness looks at everything that the work needs.
 """
 
 from collections.abc import Callable
@@ -20,7 +20,7 @@ _FAILURE_SECONDS = 5.0
 
 @dataclass(slots=True)
 class WorkerHealth:
-    """Asks the worker each time, the ledger at most every 5 s, AWS who we are once a minute."""
+    """Checks the worker each time, the ledger at most every 5 s, and the credentials every 60 s."""
 
     worker: Worker
     ledger: Ledger
@@ -29,17 +29,17 @@ class WorkerHealth:
     _asked: dict[str, tuple[float, HealthCheck]] = field(default_factory=dict)
 
     def alive(self) -> HealthCheck:
-        """The receiver goes round, whatever SQS answers."""
-        age = self.clock.monotonic() - self.worker.last_round
+        """Check that the receive loop is running, whatever SQS answers."""
+        age = self.clock.monotonic() - self.worker.stats().last_round
         detail = f"last round {age:.0f} s ago"
         return HealthCheck("worker_loop", age <= _LONGEST_ROUND_SECONDS, detail)
 
     def ready(self) -> list[HealthCheck]:
-        """Everything that the next message would need."""
+        """Check everything that the next message needs."""
         return [self.alive(), self._queue(), self._ledger(), self._credentials()]
 
     def _queue(self) -> HealthCheck:
-        last = self.worker.last_poll
+        last = self.worker.stats().last_poll
         if last is None:
             return HealthCheck("queue", ok=False, detail="no answer from SQS yet")
         age = self.clock.monotonic() - last
@@ -55,7 +55,9 @@ class WorkerHealth:
         return self._ask("credentials", self.identify, detail, _CREDENTIALS_SECONDS)
 
     def _ask(self, name: str, ask: Callable[[], object], good: str, seconds: float) -> HealthCheck:
-        """The last answer while it is fresh. Anybody may ask a probe: not each costs a call."""
+        """Return the last answer while it is fresh: anyone who reaches the probe could otherwise
+        cause any number of calls.
+        """
         asked_at, known = self._asked.get(name, (0.0, None))
         now = self.clock.monotonic()
         if known is not None and now - asked_at <= (seconds if known.ok else _FAILURE_SECONDS):

@@ -1,16 +1,16 @@
-"""Receives messages, has the pipeline handle them, and decides how each is settled.
+"""The worker: receives messages, has the pipeline handle them, and acknowledges each.
 
-    the pipeline                 the message
+    the pipeline                 the message is
     ---------------------------  -----------------------------------------------------------
-    answered                     deleted
-    raised Permanent             given back at once: after `maxReceiveCount` receives SQS
+    returned                     deleted
+    raised Permanent             returned at once: after `maxReceiveCount` receives, SQS
                                  moves it to the dead-letter queue
-    raised Transient(retry_in)   given back after retry_in seconds, or after a backoff
+    raised Transient(retry_in)   returned after retry_in seconds, or after a backoff
     raised LostLease             left: it belongs to another worker now
-    raised anything else (bug)   given back after a backoff, and the trace is logged
+    raised anything else (bug)   returned after a backoff, and the trace is logged
 
-Threads: one receives, N handle, one deletes in batches, one keeps what is in hand hidden and its
-leases alive, one looks again at what was taken back. The main thread only watches over them.
+Threads: one receives, N handle, one deletes in batches, one extends visibility and leases, and one
+rechecks remediations. The main thread only watches them.
 """
 
 import contextlib
@@ -27,20 +27,21 @@ from countermand.logs import bound, get_logger
 from countermand.metrics import Metrics, Settlement
 from countermand.pipeline.pipeline import Pipeline
 from countermand.ports import Clock, Message, Queue
-from countermand.worker.ack import Settler
+from countermand.worker.ack import Acknowledger
 
 log = get_logger(__name__)
 
 _MOST_PER_RECEIVE = 10
-_SURELY_NO_REDRIVE = 20
+_MOST_RECEIVES_WITH_REDRIVE = 20
+"""Number of receives of one message after which the queue seems to have no redrive policy."""
 _RESERVE_SECONDS = 1.0
-"""Of the drain, for the last give-backs and for the last deletes."""
+"""Part of the drain that is kept for the last returns, and again for the last deletes."""
 _WATCH_SECONDS = 0.1
 
 
 @dataclass(frozen=True, slots=True)
 class Timing:
-    """Seconds, from the settings; their relations are validated there."""
+    """Timings in seconds. The settings validate how they relate."""
 
     threads: int = 16
     poll: int = 20
@@ -59,15 +60,27 @@ def backoff(
     cap: float,
     uniform: Callable[[float, float], float] = random.uniform,
 ) -> float:
-    """Seconds with full jitter: up to base x 2^(attempt - 1), at most cap, at least one.
+    """Return seconds with full jitter: up to base x 2^(attempt - 1), at most cap, at least one.
 
     https://aws.amazon.com/blogs/architecture/exponential-backoff-and-jitter/
     """
     return max(1.0, uniform(0, min(cap, base * 2 ** min(attempt - 1, 30))))
 
 
+@dataclass(frozen=True, slots=True)
+class WorkerStats:
+    """The state of a worker at one moment."""
+
+    threads: frozenset[str]
+    """Names of the threads that are alive."""
+    last_poll: float | None
+    """Monotonic time of the last good answer from SQS; None before the first."""
+    last_round: float
+    """Monotonic time at which the receive loop last began a round."""
+
+
 class Worker:
-    """`start`, `wait` until a stop is requested, `drain`."""
+    """A worker is started, waits until a stop is requested, and drains."""
 
     def __init__(
         self, queue_: Queue, pipeline: Pipeline, clock: Clock, metrics: Metrics, timing: Timing
@@ -77,23 +90,26 @@ class Worker:
         self._clock = clock
         self._metrics = metrics
         self._timing = timing
-        self._settler = Settler(queue_, clock, metrics)
+        self._acks = Acknowledger(queue_, clock, metrics)
         self._slots = threading.Semaphore(timing.threads)
         self._inbox: queue.SimpleQueue[Message] = queue.SimpleQueue()
         self._stop_requested = False
         self._stopping = threading.Event()
         self._drained = threading.Event()
         self._threads: dict[str, threading.Thread] = {}
-        self.last_poll: float | None = None
-        """Monotonic time of the last good answer from SQS; None: none yet."""
-        self.last_round = clock.monotonic()
-        """Monotonic time at which the receiver last began a round."""
+        self._last_poll: float | None = None
+        self._last_round = clock.monotonic()
+
+    def stats(self) -> WorkerStats:
+        """Return the state of the worker now."""
+        alive = frozenset(name for name, thread in self._threads.items() if thread.is_alive())
+        return WorkerStats(alive, self._last_poll, self._last_round)
 
     def start(self) -> None:
         """Start all threads. They are daemons: a hung call cannot keep the process alive."""
         loops: dict[str, Callable[[], None]] = {
             "receive": self._receive_loop,
-            "delete": self._settler.delete_loop,
+            "delete": self._acks.delete_loop,
             "heartbeat": self._heartbeat_loop,
             "recheck": self._recheck_loop,
         }
@@ -103,18 +119,17 @@ class Worker:
             self._threads[name].start()
 
     def request_stop(self) -> None:
-        """Begin to stop. Safe in a signal handler: an Event's lock may be held by the very thread
-        that the handler interrupts, a plain flag has none.
-        """
+        """Begin to stop; safe in a signal handler."""
+        # A plain flag: the thread that the handler interrupts may hold the lock of an Event.
         self._stop_requested = True
 
     def wait(self, others_alive: Callable[[], bool] = lambda: True) -> bool:
-        """Block until a stop is requested. False: a thread died, here or among the others, and
-        half a worker is worse than one that is started anew.
+        """Wait until a stop is requested. Return False when a thread of the worker or of the others
+        died: a partially working process is worse than a restart.
         """
         while not self._stop_requested:
             time.sleep(_WATCH_SECONDS)
-            dead = [name for name, thread in self._threads.items() if not thread.is_alive()]
+            dead = sorted(self._threads.keys() - self.stats().threads)
             if not others_alive():
                 dead.append("api")
             if dead:
@@ -123,14 +138,15 @@ class Worker:
         return True
 
     def drain(self) -> bool:
-        """Finish what is in hand, give the rest back, flush the deletes; in at most `drain`
-        seconds. Whether everything was finished.
+        """Finish what is in hand, return the rest and flush deletes, in at most `drain` seconds.
+
+        Return whether everything was finished.
         """
         self._stopping.set()
         end = self._clock.monotonic() + self._timing.drain - 2 * _RESERVE_SECONDS
         self._in_time(self._decline_inbox, end - self._clock.monotonic())
-        finished = self._settler.wait_until_empty(end - self._clock.monotonic())
-        self._settler.close()
+        finished = self._acks.wait_until_empty(end - self._clock.monotonic())
+        self._acks.close()
         self._in_time(self._return_unfinished, _RESERVE_SECONDS)
         if "delete" in self._threads:
             self._threads["delete"].join(_RESERVE_SECONDS)
@@ -139,7 +155,7 @@ class Worker:
         return finished
 
     def _in_time(self, work: Callable[[], None], seconds: float) -> None:
-        """On a thread that may be left behind: a queue that hangs must not hold up the exit."""
+        # On a thread that may be left behind: a queue that hangs must not hold up the exit.
         thread = threading.Thread(target=work, daemon=True)
         thread.start()
         thread.join(max(0.0, seconds))
@@ -149,17 +165,17 @@ class Worker:
         with contextlib.suppress(queue.Empty):
             while True:
                 declined.append(self._inbox.get_nowait())
-        self._settler.give_back(declined, 0, Settlement.RETURNED)
+        self._acks.return_in(declined, 0, Settlement.RETURNED)
         for message in declined:
             self._done_with(message)
 
     def _return_unfinished(self) -> None:
-        self._settler.give_back(self._settler.unfinished(), 0, Settlement.RETURNED)
+        self._acks.return_in(self._acks.unfinished(), 0, Settlement.RETURNED)
 
     def _receive_loop(self) -> None:
         failures = 0
         while not self._stopping.is_set():
-            self.last_round = self._clock.monotonic()
+            self._last_round = self._clock.monotonic()
             slots = self._take_slots()
             try:
                 messages = self._queue.receive(slots, self._wait()) if slots else ()
@@ -170,22 +186,22 @@ class Worker:
                 self._stopping.wait(backoff(failures, 1, self._timing.receive_backoff_cap))
             else:
                 failures = 0
-                self._note_poll(slots)
+                self._record_poll(slots)
             for _ in range(slots - len(messages)):
                 self._slots.release()
             self._accept(messages)
 
     def _wait(self) -> int:
-        # The first answer says that the queue is there: readiness should not wait for it.
-        return 0 if self.last_poll is None else self._timing.poll
+        # The first answer shows that the queue exists, and readiness should not wait for a poll.
+        return 0 if self._last_poll is None else self._timing.poll
 
-    def _note_poll(self, slots: int) -> None:
+    def _record_poll(self, slots: int) -> None:
         if slots:
-            self.last_poll = self._clock.monotonic()
+            self._last_poll = self._clock.monotonic()
             self._metrics.last_successful_poll.set(self._clock.now().timestamp())
 
     def _take_slots(self) -> int:
-        """Wait for a free thread and take up to ten: what is received is worked on at once."""
+        """Wait for a free thread and take up to ten, so that no message waits after its receive."""
         if not self._slots.acquire(timeout=1):
             return 0
         slots = 1
@@ -196,13 +212,13 @@ class Worker:
     def _accept(self, messages: Sequence[Message]) -> None:
         for message in messages:
             self._metrics.events_received.inc()
-            self._settler.add(message)
+            self._acks.add(message)
             self._inbox.put(message)
         if self._stopping.is_set():
             self._decline_inbox()
 
     def _done_with(self, message: Message) -> None:
-        self._settler.forget(message)
+        self._acks.forget(message)
         self._slots.release()
 
     def _handle_loop(self) -> None:
@@ -221,51 +237,53 @@ class Worker:
         try:
             self._pipeline.handle(message.body)
         except Permanent as error:
-            self._refuse(message, error)
+            self._reject(message, error)
         except Transient as error:
-            log.info("To be tried again", reason=str(error))
+            log.info("Retry scheduled", reason=str(error), retry_in=error.retry_in)
             self._retry(message, error.retry_in)
         except LostLease:
-            log.warning("Another worker owns this event now")
-            self._settler.count(Settlement.LEFT)
+            log.warning("Lease lost")
+            self._acks.count(Settlement.LEFT)
         except Exception:
-            log.exception("Bug: the message could not be handled", sha256=_hash(message.body))
+            log.exception("Bug: message handling failed", sha256=_hash(message.body))
             self._retry(message, None)
         else:
-            self._settler.delete(message)
+            self._acks.delete(message)
 
-    def _refuse(self, message: Message, error: Permanent) -> None:
+    def _reject(self, message: Message, error: Permanent) -> None:
         self._metrics.events_malformed.inc()
         log.error("Message refused", error=str(error), sha256=_hash(message.body))
-        # Nobody takes it away after so many receives: do not spin on it.
-        wait = self._timing.backoff_cap if message.receive_count > _SURELY_NO_REDRIVE else 0
-        self._settler.give_back([message], wait, Settlement.POISONED)
+        # After so many receives, the queue seems to have no redrive policy: back off, do not spin.
+        no_redrive = message.receive_count > _MOST_RECEIVES_WITH_REDRIVE
+        wait = self._timing.backoff_cap if no_redrive else 0
+        self._acks.return_in([message], wait, Settlement.DEAD_LETTERED)
 
     def _retry(self, message: Message, retry_in: float | None) -> None:
         if retry_in is None:
             base, cap = self._timing.backoff_base, self._timing.backoff_cap
             retry_in = backoff(message.receive_count, base, cap)
-        self._settler.give_back([message], retry_in, Settlement.RETURNED)
+        self._acks.return_in([message], retry_in, Settlement.RETURNED)
 
     def _heartbeat_loop(self) -> None:
         while not self._drained.wait(self._timing.heartbeat):
-            # The leases first: a slow queue must not cost one.
+            # The leases come first: a slow queue must not cost a lease.
             self._pipeline.leases.renew_all()
-            self._settler.extend(self._timing.visibility, self._timing.deadline)
+            self._acks.extend(self._timing.visibility, self._timing.deadline)
 
     def _recheck_loop(self) -> None:
+        schedule = self._pipeline.rechecker.schedule
         while not self._stopping.is_set():
-            look = self._pipeline.rechecks.next(timeout=0.5)
-            if look is None:
+            recheck = schedule.next(timeout=0.5)
+            if recheck is None:
                 continue
             try:
-                self._pipeline.recheck(look)
+                self._pipeline.recheck(recheck)
             except CountermandError as error:
-                log.error("Recheck failed", event_id=look.event.event_id, error=str(error))
+                log.error("Recheck failed", event_id=recheck.event.event_id, error=str(error))
             except Exception:
-                log.exception("Bug: recheck failed", event_id=look.event.event_id)
-        for look in self._pipeline.rechecks.abandon():
-            log.warning("Recheck dropped: the worker stops", event_id=look.event.event_id)
+                log.exception("Bug: recheck failed", event_id=recheck.event.event_id)
+        for recheck in schedule.abandon():
+            log.warning("Recheck dropped: shutting down", event_id=recheck.event.event_id)
 
 
 def _hash(body: str) -> str:

@@ -27,6 +27,7 @@ from countermand.core.model import (
     Decision,
     Event,
     Finding,
+    Guard,
     Mode,
     Outcome,
     Principal,
@@ -94,7 +95,7 @@ def make_record(number: int = 1, user_name: str = "iam-test-user") -> Record:
         created=NOW - timedelta(days=1),
         tags={"secret": BODY_SECRET},
     )
-    reasons = (Reason("approved", "Approved for remediation"),)
+    reasons = (Reason(Guard.APPROVED, "Approved for remediation"),)
     ruling = Ruling(finding, Verdict.REMEDIATE, reasons, Mode.DRY_RUN, notify=True)
     params = {"user_name": user_name, "policy_arn": ADMIN}
     step = Step(Call("detach_user_policy", params), finding.rule_id, Mode.DRY_RUN)

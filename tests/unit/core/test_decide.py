@@ -11,6 +11,7 @@ from countermand.core.model import (
     Actor,
     Event,
     Finding,
+    Guard,
     Mode,
     Reason,
     Ruling,
@@ -52,7 +53,7 @@ def ruling(
         evidence={"policy_arn": policy_arn},
         remediation=remediation,
     )
-    reasons = (Reason("guard", f"because of {rule_id}"),)
+    reasons = (Reason(Guard.APPROVED, f"because of {rule_id}"),)
     return Ruling(finding, verdict, reasons, mode, notify, params=finding.evidence)
 
 
@@ -151,7 +152,7 @@ def test_a_decision_nobody_must_hear_of_is_not_told() -> None:
 
 
 def test_an_unreadable_state_makes_the_whole_decision_unverified() -> None:
-    unread = replace(ruling(Verdict.WAIT), reasons=(Reason("unreadable", "UNVERIFIED"),))
+    unread = replace(ruling(Verdict.WAIT), reasons=(Reason(Guard.UNREADABLE, "UNVERIFIED"),))
     assert decide(EVENT, [ruling(Verdict.REMEDIATE), unread]).unverified
     assert not decide(EVENT, [ruling(Verdict.WAIT)]).unverified
 

@@ -17,6 +17,7 @@ from countermand.core.model import (
     Call,
     Event,
     Finding,
+    Guard,
     Mode,
     Outcome,
     Principal,
@@ -55,7 +56,7 @@ FINDING = Finding(
     remediation="detach_user_policy",
 )
 CALL = Call("detach_user_policy", {"user_name": "iam-test-user", "policy_arn": ADMIN})
-APPROVED = (Reason("approved", "Approved for remediation"),)
+APPROVED = (Reason(Guard.APPROVED, "Approved for remediation"),)
 
 HOSTILE_NAMES = [
     "two\nlines",
@@ -109,7 +110,7 @@ def named(name: str) -> dict[str, Any]:
         "finding": replace(
             FINDING, subject=Subject(SubjectKind.USER, name), evidence={"policy_arn": name}
         ),
-        "reasons": (Reason("scope", f"out of scope: {name}"), Reason("age", name)),
+        "reasons": (Reason(Guard.SCOPE, f"out of scope: {name}"), Reason(Guard.AGE, name)),
         "annotations": (name,),
         "detail": name,
     }
@@ -256,7 +257,7 @@ def test_the_mail_ends_with_the_runbook_of_the_rule(verdict: Verdict, shown: boo
 
 
 def test_the_mail_gives_the_other_reasons_too() -> None:
-    reasons = (Reason("scope", "out of scope"), Reason("age", "too old"))
+    reasons = (Reason(Guard.SCOPE, "out of scope"), Reason(Guard.AGE, "too old"))
     text = notified(verdict=Verdict.ALERT_ONLY, reasons=reasons, status=None).text
     assert "Because:  out of scope" in text
     assert "Also:     too old" in text
@@ -322,7 +323,7 @@ def test_the_mail_says_who_as_well_as_the_event_does(actor: Actor, shown: str) -
     assert f"Who:      {shown}\n" in notified(event=replace(EVENT, actor=actor)).text
 
 
-UNREADABLE = (Reason("unreadable", "UNVERIFIED: live state unreadable (AccessDenied)"),)
+UNREADABLE = (Reason(Guard.UNREADABLE, "UNVERIFIED: live state unreadable (AccessDenied)"),)
 
 
 @pytest.mark.parametrize(
@@ -341,12 +342,12 @@ UNREADABLE = (Reason("unreadable", "UNVERIFIED: live state unreadable (AccessDen
             "Ask the caller why",
         ),
         (
-            {"status": None, "verdict": Verdict.ALERT_ONLY, "reasons": (Reason("age", "old"),)},
+            {"status": None, "verdict": Verdict.ALERT_ONLY, "reasons": (Reason(Guard.AGE, "old"),)},
             "alert only",
             "Look at the change and take it back by hand if it is not wanted",
         ),
         (
-            {"status": None, "verdict": Verdict.SKIP, "reasons": (Reason("exception", "tag"),)},
+            {"status": None, "verdict": Verdict.SKIP, "reasons": (Reason(Guard.EXCEPTION, "tag"),)},
             "not taken back",
             "Nothing, if the reason above is right",
         ),
@@ -445,7 +446,7 @@ def test_the_attributes_are_those_that_subscriptions_filter_by() -> None:
 
 def test_what_was_told_is_remembered_by_outcome_or_by_what_decided() -> None:
     assert notification_key(record()) == "simulated"
-    scope = (Reason("scope", "out of scope"),)
+    scope = (Reason(Guard.SCOPE, "out of scope"),)
     other = record(verdict=Verdict.ALERT_ONLY, reasons=scope, status=None)
     assert notification_key(other) == "alert_only/scope"
     assert (

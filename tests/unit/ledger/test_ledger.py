@@ -23,6 +23,7 @@ from countermand.core.model import (
     Call,
     Event,
     Finding,
+    Guard,
     Mode,
     Outcome,
     Reason,
@@ -36,8 +37,11 @@ from countermand.core.model import (
     Undo,
     Verdict,
 )
-from countermand.ledger.dynamodb import DynamoDbLedger, create_table, table_definition
-from countermand.ledger.sqlite import MOST_MEMBERS, SqliteLedger, encode_position, storable
+from countermand.ledger.cursor import encode_position
+from countermand.ledger.dynamodb import DynamoDbLedger
+from countermand.ledger.dynamodb_table import create_table, table_definition
+from countermand.ledger.records import MOST_MARKERS, storable
+from countermand.ledger.sqlite import SqliteLedger
 from countermand.ports import Busy, Conflict, DecisionQuery, Done, EventLease, Ledger
 from support.fakes import ACCOUNT, ADMIN, NOW, FrozenClock, user
 from support.ledgers import OpenLedger
@@ -70,7 +74,7 @@ def record(number: int = 1, **changes: Any) -> Record:
         remediation="detach_user_policy",
     )
     verdict = changes.get("verdict", Verdict.REMEDIATE)
-    reasons = (Reason("approved", "Approved for remediation"),)
+    reasons = (Reason(Guard.APPROVED, "Approved for remediation"),)
     params = {"user_name": target, "policy_arn": ADMIN}
     ruling = Ruling(finding, verdict, reasons, Mode.ENFORCE, True, user(), params)
     decision = decide(event, [ruling])
@@ -109,7 +113,7 @@ def ids(ledger: Ledger, **filters: Any) -> list[str]:
 
 def test_an_unknown_event_is_claimed_with_the_first_fence(open_ledger: OpenLedger) -> None:
     lease = claimed(open_ledger("a"))
-    assert (lease.fence, lease.record) == (1, None)
+    assert (lease.fencing_token, lease.record) == (1, None)
 
 
 def test_a_running_lease_makes_everybody_wait_the_owner_too(
@@ -130,14 +134,14 @@ def test_an_ended_lease_passes_on_with_the_next_fence_and_what_was_stored(
     ledger.save(claimed(ledger), record())
     clock.advance(LEASE + 1)
     lease = claimed(open_ledger("b"))
-    assert lease.fence == 2
+    assert lease.fencing_token == 2
     assert lease.record == record()
 
 
 def test_a_released_claim_can_be_taken_at_once(open_ledger: OpenLedger) -> None:
     ledger = open_ledger("a")
     ledger.release(claimed(ledger))
-    assert claimed(open_ledger("b")).fence == 2
+    assert claimed(open_ledger("b")).fencing_token == 2
 
 
 def test_a_finished_event_is_done_for_everybody(open_ledger: OpenLedger) -> None:
@@ -532,7 +536,7 @@ def test_a_file_that_another_process_holds_is_refused(path: Path, clock: FrozenC
     other.start()
     try:
         assert held.wait(30)
-        with pytest.raises(ConfigError, match=f"process {other.pid} holds it.*dynamodb:TABLE"):
+        with pytest.raises(ConfigError, match=f"locked by process {other.pid}.*dynamodb:TABLE"):
             sqlite(path, clock)
         sqlite(path, clock, exclusive=False).close()
     finally:
@@ -639,7 +643,7 @@ def test_a_locked_file_is_transient(path: Path, clock: FrozenClock) -> None:
     with pytest.raises(Transient, match="locked"):
         ledger.acquire("k", "d", LEASE)
     other._db.rollback()
-    assert claimed(ledger).fence == 1
+    assert claimed(ledger).fencing_token == 1
     ledger.close()
     other.close()
 
@@ -694,10 +698,10 @@ def test_what_is_older_than_the_retention_is_forgotten(path: Path, clock: Frozen
 
 def test_a_set_that_is_full_takes_no_more_and_is_no_error(path: Path, clock: FrozenClock) -> None:
     ledger = sqlite(path, clock)
-    rows = [("s", str(number)) for number in range(MOST_MEMBERS)]
+    rows = [("s", str(number)) for number in range(MOST_MARKERS)]
     ledger._db.executemany("INSERT INTO members VALUES (?, ?, 0)", rows)
     ledger.add_marker("s", "one more")
-    assert len(ledger.markers(["s"])) == MOST_MEMBERS
+    assert len(ledger.markers(["s"])) == MOST_MARKERS
     ledger.close()
 
 
@@ -754,10 +758,10 @@ def test_an_item_whose_set_is_full_takes_no_more_and_is_no_error(
     dynamodb: Any, table: str, clock: FrozenClock
 ) -> None:
     ledger = DynamoDbLedger(dynamodb, table, clock, "a", YEAR_AND_MORE)
-    full = {"SS": [str(number) for number in range(MOST_MEMBERS)]}
+    full = {"SS": [str(number) for number in range(MOST_MARKERS)]}
     dynamodb.put_item(TableName=table, Item={"key": {"S": "set#s"}, "members": full})
     ledger.add_marker("s", "one more")
-    assert len(ledger.markers(["s"])) == MOST_MEMBERS
+    assert len(ledger.markers(["s"])) == MOST_MARKERS
 
 
 @pytest.mark.dynamodb

@@ -14,6 +14,7 @@ from countermand.core.model import (
     Call,
     Event,
     Finding,
+    Guard,
     Mode,
     Outcome,
     Reason,
@@ -65,7 +66,7 @@ def record(status: StepStatus = StepStatus.APPLIED) -> Record:
         evidence={"policy_arn": ADMIN},
         remediation="detach_user_policy",
     )
-    reasons = (Reason("approved", "Approved for remediation"),)
+    reasons = (Reason(Guard.APPROVED, "Approved for remediation"),)
     ruling = Ruling(finding, Verdict.REMEDIATE, reasons, Mode.ENFORCE, notify=True)
     decision = decide(event, [ruling])
     step = Step(Call("detach_user_policy", {}), finding.rule_id, Mode.ENFORCE)

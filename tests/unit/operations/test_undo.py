@@ -164,7 +164,7 @@ def test_a_redelivered_event_does_not_take_the_undone_grant_back(stage: Stage) -
     stage.clock.advance(3600)
     stage.pipeline().handle(again)
     assert stage.identities.writes == []
-    assert "took the remediation back with undo" in stage.records()[0].decision.reason
+    assert "undid the remediation" in stage.records()[0].decision.reason
 
 
 def test_an_attack_after_an_undo_is_taken_back_like_any_other(stage: Stage) -> None:

@@ -12,7 +12,7 @@ import pytest
 from countermand.actions import ALL
 from countermand.core.aspects import calls_of
 from countermand.core.errors import CannotRestore, Denied, Gone, Transient
-from countermand.core.governance.guards import Guardrails
+from countermand.core.governance.guardrails import Guardrails
 from countermand.core.model import (
     Actor,
     Aspect,
@@ -138,7 +138,7 @@ def ledger(tmp_path: Path, clock: FrozenClock) -> Iterator[SqliteLedger]:
 @pytest.fixture
 def history(iam: FakeIam, ledger: SqliteLedger, clock: FrozenClock) -> History:
     policy = Guardrails(ACCOUNT, "us-east-1", resource_scope="iam-test-*", account_scope=ACCOUNT)
-    rules = RuleSet(replace(rule, mode=None) for rule in RULES.rules)
+    rules = RuleSet(replace(rule, info=replace(rule.info, mode=None)) for rule in RULES.rules)
     return History(iam, ledger, clock, policy, lambda: rules)
 
 
@@ -153,14 +153,32 @@ def event(name: str, time: datetime = NOW, **changes: Any) -> Event:
     request = {"roleName": ROLE, "policyName": "p"} | changes.pop("request", {})
     actor = Actor("IAMUser", "arn:x", ACCOUNT, "")
     source = "iam.amazonaws.com"
-    made = Event("k", "e", ACCOUNT, "us-east-1", source, name, time, actor, request=request)
+    made = Event(
+        id="k",
+        event_id="e",
+        account_id=ACCOUNT,
+        region="us-east-1",
+        source=source,
+        name=name,
+        time=time,
+        actor=actor,
+        request=request,
+    )
     made = replace(made, **{"request": request, **changes})
     return replace(made, body={"detail": {**made.body, "requestParameters": made.request}})
 
 
 def finding(aspect: Aspect) -> Finding:
     subject, evidence = Subject(SubjectKind.ROLE, ROLE), {"policy_name": "p"}
-    return Finding("r", "title", Severity.HIGH, subject, evidence, "x", restores=aspect)
+    return Finding(
+        rule_id="r",
+        title="title",
+        severity=Severity.HIGH,
+        subject=subject,
+        evidence=evidence,
+        remediation="x",
+        restores=aspect,
+    )
 
 
 def role(**changes: Any) -> Principal:
@@ -285,7 +303,9 @@ def test_without_a_rule_that_restores_nothing_is_read(
 
 def test_a_rule_that_only_observes_restores_nothing() -> None:
     assert RULES.restored == frozenset(Aspect) - {Aspect.NAME}
-    observing = RuleSet(replace(rule, mode=Mode.OBSERVE) for rule in RULES.rules)
+    observing = RuleSet(
+        replace(rule, info=replace(rule.info, mode=Mode.OBSERVE)) for rule in RULES.rules
+    )
     assert observing.restored == frozenset()
 
 

@@ -28,7 +28,7 @@ class Scene:
 
 
 def lease(key: str) -> EventLease:
-    return EventLease(key, "worker-1", fence=1)
+    return EventLease(key, "worker-1", fencing_token=1)
 
 
 def test_a_claim_is_renewed_for_a_whole_lease_while_it_is_held_and_not_after() -> None:

@@ -95,7 +95,7 @@ def test_a_write_that_never_shows_is_a_failure_that_can_be_undone() -> None:
 
 def test_an_attempt_that_is_about_to_begin_is_not_final_and_has_its_inverse() -> None:
     scene = Scene()
-    outcome = scene.remediator.begun(step())
+    outcome = scene.remediator.started(step())
     assert (outcome.status, outcome.final) == (StepStatus.STARTED, False)
     assert outcome.inverse == Call("undo_detach_user_policy", CALL.params)
     assert scene.identities.calls == []
@@ -268,7 +268,14 @@ def test_the_parameters_are_the_target_and_what_the_rule_saw(kind: SubjectKind) 
     identities, action = FakeIdentities(), ALL[f"detach_{kind}_policy"]
     evidence = {"policy_arn": ADMIN}
     subject = Subject(kind, "iam-test-x")
-    finding = Finding("rule", "title", Severity.HIGH, subject, evidence, action.info.name)
+    finding = Finding(
+        rule_id="rule",
+        title="title",
+        severity=Severity.HIGH,
+        subject=subject,
+        evidence=evidence,
+        remediation=action.info.name,
+    )
     granted = user("iam-test-x", kind=kind)
     wanted = {f"{kind}_name": "iam-test-x", "policy_arn": ADMIN}
     assert action.plan(identities, finding, granted) == Plan(wanted)

@@ -40,6 +40,15 @@ def test_values_need_no_order_of_their_own() -> None:
     assert schedule.next(0.001) is second
 
 
+def test_no_timeout_does_not_wait() -> None:
+    schedule = Schedule[str](FrozenClock())
+    assert schedule.next(0) is None
+    schedule.add(5, "later")
+    assert schedule.next(0) is None
+    schedule.add(0, "now")
+    assert schedule.next(0) == "now"
+
+
 def test_what_is_due_already_comes_at_once() -> None:
     schedule = Schedule[str](FrozenClock())
     schedule.add(-5, "x")

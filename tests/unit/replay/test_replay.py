@@ -11,9 +11,9 @@ from typing import Any
 import pytest
 
 from countermand.actions import ALL
-from countermand.core.checks.conditions import ADMIN_POLICY_ARNS
+from countermand.core.checks.policies import ADMIN_POLICY_ARNS
 from countermand.core.envelope import attach_event, envelope
-from countermand.core.governance.guards import Guardrails
+from countermand.core.governance.guardrails import Guardrails
 from countermand.core.model import Mode, Verdict
 from countermand.replay.replay import Replayed, replay
 from countermand.rules.rulebook import BUILT_IN, load_rules

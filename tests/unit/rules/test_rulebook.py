@@ -134,7 +134,7 @@ def test_a_key_that_stands_twice_deep_inside_is_refused_too(tmp_path: Path) -> N
             "check: policy_grants_admin",
             "resolve: policy_arn",
             13,
-            "resolve: Value error, 'policy_arn' is no name in evidence",
+            "resolve: Value error, 'policy_arn' is not in evidence",
         ),
         (
             "remediate: detach_user_policy",

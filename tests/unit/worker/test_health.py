@@ -1,5 +1,6 @@
 """Probes: what they ask, how often, and what they answer."""
 
+from dataclasses import replace
 from types import SimpleNamespace
 from typing import Any
 
@@ -7,6 +8,7 @@ import pytest
 
 from countermand.core.errors import Denied, Transient
 from countermand.worker.health import WorkerHealth
+from countermand.worker.worker import WorkerStats
 from support.fakes import FrozenClock, Recorder
 
 
@@ -24,8 +26,8 @@ class Scene:
     def __init__(self) -> None:
         self.clock, self.asked = FrozenClock(), Asked()
         now = self.clock.monotonic()
-        worker: Any = SimpleNamespace(last_poll=now, last_round=now)
-        self.worker = worker
+        self.stats = WorkerStats(frozenset({"receive"}), last_poll=now, last_round=now)
+        worker: Any = SimpleNamespace(stats=lambda: self.stats)
         ledger: Any = self.asked
         self.health = WorkerHealth(worker, ledger, self.clock, self.asked.identify)
 
@@ -77,5 +79,5 @@ def test_silence_of_the_queue_and_a_loop_that_stands_still_are_told_apart() -> N
     assert scene.health.alive().ok
     scene.clock.advance(30)
     assert not scene.health.alive().ok
-    scene.worker.last_poll = None
+    scene.stats = replace(scene.stats, last_poll=None)
     assert scene.ready()["queue"] is False

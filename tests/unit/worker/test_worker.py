@@ -1,17 +1,18 @@
-"""The worker: how each answer of the pipeline settles its message, and how it stops."""
+"""The worker: what becomes of a message after each answer of the pipeline, and how it stops."""
 
 import threading
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
 
 from countermand.core.errors import LostLease, Malformed, Transient
 from countermand.core.parse import parse
-from countermand.metrics import Metrics, Settlement
-from countermand.pipeline.pipeline import Recheck, Result
+from countermand.metrics import Metrics
+from countermand.pipeline.pipeline import Result
+from countermand.pipeline.recheck import Recheck
 from countermand.pipeline.schedule import Schedule
-from countermand.ports import Message
 from countermand.worker.worker import Timing, Worker, backoff
 from support.fakes import FakeQueue, FrozenClock
 from support.stage import attack
@@ -19,7 +20,7 @@ from support.stage import attack
 TIMING = Timing(threads=4, heartbeat=0.05, drain=5)
 
 
-class FakeClaims:
+class FakeLeases:
     def __init__(self) -> None:
         self.renewed = threading.Event()
 
@@ -31,11 +32,11 @@ class FakePipeline:
     """Answers by body; `answers[body]` may be an exception or a function."""
 
     def __init__(self, clock: FrozenClock) -> None:
-        self.rechecks: Schedule[Recheck] = Schedule(clock)
+        self.rechecker = SimpleNamespace(schedule=Schedule[Recheck](clock))
         self.answers: dict[str, Any] = {}
         self.handled: list[str] = []
         self.rechecked: list[float] = []
-        self.leases = FakeClaims()
+        self.leases = FakeLeases()
 
     def handle(self, body: str) -> Result:
         self.handled.append(body)
@@ -45,8 +46,8 @@ class FakePipeline:
         handled: Result = answer() if callable(answer) else answer
         return handled
 
-    def recheck(self, look: Recheck) -> None:
-        self.rechecked.append(look.after_seconds)
+    def recheck(self, recheck: Recheck) -> None:
+        self.rechecked.append(recheck.after_seconds)
 
 
 class Plant:
@@ -59,9 +60,10 @@ class Plant:
         self.metrics = Metrics()
         self.worker = Worker(self.queue, self.pipeline, self.clock, self.metrics, timing)  # type: ignore[arg-type]
 
-    def settled(self, result: str) -> float:
-        value: float = self.metrics.settlements.labels(result=result)._value.get()
-        return value
+    def counted(self, result: str) -> float | None:
+        """Messages by what became of them."""
+        name, labels = "countermand_settlements_total", {"result": result}
+        return self.metrics.registry.get_sample_value(name, labels)
 
     def wait(self, condition: Callable[[], bool]) -> bool:
         return self.queue.wait_for(condition)
@@ -77,59 +79,42 @@ def eventually(condition: Callable[[], bool]) -> bool:
 def plant() -> Iterator[Plant]:
     plant = Plant()
     yield plant
-    if plant.worker._threads:
+    if plant.worker.stats().threads:
         plant.worker.drain()
 
 
-def test_a_message_that_was_handled_is_deleted(plant: Plant) -> None:
+def test_a_handled_message_is_deleted(plant: Plant) -> None:
     plant.queue.put("a", "b", "c")
     plant.worker.start()
     assert plant.wait(lambda: len(plant.queue.deleted) == 3)
 
 
-def test_a_single_message_is_deleted_by_itself_and_several_in_one_batch(plant: Plant) -> None:
-    plant.queue.put("a", "b", "c")
-    settler = plant.worker._settler
-    for message in plant.queue.receive(3, 0):
-        settler.add(message)
-        settler.delete(message)
-    settler.close()
-    settler.delete_loop()
-    assert plant.queue.called("delete") == [(("1", "2", "3"),)]
-    plant.queue.put("d")
-    (last,) = plant.queue.receive(1, 0)
-    settler.delete(last)
-    settler.close()
-    settler.delete_loop()
-    assert plant.queue.called("delete")[-1] == (("4",),)
-
-
-def test_what_a_batch_failed_to_delete_is_tried_again(plant: Plant) -> None:
+def test_a_failed_delete_is_tried_again(plant: Plant) -> None:
     plant.queue.put("a", "b")
     plant.queue.fail_deletes("1", 2)
     plant.worker.start()
     assert plant.wait(lambda: sorted(plant.queue.deleted) == ["1", "2"])
 
 
-def test_a_delete_that_keeps_failing_is_counted_and_left_to_redelivery(plant: Plant) -> None:
+def test_a_delete_that_keeps_failing_is_counted(plant: Plant) -> None:
     plant.queue.put("a")
     plant.queue.fail_deletes("1", 99)
     plant.worker.start()
     assert plant.wait(lambda: len(plant.queue.called("delete")) == 3)
     plant.worker.drain()
-    assert plant.settled("delete_failed") == 1
+    assert plant.counted("delete_failed") == 1
     assert plant.queue.deleted == []
 
 
-def test_a_refused_message_goes_to_the_dlq_and_its_neighbours_are_done(plant: Plant) -> None:
+def test_a_rejected_message_goes_to_the_dlq_alone(plant: Plant) -> None:
     plant.pipeline.answers["poison"] = Malformed("not JSON")
     plant.queue.put(*"1234", "poison", *"56789")
     plant.worker.start()
     assert plant.wait(lambda: len(plant.queue.deleted) == 9 and plant.queue.dead == ["poison"])
-    assert plant.settled("poisoned") == 3
+    assert plant.counted("dead_lettered") == 3
 
 
-def test_a_poison_message_without_redrive_policy_is_not_spun_on() -> None:
+def test_without_redrive_policy_a_bad_message_backs_off() -> None:
     plant = Plant()
     plant.queue.max_receives = 10_000
     plant.pipeline.answers["poison"] = Malformed("not JSON")
@@ -140,7 +125,7 @@ def test_a_poison_message_without_redrive_policy_is_not_spun_on() -> None:
     assert len(plant.pipeline.handled) < 30
 
 
-def test_a_transient_failure_comes_back_after_the_delay_it_asks_for(plant: Plant) -> None:
+def test_a_transient_failure_returns_after_its_delay(plant: Plant) -> None:
     plant.pipeline.answers["a"] = Transient("busy", retry_in=42)
     plant.queue.put("a")
     plant.worker.start()
@@ -158,26 +143,26 @@ def test_a_transient_failure_without_delay_backs_off(plant: Plant) -> None:
     assert 1 <= seconds <= 15
 
 
-def test_a_lost_claim_leaves_the_message_to_its_new_owner(plant: Plant) -> None:
+def test_a_lost_lease_leaves_the_message(plant: Plant) -> None:
     plant.pipeline.answers["a"] = LostLease()
     plant.queue.put("a", "b")
     plant.worker.start()
     assert plant.wait(lambda: plant.queue.deleted == ["2"])
     plant.worker.drain()
-    assert plant.settled("left") == 1
+    assert plant.counted("left") == 1
     assert plant.queue.called("return_in") == []
 
 
-def test_a_bug_gives_the_message_back_and_stops_nothing(plant: Plant) -> None:
+def test_a_bug_returns_the_message_and_stops_nothing(plant: Plant) -> None:
     plant.pipeline.answers["a"] = ZeroDivisionError()
     plant.queue.put("a", "b")
     plant.worker.start()
     assert plant.wait(lambda: plant.queue.deleted == ["2"])
     assert plant.wait(lambda: bool(plant.queue.called("return_in")))
-    assert plant.worker._threads["handle-0"].is_alive()
+    assert "handle-0" in plant.worker.stats().threads
 
 
-def test_no_more_is_received_than_threads_are_free(plant: Plant) -> None:
+def test_it_receives_no_more_than_free_threads(plant: Plant) -> None:
     gate = threading.Event()
 
     def slowly() -> Result:
@@ -200,14 +185,14 @@ def test_only_the_first_poll_does_not_wait(plant: Plant) -> None:
     assert plant.queue.called("receive")[:2] == [(4, 0), (4, 20)]
 
 
-def test_a_failing_receive_is_tried_again(plant: Plant) -> None:
+def test_a_failed_receive_is_tried_again(plant: Plant) -> None:
     plant.queue.fail["receive"] = [Transient("sqs:ReceiveMessage failed")]
     plant.queue.put("a")
     plant.worker.start()
     assert plant.wait(lambda: plant.queue.deleted == ["1"])
 
 
-def test_what_is_in_hand_is_kept_hidden_and_its_lease_alive(plant: Plant) -> None:
+def test_the_heartbeat_extends_visibility_and_leases(plant: Plant) -> None:
     gate = threading.Event()
     plant.pipeline.answers["slow"] = lambda: gate.wait(10) and Result.DECIDED
     plant.queue.put("slow")
@@ -217,51 +202,31 @@ def test_what_is_in_hand_is_kept_hidden_and_its_lease_alive(plant: Plant) -> Non
     gate.set()
 
 
-def test_a_message_past_its_deadline_is_not_hidden_any_longer(plant: Plant) -> None:
-    plant.queue.put("a")
-    settler = plant.worker._settler
-    (message,) = plant.queue.receive(1, 0)
-    settler.add(message)
-    plant.clock.advance(241)
-    settler.extend(60, deadline=240)
-    assert plant.queue.called("return_in") == []
-
-
-def test_the_heartbeat_does_not_overwrite_a_backoff(plant: Plant) -> None:
-    plant.queue.put("a")
-    settler = plant.worker._settler
-    (message,) = plant.queue.receive(1, 0)
-    settler.add(message)
-    settler.give_back([message], 300, Settlement.RETURNED)
-    settler.extend(60, deadline=240)
-    assert plant.queue.called("return_in") == [("1", 300)]
-
-
-def look(seconds: float) -> Recheck:
+def recheck(seconds: float) -> Recheck:
     return Recheck(parse(attack()), seconds)
 
 
-def test_what_was_taken_back_is_looked_at_again(plant: Plant) -> None:
+def test_a_remediation_is_rechecked_when_due(plant: Plant) -> None:
     plant.worker.start()
-    plant.pipeline.rechecks.add(15, look(15))
-    plant.pipeline.rechecks.add(5, look(5))
+    plant.pipeline.rechecker.schedule.add(15, recheck(15))
+    plant.pipeline.rechecker.schedule.add(5, recheck(5))
     plant.clock.advance(6)
     assert eventually(lambda: plant.pipeline.rechecked == [5])
     plant.clock.advance(10)
     assert eventually(lambda: plant.pipeline.rechecked == [5, 15])
 
 
-def test_a_worker_that_stops_says_what_it_will_not_look_at_again(
+def test_a_stopping_worker_logs_dropped_rechecks(
     plant: Plant, capsys: pytest.CaptureFixture[str]
 ) -> None:
     plant.worker.start()
-    plant.pipeline.rechecks.add(300, look(300))
+    plant.pipeline.rechecker.schedule.add(300, recheck(300))
     plant.worker.drain()
-    plant.worker._threads["recheck"].join(5)
+    assert eventually(lambda: "recheck" not in plant.worker.stats().threads)
     assert "Recheck dropped" in capsys.readouterr().out
 
 
-def test_an_idle_worker_stops_at_once_although_it_polls(plant: Plant) -> None:
+def test_an_idle_worker_stops_while_it_polls(plant: Plant) -> None:
     plant.worker.start()
     assert plant.queue.waiting.wait(5)
     plant.worker.request_stop()
@@ -286,7 +251,7 @@ def test_a_drain_finishes_what_is_in_hand(plant: Plant) -> None:
     assert plant.queue.deleted == ["1"]
 
 
-def test_a_drain_ends_in_time_though_the_queue_hangs() -> None:
+def test_a_drain_ends_in_time_when_the_queue_hangs() -> None:
     plant = Plant(Timing(threads=1, drain=3))
     started, gate = threading.Event(), threading.Event()
 
@@ -299,7 +264,7 @@ def test_a_drain_ends_in_time_though_the_queue_hangs() -> None:
     plant.queue.put("stuck")
     plant.worker.start()
     assert started.wait(5)
-    plant.queue.return_in = lambda *_: gate.wait(30) and ()  # type: ignore[method-assign,assignment]
+    plant.queue.hang = gate
     before = plant.clock.monotonic()
     waited = threading.Thread(target=plant.worker.drain)
     waited.start()
@@ -308,24 +273,7 @@ def test_a_drain_ends_in_time_though_the_queue_hangs() -> None:
     gate.set()
 
 
-def test_several_messages_are_hidden_with_one_call(plant: Plant) -> None:
-    plant.queue.put(*"abc")
-    settler = plant.worker._settler
-    calls: list[int] = []
-    return_in = plant.queue.return_in
-
-    def counted(messages: Sequence[Message], seconds: float) -> Sequence[Message]:
-        calls.append(len(messages))
-        return return_in(messages, seconds)
-
-    plant.queue.return_in = counted  # type: ignore[method-assign]
-    for message in plant.queue.receive(3, 0):
-        settler.add(message)
-    settler.extend(60, deadline=240)
-    assert calls == [3]
-
-
-def test_a_drain_gives_back_what_it_cannot_finish() -> None:
+def test_a_drain_returns_what_it_cannot_finish() -> None:
     plant = Plant(Timing(threads=1, drain=1))
     started, gate = threading.Event(), threading.Event()
 
@@ -350,7 +298,7 @@ def test_a_thread_that_dies_ends_the_worker(plant: Plant) -> None:
     assert plant.worker.wait() is False
 
 
-def test_backoff_has_full_jitter_doubles_and_is_capped() -> None:
+def test_backoff_doubles_with_jitter_up_to_a_cap() -> None:
     def largest(_low: float, high: float) -> float:
         return high
 

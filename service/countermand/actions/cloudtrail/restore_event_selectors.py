@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from countermand.actions.gone import false_when_gone
-from countermand.core.checks.conditions import records_all_changes
+from countermand.core.checks.trails import records_all_changes
 from countermand.core.errors import CannotRestore
 from countermand.core.model import Finding, Principal
 from countermand.ports import ActionInfo, Cloud, Plan

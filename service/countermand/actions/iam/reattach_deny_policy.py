@@ -5,7 +5,7 @@ from dataclasses import dataclass
 
 from countermand.actions.gone import false_when_gone
 from countermand.actions.iam.detach_policy import attach, detach, is_attached
-from countermand.core.checks.conditions import PROTECTED_DENY_ARNS
+from countermand.core.checks.policies import PROTECTED_DENY_ARNS
 from countermand.core.model import Finding, Principal, SubjectKind
 from countermand.ports import ActionInfo, Cloud, Plan
 

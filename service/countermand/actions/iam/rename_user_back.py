@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from countermand.actions.gone import false_when_gone
 from countermand.core.errors import CannotRestore
 from countermand.core.model import Finding, Principal, SubjectKind
-from countermand.core.rules.rule import PREVIOUS
+from countermand.core.rules.schema import PREVIOUS
 from countermand.live.values import principal as read_principal
 from countermand.ports import ActionInfo, Cloud, Plan
 

@@ -8,7 +8,7 @@ from countermand.actions.iam.inline_policy import InlinePolicy
 from countermand.core.errors import Benign, CannotRestore, Gone
 from countermand.core.model import Finding, Principal, SubjectKind
 from countermand.core.policies.evaluate import Holder, evaluate_policies
-from countermand.core.rules.rule import PREVIOUS
+from countermand.core.rules.schema import PREVIOUS
 from countermand.live.policies import PERMISSIONS, managed_policies
 from countermand.ports import ActionInfo, Cloud, Plan
 

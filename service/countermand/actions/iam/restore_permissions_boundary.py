@@ -10,7 +10,7 @@ from countermand.core.errors import CannotRestore, Gone
 from countermand.core.model import Finding, Principal, SubjectKind
 from countermand.core.policies.escalations import Privilege
 from countermand.core.policies.evaluate import Holder, evaluate_policies
-from countermand.core.rules.rule import PREVIOUS
+from countermand.core.rules.schema import PREVIOUS
 from countermand.live.policies import PERMISSIONS, managed_policies
 from countermand.ports import ActionInfo, Cloud, Plan
 

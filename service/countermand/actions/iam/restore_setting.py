@@ -8,7 +8,7 @@ from math import inf
 from countermand.actions.gone import false_when_gone
 from countermand.core.errors import CannotRestore
 from countermand.core.model import Aspect, Finding, Principal
-from countermand.core.rules.rule import PREVIOUS
+from countermand.core.rules.schema import PREVIOUS
 from countermand.live.values import READERS
 from countermand.ports import ActionInfo, Cloud, Plan
 

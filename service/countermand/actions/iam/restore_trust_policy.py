@@ -8,7 +8,7 @@ from countermand.actions.gone import false_when_gone
 from countermand.core.errors import CannotRestore
 from countermand.core.model import Finding, Principal
 from countermand.core.policies.trust import evaluate_trust
-from countermand.core.rules.rule import PREVIOUS
+from countermand.core.rules.schema import PREVIOUS
 from countermand.ports import ActionInfo, Cloud, Plan
 
 

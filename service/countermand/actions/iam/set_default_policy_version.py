@@ -7,7 +7,7 @@ from typing import Any
 from countermand.core.errors import Benign, CannotRestore
 from countermand.core.model import Finding, Principal
 from countermand.core.policies.evaluate import Holder, evaluate_policies
-from countermand.core.rules.rule import PREVIOUS
+from countermand.core.rules.schema import PREVIOUS
 from countermand.ports import ActionInfo, Cloud, Plan
 
 

@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 from countermand.actions.gone import false_when_gone
-from countermand.core.checks.conditions import EXCEPTION_TAG_KEY
+from countermand.core.checks.identity import EXCEPTION_TAG_KEY
 from countermand.core.model import Finding, Principal, SubjectKind
 from countermand.ports import ActionInfo, Cloud, Plan
 

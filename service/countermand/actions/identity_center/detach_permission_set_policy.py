@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 from countermand.actions.gone import false_when_gone
 from countermand.actions.identity_center.provisioning import wait_for_end
-from countermand.core.checks.conditions import ADMIN_POLICY_ARNS
+from countermand.core.checks.policies import ADMIN_POLICY_ARNS
 from countermand.core.errors import Denied, Gone, Permanent, Transient
 from countermand.core.model import Finding, Principal
 from countermand.ports import ActionInfo, Cloud, Plan

@@ -6,7 +6,7 @@ from typing import Any
 
 from countermand.actions.gone import false_when_gone
 from countermand.actions.iam import admin_role
-from countermand.core.governance.guards import short_name
+from countermand.core.governance.guardrails import short_name
 from countermand.core.model import Finding, Principal
 from countermand.ports import ActionInfo, Cloud, Plan
 

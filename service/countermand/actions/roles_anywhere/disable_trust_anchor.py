@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from countermand.actions.gone import false_when_gone
-from countermand.core.governance.guards import short_name
+from countermand.core.governance.guardrails import short_name
 from countermand.core.model import Finding, Principal
 from countermand.ports import ActionInfo, Cloud, Plan
 

@@ -11,7 +11,8 @@ from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 
 from countermand.core.model import Event, Finding, Subject, SubjectKind
-from countermand.core.rules.rule import By, Correlate, Correlation, RuleSet
+from countermand.core.rules.rule import Correlation, RuleSet
+from countermand.core.rules.schema import By, Correlate
 
 _DENIED = ("AccessDenied", "UnauthorizedOperation", "Client.UnauthorizedOperation")
 _MINUTE = 60
@@ -78,17 +79,7 @@ def sequence(event: Event, marker: Marker, began: datetime) -> tuple[Event, Find
         seen = f"{correlate.denied_calls} or more denied calls {minutes}"
     else:
         seen = f"{' and '.join(' or '.join(step) for step in correlate.steps)}, {minutes}"
-    return whole, Finding(
-        correlation.id,
-        correlation.title,
-        correlation.severity,
-        subject,
-        {"summary": seen},
-        correlation.remediation,
-        correlation.mode,
-        scope=correlation.scope,
-        runbook=correlation.runbook,
-    )
+    return whole, correlation.info.finding(subject, {"summary": seen})
 
 
 def _parts(

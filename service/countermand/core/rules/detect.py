@@ -49,20 +49,7 @@ def _apply(rule: Rule, event: Event) -> Finding | None:
     except Exception as error:  # noqa: BLE001  a rule file may come from anybody
         evidence, failure = {}, f"{type(error).__name__}: {error}"
     subject = _subject(rule, event)
-    return Finding(
-        rule.id,
-        rule.title,
-        rule.severity,
-        subject,
-        evidence,
-        rule.remediation,
-        rule.mode,
-        failure,
-        rule.scope,
-        rule.restores,
-        rule.runbook,
-        rule.resolve,
-    )
+    return rule.info.finding(subject, evidence, failure)
 
 
 def _subject(rule: Rule, event: Event) -> Subject | None:

@@ -4,7 +4,7 @@ import json
 
 import pytest
 
-from countermand.core.checks.conditions import CHECKS
+from countermand.core.checks import CHECKS
 from countermand.core.envelope import attach_event, envelope
 from countermand.core.model import Event
 from countermand.core.parse import parse

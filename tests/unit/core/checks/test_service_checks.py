@@ -7,14 +7,13 @@ from typing import Any
 
 import pytest
 
-from countermand.core.checks.conditions import (
+from countermand.core.checks.functions import (
     function_is_open,
     function_serves_anybody,
     layer_is_foreign,
-    permission_set_grants_admin,
-    records_all_changes,
-    selectors_miss_changes,
 )
+from countermand.core.checks.policies import permission_set_grants_admin
+from countermand.core.checks.trails import records_all_changes, selectors_miss_changes
 from countermand.core.envelope import attach_event, envelope
 from countermand.core.errors import Malformed
 from countermand.core.model import Event

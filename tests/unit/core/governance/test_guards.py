@@ -1,4 +1,4 @@
-"""Governance: the truth table of `core/govern.py`, row by row, and how reasons add up."""
+"""The truth table of `governance/guards.py`, row by row, and how reasons add up."""
 
 from dataclasses import replace
 from datetime import timedelta
@@ -6,7 +6,8 @@ from typing import Any
 
 import pytest
 
-from countermand.core.governance.guards import Guardrails, evaluate, screen
+from countermand.core.governance.guardrails import Guardrails
+from countermand.core.governance.guards import evaluate, screen
 from countermand.core.model import (
     Actor,
     Event,
@@ -171,8 +172,8 @@ BREAK_GLASS = f"arn:aws:iam::{ACCOUNT}:user/iam-test-rescue"
 @pytest.mark.parametrize(
     ("principal", "whose"),
     [
-        (role(path="/aws-reserved/sso.amazonaws.com/"), "AWS's own role, at path /aws-reserved/"),
-        (role(path="/aws-service-role/x.amazonaws.com/"), "AWS's own role, at path /aws-service"),
+        (role(path="/aws-reserved/sso.amazonaws.com/"), "an AWS-owned role at path /aws-reserved/"),
+        (role(path="/aws-service-role/x.amazonaws.com/"), "an AWS-owned role at path /aws-service"),
         (role(arn=OWN_ROLE), "Countermand's own role"),
         (user(arn=BREAK_GLASS), "a break-glass user"),
         (user(arn=f"{BREAK_GLASS}-2"), None),
@@ -189,14 +190,14 @@ def test_who_is_never_touched_is_told_and_nobody_else_is(
         assert ruling.verdict is Verdict.REMEDIATE
     else:
         assert (ruling.reasons[0].guard, ruling.verdict) == ("never_touch", Verdict.ALERT_ONLY)
-        assert ruling.reasons[0].text.startswith(f"Never touched: {whose}")
+        assert ruling.reasons[0].text.startswith(f"Protected: the target is {whose}")
         assert ruling.notify
 
 
 def test_break_glass_takes_globs() -> None:
     policy = replace(POLICY, break_glass=("arn:aws:iam::*:user/nobody", "*:user/iam-test-res*"))
     ruling = evaluate(EVENT, FINDING, policy, replace(FACTS, principal=user(arn=BREAK_GLASS)))
-    assert ruling.reasons[0].text == "Never touched: a break-glass user"
+    assert ruling.reasons[0].text == "Protected: the target is a break-glass user"
 
 
 def test_what_cannot_be_read_is_never_approved_whatever_else_holds() -> None:

@@ -16,7 +16,7 @@ from moto.iam.access_control import IAMPolicy, PermissionResult
 from moto.iam.aws_managed_policies import aws_managed_policies_data
 
 from countermand.actions import ALL
-from countermand.core.checks.conditions import ADMIN_POLICY_ARNS
+from countermand.core.checks.policies import ADMIN_POLICY_ARNS
 from countermand.core.policies.escalations import WAYS, Privilege, Way
 from countermand.core.policies.evaluate import Evaluation, Holder, evaluate_policies
 from countermand.rules.rulebook import BUILT_IN, load_rules

@@ -9,7 +9,8 @@ from countermand.actions import ALL
 from countermand.core.model import Actor, Event, Finding, Severity, Subject, SubjectKind
 from countermand.core.rules.correlate import Marker, completed, markers_of
 from countermand.core.rules.correlate import sequence as whole_story
-from countermand.core.rules.rule import CorrelationFile, RuleSet, compile_correlation
+from countermand.core.rules.rule import RuleSet, compile_correlation
+from countermand.core.rules.schema import CorrelationFile
 from countermand.rules.rulebook import BUILT_IN, load_rules
 from support.fakes import ACCOUNT, NOW
 
@@ -25,12 +26,27 @@ def sequence(minutes: int) -> RuleSet:
 
 
 def event(minutes: float) -> Event:
-    made = Event("k", "e", ACCOUNT, "us-east-1", "s", "n", NOW, Actor("IAMUser", "arn", "", ""))
+    made = Event(
+        id="k",
+        event_id="e",
+        account_id=ACCOUNT,
+        region="us-east-1",
+        source="s",
+        name="n",
+        time=NOW,
+        actor=Actor("IAMUser", "arn", "", ""),
+    )
     return replace(made, time=NOW + timedelta(minutes=minutes))
 
 
 def finding(rule_id: str) -> Finding:
-    return Finding(rule_id, "title", Severity.HIGH, Subject(SubjectKind.ROLE, "r"), {})
+    return Finding(
+        rule_id=rule_id,
+        title="title",
+        severity=Severity.HIGH,
+        subject=Subject(SubjectKind.ROLE, "r"),
+        evidence={},
+    )
 
 
 @pytest.mark.parametrize("within", [1, 10, 60, 720, 1440])

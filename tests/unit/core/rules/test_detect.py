@@ -10,7 +10,8 @@ from countermand.core.errors import Malformed
 from countermand.core.model import Event, Finding, Subject, SubjectKind
 from countermand.core.parse import parse
 from countermand.core.rules.detect import detect
-from countermand.core.rules.rule import Rule, RuleFile, RuleSet, compile_rule
+from countermand.core.rules.rule import Rule, RuleSet, compile_rule
+from countermand.core.rules.schema import RuleFile
 from support.fakes import ACCOUNT
 from support.stage import RULES, attack
 

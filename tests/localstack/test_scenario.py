@@ -41,7 +41,7 @@ PROMISED_KEYS = {
 }
 
 
-def test_a_dry_run_tells_people_and_machines_and_leaves_the_policy(site: Site) -> None:
+def test_a_dry_run_alerts_and_leaves_the_policy(site: Site) -> None:
     worker = site.start()
     user = site.user("a")
     event_id = site.attack(user)
@@ -80,7 +80,7 @@ def test_a_dry_run_tells_people_and_machines_and_leaves_the_policy(site: Site) -
     assert worker.stop() == 0
 
 
-def test_the_mail_tells_a_person_what_who_whom_why_and_what_now(site: Site) -> None:
+def test_the_email_answers_what_who_why_what_next(site: Site) -> None:
     worker = site.start()
     user = site.user("reader")
     found = decision(worker, site.attack(user))
@@ -100,7 +100,7 @@ def test_the_mail_tells_a_person_what_who_whom_why_and_what_now(site: Site) -> N
         assert said in mail_body(mail), said
 
 
-def test_a_filter_policy_finds_the_attributes_it_filters_by(site: Site) -> None:
+def test_a_filter_policy_finds_its_attributes(site: Site) -> None:
     worker = site.start()
     decision(worker, site.attack(site.user("filtered")))
     heard: list[str] = []
@@ -114,7 +114,8 @@ def test_a_filter_policy_finds_the_attributes_it_filters_by(site: Site) -> None:
     }
 
 
-def test_an_exception_tag_is_honoured_and_told(site: Site) -> None:
+def test_an_exception_tag_is_honored(site: Site) -> None:
+    """The decision is recorded and alerted."""
     worker = site.start(mode="enforce")
     user = site.user("b")
     found = decision(worker, site.attack(user, {"SecurityApproved": "true"}))
@@ -124,7 +125,8 @@ def test_an_exception_tag_is_honoured_and_told(site: Site) -> None:
     assert eventually(lambda: any(found["decision_id"] in mail for mail in site.mails()))
 
 
-def test_enforce_takes_the_grant_back_and_a_human_can_undo_it_for_good(site: Site) -> None:
+def test_enforce_reverts_and_undo_lasts(site: Site) -> None:
+    """Countermand does not revert the change again after an undo."""
     worker = site.start(mode="enforce", recheck_seconds="1,2")
     user = site.user("c")
     found = decision(worker, site.attack(user))
@@ -141,11 +143,12 @@ def test_enforce_takes_the_grant_back_and_a_human_can_undo_it_for_good(site: Sit
     site.lab.put_event(own, CLOUDTRAIL_CALL)
     judged = decision(worker, own["eventID"])
     assert judged["verdict"] == "alert_only"
-    assert "took the remediation back" in judged["decision_reason"]
+    assert "undid the remediation" in judged["decision_reason"]
     assert site.has_admin(user)
 
 
-def test_the_inverse_is_stored_and_the_workers_second_look_respects_an_undo(site: Site) -> None:
+def test_a_recheck_respects_an_undo(site: Site) -> None:
+    """The stored inverse restores the change."""
     second_look = 5
     worker = site.start(mode="enforce", recheck_seconds=f"{second_look},{second_look + 1}")
     user = site.user("looked-at-again")
@@ -169,19 +172,21 @@ def test_the_inverse_is_stored_and_the_workers_second_look_respects_an_undo(site
     )
     time.sleep(second_look + 2)
     assert site.has_admin(user)
-    assert not [line for line in worker.log if line["message"] == "Grant came back"]
+    assert not [
+        line for line in worker.log if line["message"] == "Change reapplied after remediation"
+    ]
 
 
-def test_a_grant_that_comes_back_without_an_undo_is_taken_back_again(site: Site) -> None:
+def test_a_reapplied_change_is_reverted_again(site: Site) -> None:
     worker = site.start(mode="enforce", recheck_seconds="2,3")
     user = site.user("stubborn")
     decision(worker, site.attack(user))
     site.lab.attach(user, ADMIN_POLICY)
     assert eventually(lambda: not site.has_admin(user))
-    assert [line for line in worker.log if line["message"] == "Grant came back"]
+    assert [line for line in worker.log if line["message"] == "Change reapplied after remediation"]
 
 
-def test_what_is_not_to_be_taken_back_is_left_alone(site: Site) -> None:
+def test_changes_out_of_scope_stay(site: Site) -> None:
     worker = site.start(mode="enforce")
     outsider, hidden = f"alice-{site.mark}", f"x-{site.mark}"
     by_name = decision(worker, site.attack(outsider))
@@ -197,7 +202,7 @@ def test_what_is_not_to_be_taken_back_is_left_alone(site: Site) -> None:
     assert len(site.mails()) == 2
 
 
-def test_a_harmless_policy_is_ignored_and_stays(site: Site) -> None:
+def test_a_benign_policy_stays(site: Site) -> None:
     worker = site.start(mode="enforce")
     user = site.user("benign")
     site.lab.create_user(user, {})
@@ -209,7 +214,7 @@ def test_a_harmless_policy_is_ignored_and_stays(site: Site) -> None:
     assert site.mails() == []
 
 
-def test_a_customers_policy_is_judged_by_its_document_whatever_its_name(site: Site) -> None:
+def test_a_customer_policy_is_evaluated_by_its_document(site: Site) -> None:
     worker = site.start(mode="enforce")
     iam, user = site.clients.get("iam"), site.user("named")
     site.lab.create_user(user, {})
@@ -228,7 +233,7 @@ def test_a_customers_policy_is_judged_by_its_document_whatever_its_name(site: Si
     assert eventually(lambda: len(site.mails()) == 1)
 
 
-def test_an_administrator_policy_of_a_role_or_a_group_in_scope_is_taken_back(site: Site) -> None:
+def test_admin_policies_of_roles_and_groups_are_reverted(site: Site) -> None:
     worker = site.start(mode="enforce")
     iam, name = site.clients.get("iam"), site.user("shared")
     iam.create_role(RoleName=name, AssumeRolePolicyDocument='{"Version":"2012-10-17"}')
@@ -249,7 +254,7 @@ def test_an_administrator_policy_of_a_role_or_a_group_in_scope_is_taken_back(sit
     assert on_role + on_group == []
 
 
-def test_one_malformed_message_does_not_stop_nine_neighbours_in_its_batch(site: Site) -> None:
+def test_one_malformed_message_stops_no_other(site: Site) -> None:
     users = [site.user(f"batch{number}") for number in range(9)]
     for user in users:
         site.lab.create_user(user, {})
@@ -268,7 +273,8 @@ def test_one_malformed_message_does_not_stop_nine_neighbours_in_its_batch(site: 
     assert dead == [broken]
 
 
-def test_the_promised_words_are_in_the_log_and_in_cloudwatch(site: Site) -> None:
+def test_the_audit_messages_are_logged(site: Site) -> None:
+    """They reach standard output and CloudWatch Logs."""
     first = site.start()
     decision(first, site.attack(site.user("simulated")))
     decision(first, site.attack(site.user("excepted"), {"SecurityApproved": "true"}))
@@ -289,7 +295,7 @@ def test_the_promised_words_are_in_the_log_and_in_cloudwatch(site: Site) -> None
     assert told(audit) == told(lines)
 
 
-def test_metrics_count_decisions_and_neither_rules_nor_labels_name_anybody(site: Site) -> None:
+def test_metrics_name_no_principal(site: Site) -> None:
     worker = site.start(mode="enforce")
     user, outsider = site.user("counted"), f"bob-{site.mark}"
     events = [site.attack(user), site.attack(outsider)]
@@ -316,7 +322,8 @@ def test_metrics_count_decisions_and_neither_rules_nor_labels_name_anybody(site:
         assert "iam-test" not in file.read_text()
 
 
-def test_the_same_event_twice_is_one_decision_and_one_mail(site: Site) -> None:
+def test_a_duplicate_event_is_one_decision(site: Site) -> None:
+    """It sends one email."""
     worker = site.start(mode="enforce")
     record = attach_event(site.account, site.user("twice"))
     site.lab.create_user(site.user("twice"), {})
@@ -370,7 +377,7 @@ def trust(account: str) -> str:
     return json.dumps({"Version": "2012-10-17", "Statement": [statement]})
 
 
-def test_an_opened_trust_policy_becomes_what_it_was_and_can_be_opened_again(site: Site) -> None:
+def test_a_trust_policy_is_restored_and_undone(site: Site) -> None:
     iam, role = site.clients.get("iam"), site.user("role")
     own, foreign = trust(site.account), trust("444455556666")
     iam.create_role(RoleName=role, AssumeRolePolicyDocument=own)

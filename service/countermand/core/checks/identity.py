@@ -1,0 +1,80 @@
+"""Conditions about users, sessions and the account's password policy."""
+
+from collections.abc import Mapping
+from typing import Any
+
+from countermand.core.checks.request import Evidence
+from countermand.core.errors import Malformed
+from countermand.core.model import Event
+
+EXCEPTION_TAG_KEY = "SecurityApproved"
+"""The default key of the exception tag, and the only tag that an action may remove."""
+
+_LENGTH = 14
+_ROOT_USER = "AWS ROOT USER"
+"""What CloudTrail calls root as a target; no name of an IAM user has a space.
+https://docs.aws.amazon.com/awscloudtrail/latest/userguide/cloudtrail-event-reference-aws-console-sign-in-events.html"""
+
+
+def password_policy_is_weak(event: Event, evidence: Evidence) -> Evidence | None:
+    """Whether the new account password policy asks for fewer than 14 characters (CIS AWS 1.8).
+
+    IAM takes an absent length as 6.
+    https://docs.aws.amazon.com/IAM/latest/APIReference/API_UpdateAccountPasswordPolicy.html
+    """
+    request = event.request
+    if request is None or event.hides_request:
+        return evidence
+    length = request.get("minimumPasswordLength", 6)
+    if type(length) is not int:
+        raise Malformed("detail.requestParameters.minimumPasswordLength must be a whole number")
+    return {**evidence, "summary": f"at least {length} characters"} if length < _LENGTH else None
+
+
+def done_to_another(event: Event, evidence: Evidence) -> Evidence | None:
+    """Whether `requestParameters.userName` is another user than the caller; absent means himself.
+
+    A role session has no user name: whomever it names is another one. Root never is another one:
+    rules of its own tell what it does to itself.
+    """
+    request, detail = event.request, event.body.get("detail")
+    if request is None or event.hides_request:
+        return evidence if event.error_code is not None or request is not None else None
+    target = request.get("userName")
+    if type(target) is not str or target == _ROOT_USER:
+        return None
+    identity = _object(detail, "userIdentity")
+    # Root's `userName` is the alias of the account.
+    own = None if identity.get("type") == "Root" else identity.get("userName")
+    return evidence if not _is_same_name(target, own) else None
+
+
+def done_to_oneself(event: Event, evidence: Evidence) -> Evidence | None:
+    """Whether a session of a role names that role in `requestParameters`, or a user himself or
+    nobody, which IAM takes for the caller.
+    """
+    request, detail = event.request, event.body.get("detail")
+    if request is None or event.hides_request:
+        return evidence
+    identity = _object(detail, "userIdentity")
+    issuer = _object(_object(identity, "sessionContext"), "sessionIssuer")
+    if identity.get("type") == "IAMUser" and not {"userName", "roleName"} & request.keys():
+        return evidence
+    for target, caller in (
+        (request.get("userName"), identity if identity.get("type") == "IAMUser" else {}),
+        (request.get("roleName"), issuer if issuer.get("type") == "Role" else {}),
+    ):
+        if _is_same_name(target, caller.get("userName")):
+            return evidence
+    return None
+
+
+def _is_same_name(asked: object, own: object) -> bool:
+    """CloudTrail shows a name as the caller wrote it, and IAM takes it in any case."""
+    return type(asked) is str and type(own) is str and asked.lower() == own.lower()
+
+
+def _object(value: object, key: str) -> Mapping[str, Any]:
+    """The object under a key; the empty one when there is none."""
+    found = value.get(key) if isinstance(value, Mapping) else None
+    return found if isinstance(found, Mapping) else {}
