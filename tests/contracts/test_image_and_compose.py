@@ -81,7 +81,7 @@ def _called() -> set[str]:
     found = {
         service_of(call)
         for action in actions
-        for call in (*action.read_permissions, *action.permissions, *action.undo_permissions)
+        for call in (*action.info.reads, *action.info.writes, *action.info.undo_calls)
     }
     for path in set(Path(ROOT / "service").rglob("*.py")) - {Path(cloud.__file__)}:
         for node in ast.walk(ast.parse(path.read_text())):

@@ -128,7 +128,7 @@ def _section(rule: Rule | Correlation) -> list[str]:
     rows = [_about(rule), ("False positives", _flat(rule.file.false_positives))]
     if rule.remediation is not None:
         action = ACTIONS[rule.remediation]
-        rows.append(("Remediation", f"`{action.name}`: {_flat(action.description)}"))
+        rows.append(("Remediation", f"`{action.info.name}`: {_flat(action.info.description)}"))
     rows.append(("References", ", ".join(f"<{url}>" for url in rule.file.references)))
     return [
         f"## {rule.id}",
