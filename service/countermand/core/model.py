@@ -320,7 +320,7 @@ class Guard(StrEnum):
     AGE = "age"
     MODE = "mode"
     APPROVED = "approved"
-    """No guard objected."""
+    """No guard denied the change."""
 
 
 @value

@@ -20,7 +20,7 @@ from pydantic import BaseModel, ConfigDict, Field, TypeAdapter, ValidationError
 
 from countermand.core.errors import ConfigError
 from countermand.core.model import Mode, Severity
-from countermand.core.rules.pattern import PatternError
+from countermand.core.rules.operators import PatternError
 from countermand.core.rules.rule import (
     Correlation,
     Rule,

@@ -76,6 +76,6 @@ def _is_same_name(asked: object, own: object) -> bool:
 
 
 def _object(value: object, key: str) -> Mapping[str, Any]:
-    """Return the object under a key; empty when there is none."""
+    """Return the object under a key; or an empty one."""
     found = value.get(key) if isinstance(value, Mapping) else None
     return found if isinstance(found, Mapping) else {}

@@ -181,7 +181,7 @@ def _compile_leaf(values: object, where: str) -> Matcher:
             name, argument = _operator(value, where)
             arguments.setdefault(name, []).append(argument)
         elif type(value) is not str:
-            # With the type, because JSON tells true from 1 and Python does not.
+            # With the type, because true equals 1 in Python and not in JSON.
             others.add((type(value), _plain(value, where)))
     presence = exists(arguments.pop("exists", []), f"{where}.exists")
     if not others and not arguments and not presence:
