@@ -213,7 +213,7 @@ def test_a_policy_that_is_gone_has_no_permission() -> None:
 URL = "delete_function_url"
 
 
-def test_open_url_is_deleted_and_created_again(function: Function) -> None:
+def test_open_endpoint_is_deleted_and_created_again(function: Function) -> None:
     """Undo creates another URL with the same settings."""
     cors = {"AllowOrigins": ["https://example.com"], "MaxAge": 60}
     made = function.client.create_function_url_config(
@@ -227,13 +227,13 @@ def test_open_url_is_deleted_and_created_again(function: Function) -> None:
     assert (again["AuthType"], again["Cors"]) == ("NONE", cors)
 
 
-def test_url_with_iam_auth_is_left_alone(function: Function) -> None:
+def test_endpoint_with_iam_auth_is_left_alone(function: Function) -> None:
     """The action plans nothing for a URL that asks for credentials."""
     function.client.create_function_url_config(FunctionName=function.name, AuthType="AWS_IAM")
     assert plan(function.cloud, URL, function.name) is None
 
 
-def test_missing_url_needs_no_deletion(function: Function) -> None:
+def test_missing_endpoint_needs_no_deletion(function: Function) -> None:
     """A URL that does not exist needs no action."""
     params = {"function": function.name, "qualifier": "", "url": "", "settings": "{}"}
     assert not ALL[URL].is_present(function.cloud, params)

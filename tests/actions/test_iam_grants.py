@@ -398,7 +398,7 @@ def test_policy_in_use_is_not_deleted(account: Account, why: str, text: str) -> 
         account.plan(DELETE, Subject(SubjectKind.POLICY, arn))
 
 
-def test_policy_without_arn_is_left_in_place(account: Account) -> None:
+def test_unnamed_policy_is_left_in_place(account: Account) -> None:
     """The action refuses a finding that does not say the ARN of the policy."""
     with pytest.raises(CannotRestore, match="does not say its ARN"):
         account.plan(DELETE, Subject(SubjectKind.POLICY, "some-name"))
