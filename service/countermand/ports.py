@@ -289,7 +289,7 @@ class Ledger(Protocol):
         ...
 
     def get(self, decision_id: str) -> Record | None:
-        """Return one record by decision ID; None if there is none."""
+        """Return one record by decision ID; None if it is unknown."""
         ...
 
     def find(self, query: DecisionQuery) -> Page:
@@ -304,7 +304,7 @@ class Ledger(Protocol):
         ...
 
     def undo_of(self, grant: str) -> Undo | None:
-        """Return the latest undo of this grant (see `facts.grant_key`) within the retention."""
+        """Return the latest undo under this key (see `facts.grant_key`) within the retention."""
         ...
 
     def save_baseline(self, name: str, baseline: Baseline) -> None:

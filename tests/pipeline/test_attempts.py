@@ -85,12 +85,12 @@ def test_a_silent_wait_is_stored_too(enforcing: Stage) -> None:
     assert enforcing.record().decision.verdict is Verdict.WAIT
 
 
-def test_how_a_write_ended_is_stored_before_anybody_is_told(enforcing: Stage) -> None:
+def test_an_outcome_is_stored_before_the_alert(enforcing: Stage) -> None:
     killed(enforcing, attack(), enforcing.notifier.send)
     assert statuses(enforcing.record()) == ["applied"]
 
 
-def test_what_was_told_is_stored_before_the_event_is_done(enforcing: Stage) -> None:
+def test_alerts_are_stored_before_the_event_is_done(enforcing: Stage) -> None:
     body = attack()
     killed(enforcing, body, enforcing.ledger.finish)
     notified_at = enforcing.record().timings.notified_at
@@ -109,7 +109,7 @@ def test_a_known_end_is_not_called_a_guess(enforcing: Stage) -> None:
     assert enforcing.record().outcomes == (before,)
 
 
-def test_what_was_written_can_be_undone_whatever_is_decided_later(enforcing: Stage) -> None:
+def test_a_write_can_be_undone_after_a_later_verdict(enforcing: Stage) -> None:
     body = written_and_not_told(enforcing)
     first = enforcing.record()
     enforcing.users(user(tags={"SecurityApproved": "true"}))
@@ -122,7 +122,7 @@ def test_what_was_written_can_be_undone_whatever_is_decided_later(enforcing: Sta
     assert record.timings.decided_at == NOW + timedelta(seconds=60)
 
 
-def test_what_was_written_can_be_undone_when_the_next_write_is_refused(enforcing: Stage) -> None:
+def test_a_write_can_be_undone_after_a_refused_one(enforcing: Stage) -> None:
     body = written_and_not_told(enforcing)
     enforcing.users(user())
     enforcing.identities.fail["iam:DetachUserPolicy"] = [Denied("AccessDenied")]
@@ -134,7 +134,7 @@ def test_what_was_written_can_be_undone_when_the_next_write_is_refused(enforcing
     assert record.outcome == "failed"
 
 
-def test_what_was_written_can_be_undone_after_enforcing_ended(enforcing: Stage) -> None:
+def test_a_write_can_be_undone_after_enforce_ended(enforcing: Stage) -> None:
     body = written_and_not_told(enforcing)
     enforcing.users(user())
     enforcing.mode = Mode.DRY_RUN
@@ -155,7 +155,7 @@ def test_the_same_failure_is_told_once(enforcing: Stage) -> None:
     assert notified_at[0] == notified_at[1] is not None
 
 
-def test_the_backoff_of_an_unreadable_state_is_the_workers(enforcing: Stage) -> None:
+def test_an_unreadable_state_uses_the_workers_backoff(enforcing: Stage) -> None:
     enforcing.identities.fail["read"] = [Denied("iam:GetUser: AccessDenied")]
     with pytest.raises(Transient) as raised:
         enforcing.pipeline().handle(attack())
@@ -177,7 +177,7 @@ def two_rules() -> RuleSet:
     return RuleSet([compile_rule(other), template])
 
 
-def test_each_step_is_judged_again_by_its_own_grant_and_all_are_kept(enforcing: Stage) -> None:
+def test_each_step_is_evaluated_again_on_its_own(enforcing: Stage) -> None:
     enforcing.users(user(policy_arns=frozenset({ADMIN, POWER_USER})))
     request = {"userName": "iam-test-user", "policyArn": ADMIN, "otherArn": POWER_USER}
     pipeline = replace(enforcing.pipeline(), rules=two_rules)
@@ -190,7 +190,7 @@ def test_each_step_is_judged_again_by_its_own_grant_and_all_are_kept(enforcing: 
 # --- forged copies
 
 
-def test_a_forged_copy_is_told_even_while_iam_shows_nothing(enforcing: Stage) -> None:
+def test_a_forged_copy_alerts_before_iam_shows_it(enforcing: Stage) -> None:
     now = f"{NOW:%Y-%m-%dT%H:%M:%SZ}"
     enforcing.users(user(policy_arns=frozenset()))
     with pytest.raises(Transient, match="not visible"):
@@ -215,7 +215,7 @@ def test_a_conflict_without_end_is_not_followed(enforcing: Stage) -> None:
 # --- looking again
 
 
-def test_an_undo_of_an_older_grant_does_not_approve_one_that_comes_back(enforcing: Stage) -> None:
+def test_an_older_undo_does_not_approve_a_reapplied_change(enforcing: Stage) -> None:
     enforcing.pipeline().handle(attack())
     record = enforcing.record()
     (ruling,) = record.decision.rulings
@@ -231,7 +231,7 @@ def test_an_undo_of_an_older_grant_does_not_approve_one_that_comes_back(enforcin
     assert not enforcing.identities.attached("iam-test-user")
 
 
-def test_a_look_that_cannot_read_is_tried_for_five_minutes(enforcing: Stage) -> None:
+def test_an_unreadable_recheck_is_tried_for_5_minutes(enforcing: Stage) -> None:
     enforcing.pipeline().handle(attack())
     enforcing.clock.advance(5)
     look = enforcing.rechecks.next(0.001)
@@ -262,7 +262,7 @@ def counted(stage: Stage, name: str) -> float:
     return stage.metrics.registry.get_sample_value(f"countermand_{name}") or 0.0
 
 
-def test_every_message_is_counted_and_its_times_are_observed(enforcing: Stage) -> None:
+def test_every_message_is_counted_and_timed(enforcing: Stage) -> None:
     body = attack()
     enforcing.pipeline().handle(body)
     enforcing.pipeline().handle(body)

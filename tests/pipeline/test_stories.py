@@ -47,9 +47,7 @@ def stories(stage: Stage, rule_id: str = STORY) -> tuple[Record, ...]:
 
 
 @pytest.mark.parametrize("order", list(permutations(range(3))))
-def test_a_back_door_is_one_story_in_whatever_order_its_events_come(
-    stage: Stage, order: tuple[int, ...]
-) -> None:
+def test_a_backdoor_is_one_sequence_in_any_order(stage: Stage, order: tuple[int, ...]) -> None:
     bodies, pipeline = back_door(-60, -60, -60), stage.pipeline()
     for count, index in enumerate(order, start=1):
         assert len(stories(stage)) == 0
@@ -80,9 +78,7 @@ def test_any_credential_makes_a_back_door_whole(stage: Stage, name: str) -> None
 
 
 @pytest.mark.parametrize(("action", "whole"), [("*", True), ("s3:GetObject", False)])
-def test_a_policy_of_ones_own_is_a_step_if_it_leads_to_administrator(
-    stage: Stage, action: str, *, whole: bool
-) -> None:
+def test_an_admin_policy_of_ones_own_is_a_step(stage: Stage, action: str, *, whole: bool) -> None:
     arn = f"arn:aws:iam::{ACCOUNT}:policy/iam-test-x"
     statement = {"Effect": "Allow", "Action": action, "Resource": "*"}
     stage.identities.documents[arn] = [{"Version": "2012-10-17", "Statement": [statement]}]
@@ -95,7 +91,7 @@ def test_a_policy_of_ones_own_is_a_step_if_it_leads_to_administrator(
     assert bool(stories(stage)) is whole
 
 
-def test_a_role_that_is_opened_and_assumed_from_outside_is_one_story(stage: Stage) -> None:
+def test_an_opened_and_assumed_role_is_one_sequence(stage: Stage) -> None:
     arn = f"arn:aws:iam::{ACCOUNT}:role/iam-test-role"
     outside = {"type": "AWSAccount", "accountId": "444455556666"}
     principal = {"AWS": "arn:aws:iam::444455556666:root"}
@@ -126,7 +122,7 @@ def test_two_replicas_see_each_others_events(stage: Stage) -> None:
     ("seconds", "whole"),
     [((-660, -360, -60), True), ((-660, -661, -60), True), ((-780, -360, -60), False)],
 )
-def test_only_what_lies_within_ten_minutes_belongs_together(
+def test_a_sequence_spans_ten_minutes_at_most(
     stage: Stage, seconds: tuple[float, ...], whole: bool
 ) -> None:
     for body in back_door(*seconds):
@@ -134,7 +130,7 @@ def test_only_what_lies_within_ten_minutes_belongs_together(
     assert bool(stories(stage)) is whole
 
 
-def test_a_step_that_is_missing_or_was_denied_makes_no_story(stage: Stage) -> None:
+def test_a_missing_or_denied_step_makes_no_sequence(stage: Stage) -> None:
     created, attached, _ = back_door(-60, -60, -60)
     pipeline = stage.pipeline()
     for body in (created, attached, call("CreateAccessKey", 7, errorCode="AccessDenied")):
@@ -142,7 +138,7 @@ def test_a_step_that_is_missing_or_was_denied_makes_no_story(stage: Stage) -> No
     assert stories(stage) == ()
 
 
-def test_what_happened_to_another_user_is_another_story(stage: Stage) -> None:
+def test_another_user_is_another_sequence(stage: Stage) -> None:
     created, attached, _ = back_door(-60, -60, -60)
     stage.users(user(USER), user("iam-test-other"))
     other = call("CreateAccessKey", 8, requestParameters={"userName": "iam-test-other"})
@@ -159,7 +155,7 @@ def test_more_of_the_same_story_is_not_told_again(stage: Stage) -> None:
     assert len(stories(stage)) == 1
 
 
-def test_a_worker_that_died_before_the_story_is_told_leaves_it_to_the_next(stage: Stage) -> None:
+def test_a_dead_workers_sequence_is_taken_up(stage: Stage) -> None:
     *first, last = back_door(-60, -60, -60)
     pipeline = stage.pipeline()
     for body in first:
@@ -174,7 +170,7 @@ def test_a_worker_that_died_before_the_story_is_told_leaves_it_to_the_next(stage
     assert len(stories(stage)) == 1
 
 
-def test_the_story_s_verdict_is_governed_like_any_other(stage: Stage) -> None:
+def test_a_sequence_is_governed_like_an_event(stage: Stage) -> None:
     stage.users(user(USER, tags={"SecurityApproved": "true"}))
     for body in back_door(-60, -60, -60):
         stage.pipeline().handle(body)
@@ -195,7 +191,7 @@ def test_five_denied_calls_of_one_caller_are_probing(stage: Stage) -> None:
     assert record.notified
 
 
-def test_a_caller_who_goes_on_probing_is_told_of_once_in_ten_minutes(stage: Stage) -> None:
+def test_probing_alerts_once_in_ten_minutes(stage: Stage) -> None:
     pipeline = stage.pipeline()
     for number in range(60):
         pipeline.handle(denied(number, seconds=-1800 + 30 * number))

@@ -37,7 +37,7 @@ def undone(stage: Stage, decision_id: str, by: Undo = ALICE) -> Record:
     return undo(decision_id, stage.ledger, stage.identities, stage.pipeline().remediator, by)
 
 
-def test_undo_puts_the_grant_back_and_notes_who_did_it(stage: Stage) -> None:
+def test_undo_restores_and_records_who_did_it(stage: Stage) -> None:
     record = taken_back(stage)
     answer = undone(stage, record.decision.id)
     assert stage.identities.attached("iam-test-user")
@@ -51,7 +51,7 @@ def test_undo_puts_the_grant_back_and_notes_who_did_it(stage: Stage) -> None:
     )
 
 
-def test_undo_speaks_about_this_principal_and_this_policy_only(stage: Stage) -> None:
+def test_undo_covers_one_principal_and_one_policy(stage: Stage) -> None:
     record = taken_back(stage)
     undone(stage, record.decision.id)
     (ruling,) = record.decision.rulings
@@ -62,7 +62,7 @@ def test_undo_speaks_about_this_principal_and_this_policy_only(stage: Stage) -> 
     assert stage.ledger.undo_of(grant_key(ACCOUNT, ruling.principal.unique_id, other)) is None
 
 
-def test_only_the_targets_of_what_was_taken_back_are_open_to_the_caller(stage: Stage) -> None:
+def test_an_undo_covers_only_remediated_targets(stage: Stage) -> None:
     by_root = {"type": "Root", "arn": f"arn:aws:iam::{ACCOUNT}:root", "accountId": ACCOUNT}
     stage.pipeline().handle(attack(userIdentity=by_root, readOnly=False))
     record = stage.record()
@@ -73,7 +73,7 @@ def test_only_the_targets_of_what_was_taken_back_are_open_to_the_caller(stage: S
     assert stage.ledger.undo_of(undoer_key(ACCOUNT, ACCOUNT, ALICE.by)) is None
 
 
-def test_a_grant_is_not_given_to_another_user_of_the_same_name(stage: Stage) -> None:
+def test_undo_refuses_a_recreated_user(stage: Stage) -> None:
     record = taken_back(stage)
     stage.users(user(unique_id="AIDAANOTHER", policy_arns=frozenset()))
     with pytest.raises(Permanent, match="deleted and recreated"):
@@ -82,7 +82,7 @@ def test_a_grant_is_not_given_to_another_user_of_the_same_name(stage: Stage) -> 
     assert stage.record().undo is None
 
 
-def test_there_is_nothing_to_give_back_to_a_deleted_user(stage: Stage) -> None:
+def test_undo_refuses_a_deleted_user(stage: Stage) -> None:
     record = taken_back(stage)
     stage.users()
     with pytest.raises(Permanent, match="no longer exists"):
@@ -129,7 +129,7 @@ def test_what_was_written_twice_is_put_back_once(stage: Stage) -> None:
     assert stage.identities.writes.count("iam:AttachUserPolicy") == 1
 
 
-def test_an_undo_that_iam_refuses_is_not_noted_and_can_be_tried_again(stage: Stage) -> None:
+def test_a_refused_undo_can_be_tried_again(stage: Stage) -> None:
     decision_id = taken_back(stage).decision.id
     stage.identities.fail["iam:AttachUserPolicy"] = [Denied("iam:AttachUserPolicy: AccessDenied")]
     with pytest.raises(Denied):
@@ -156,7 +156,7 @@ def test_every_step_of_a_decision_is_undone(stage: Stage) -> None:
     assert stage.identities.attached("iam-test-user", "arn:other")
 
 
-def test_a_redelivered_event_does_not_take_the_undone_grant_back(stage: Stage) -> None:
+def test_a_redelivered_event_respects_the_undo(stage: Stage) -> None:
     record = taken_back(stage)
     undone(stage, record.decision.id)
     stage.identities.calls.clear()
@@ -167,7 +167,7 @@ def test_a_redelivered_event_does_not_take_the_undone_grant_back(stage: Stage) -
     assert "undid the remediation" in stage.records()[0].decision.reason
 
 
-def test_an_attack_after_an_undo_is_taken_back_like_any_other(stage: Stage) -> None:
+def test_an_attack_after_an_undo_is_reverted(stage: Stage) -> None:
     record = taken_back(stage)
     undone(stage, record.decision.id, Undo(ALICE.by, NOW + timedelta(seconds=10)))
     stage.users(user())

@@ -32,7 +32,7 @@ def test_a_new_default_version_is_seen_at_once(iam: FakeIdentities) -> None:
     assert policies.document(ARN) == ADMIN
 
 
-def test_a_policy_that_was_made_again_under_its_arn_is_another_one(iam: FakeIdentities) -> None:
+def test_a_recreated_policy_is_read_again(iam: FakeIdentities) -> None:
     policies = ManagedPolicies(iam)
     before = iam.documents[ARN]
     assert policies.document(ARN) == READ
