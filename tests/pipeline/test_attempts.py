@@ -47,7 +47,7 @@ def killed(stage: Stage, body: str, where: Callable[..., object], *, after: bool
     stage.clock.advance(LEASE.total_seconds() + 1)
 
 
-def written_and_not_told(stage: Stage) -> str:
+def written_but_not_alerted(stage: Stage) -> str:
     """The body of an event whose remediation is done, and whose channel was dead."""
     body = attack()
     stage.notifier.fail["send"] = [DEAD]
@@ -103,14 +103,14 @@ def test_alerts_are_stored_before_the_event_is_done(enforcing: Stage) -> None:
 
 
 def test_a_known_end_is_not_called_a_guess(enforcing: Stage) -> None:
-    body = written_and_not_told(enforcing)
+    body = written_but_not_alerted(enforcing)
     (before,) = enforcing.record().outcomes
     enforcing.pipeline().handle(body)
     assert enforcing.record().outcomes == (before,)
 
 
 def test_a_write_can_be_undone_after_a_later_verdict(enforcing: Stage) -> None:
-    body = written_and_not_told(enforcing)
+    body = written_but_not_alerted(enforcing)
     first = enforcing.record()
     enforcing.users(user(tags={"SecurityApproved": "true"}))
     enforcing.clock.advance(60)
@@ -123,7 +123,7 @@ def test_a_write_can_be_undone_after_a_later_verdict(enforcing: Stage) -> None:
 
 
 def test_a_write_can_be_undone_after_a_refused_one(enforcing: Stage) -> None:
-    body = written_and_not_told(enforcing)
+    body = written_but_not_alerted(enforcing)
     enforcing.users(user())
     enforcing.identities.fail["iam:DetachUserPolicy"] = [Denied("AccessDenied")]
     with pytest.raises(Transient):
@@ -135,14 +135,14 @@ def test_a_write_can_be_undone_after_a_refused_one(enforcing: Stage) -> None:
 
 
 def test_a_write_can_be_undone_after_enforce_ended(enforcing: Stage) -> None:
-    body = written_and_not_told(enforcing)
+    body = written_but_not_alerted(enforcing)
     enforcing.users(user())
     enforcing.mode = Mode.DRY_RUN
     enforcing.pipeline().handle(body)
     assert statuses(enforcing.record()) == ["applied", "simulated"]
 
 
-def test_the_same_failure_is_told_once(enforcing: Stage) -> None:
+def test_the_same_failure_alerts_once(enforcing: Stage) -> None:
     body = attack()
     enforcing.identities.fail["iam:DetachUserPolicy"] = [Denied("AccessDenied")] * 2
     notified_at = []
@@ -212,7 +212,7 @@ def test_a_conflict_without_end_is_not_followed(enforcing: Stage) -> None:
     assert enforcing.identities.writes == []
 
 
-# --- looking again
+# --- rechecks
 
 
 def test_an_older_undo_does_not_approve_a_reapplied_change(enforcing: Stage) -> None:
@@ -225,32 +225,32 @@ def test_an_older_undo_does_not_approve_a_reapplied_change(enforcing: Stage) -> 
     enforcing.ledger.mark_undone(record.decision.id, undo, [grant])
     enforcing.users(user())
     enforcing.clock.advance(5)
-    look = enforcing.rechecks.next(0.001)
-    assert look is not None
-    enforcing.pipeline().recheck(look)
+    recheck = enforcing.rechecks.next(0.001)
+    assert recheck is not None
+    enforcing.pipeline().recheck(recheck)
     assert not enforcing.identities.attached("iam-test-user")
 
 
 def test_an_unreadable_recheck_is_tried_for_5_minutes(enforcing: Stage) -> None:
     enforcing.pipeline().handle(attack())
     enforcing.clock.advance(5)
-    look = enforcing.rechecks.next(0.001)
+    recheck = enforcing.rechecks.next(0.001)
     enforcing.rechecks.abandon()
     enforcing.identities.fail["read"] = [Transient("throttled")] * 20
     began, tried = enforcing.clock.monotonic(), []
-    while look is not None:
+    while recheck is not None:
         tried.append(enforcing.clock.monotonic() - began)
-        enforcing.pipeline().recheck(look)
-        look = next_when_due(enforcing)
+        enforcing.pipeline().recheck(recheck)
+        recheck = next_when_due(enforcing)
     assert tried == [0, 5, 20, 80, 320]
 
 
 def next_when_due(stage: Stage) -> Recheck | None:
-    """Go on, second by second, to the next look that is planned."""
+    """Move the clock, second by second, to the next recheck."""
     for _ in range(600):
-        look = stage.rechecks.next(0.0001)
-        if look is not None:
-            return look
+        recheck = stage.rechecks.next(0.0001)
+        if recheck is not None:
+            return recheck
         stage.clock.advance(1)
     return None
 

@@ -158,9 +158,9 @@ def test_a_recheck_finds_a_reattached_policy(enforcing: Stage) -> None:
     pipeline.handle(attached())
     enforcing.users(user(policy_arns=frozenset({ARN})))
     enforcing.clock.advance(5)
-    look = enforcing.rechecks.next(0.001)
-    assert look is not None
-    pipeline.recheck(look)
+    recheck = enforcing.rechecks.next(0.001)
+    assert recheck is not None
+    pipeline.recheck(recheck)
     assert enforcing.identities.writes == ["iam:DetachUserPolicy"] * 2
     enforcing.rechecks.abandon()
 

@@ -85,7 +85,7 @@ class Meddling:
 
 
 class World(Account):
-    """An account with a worker that enforces, or only rehearses."""
+    """An account with a worker that enforces, or only simulates."""
 
     def __init__(self, endpoint: str, folder: Path, mode: Mode = Mode.ENFORCE) -> None:
         super().__init__(endpoint)
@@ -227,8 +227,8 @@ def test_a_manual_fix_is_not_overruled(world: World) -> None:
         SAMLMetadataDocument=METADATA % "evil", Name=world.name
     )
     arn = {"SAMLProviderArn": provider["SAMLProviderArn"]}
-    told = world.handle("UpdateSAMLProvider", sAMLProviderArn=arn["SAMLProviderArn"])
-    assert "the previous saml metadata is unknown" in told.decision.reason
+    record = world.handle("UpdateSAMLProvider", sAMLProviderArn=arn["SAMLProviderArn"])
+    assert "the previous saml metadata is unknown" in record.decision.reason
     world.clock.sleep(900)
     world.iam.update_saml_provider(**arn, SAMLMetadataDocument=METADATA % "mended")
     world.handle("UpdateSAMLProvider", sAMLProviderArn=arn["SAMLProviderArn"])

@@ -1,4 +1,4 @@
-"""One message through the real pipeline: what is done, told and stored."""
+"""One message through the real pipeline: what is done, sent and stored."""
 
 import hashlib
 import json
@@ -61,7 +61,7 @@ def test_enforce_reverts_verifies_and_stores_the_inverse(stage: Stage) -> None:
     assert outcome.status == "applied"
     assert outcome.inverse is not None
     assert outcome.inverse.params == {"user_name": "iam-test-user", "policy_arn": ADMIN}
-    assert [look.after_seconds for look in stage.rechecks.abandon()] == [5, 15]
+    assert [recheck.after_seconds for recheck in stage.rechecks.abandon()] == [5, 15]
 
 
 def test_an_unverified_detach_alerts_and_is_retried(
@@ -86,9 +86,9 @@ def test_an_alert_only_finding_is_never_reapplied(
         "root_acted",
     }
     assert not stage.identities.attached("iam-test-user")
-    told = len(stage.notifier.alerts)
-    stage.pipeline().recheck(next_look(stage))
-    assert len(stage.notifier.alerts) == told
+    sent = len(stage.notifier.alerts)
+    stage.pipeline().recheck(next_recheck(stage))
+    assert len(stage.notifier.alerts) == sent
 
 
 def test_observe_only_alerts(stage: Stage) -> None:
@@ -99,7 +99,7 @@ def test_observe_only_alerts(stage: Stage) -> None:
     assert len(stage.notifier.alerts) == 1
 
 
-def test_an_exception_is_told_and_not_taken_back(stage: Stage) -> None:
+def test_an_exception_alerts_and_is_not_reverted(stage: Stage) -> None:
     stage.mode = Mode.ENFORCE
     stage.users(user(tags={"SecurityApproved": "true"}))
     stage.pipeline().handle(attack())
@@ -478,22 +478,22 @@ def digest_of(body: str) -> str:
     return hashlib.sha256(detail.encode()).hexdigest()
 
 
-# --- looking again
+# --- rechecks
 
 
-def next_look(stage: Stage) -> Recheck:
+def next_recheck(stage: Stage) -> Recheck:
     """Five seconds later."""
     stage.clock.advance(5)
-    look = stage.rechecks.next(0.001)
-    assert look is not None
-    return look
+    recheck = stage.rechecks.next(0.001)
+    assert recheck is not None
+    return recheck
 
 
 def test_a_reapplied_change_is_reverted_again(stage: Stage) -> None:
     stage.mode = Mode.ENFORCE
     stage.pipeline().handle(attack())
     stage.users(user())
-    stage.pipeline().recheck(next_look(stage))
+    stage.pipeline().recheck(next_recheck(stage))
     assert stage.identities.writes == ["iam:DetachUserPolicy"] * 2
     assert "The change was back 5 s after its remediation" in stage.notifier.alerts[1].text
 
@@ -501,7 +501,7 @@ def test_a_reapplied_change_is_reverted_again(stage: Stage) -> None:
 def test_a_change_that_stays_away_is_left_alone(stage: Stage) -> None:
     stage.mode = Mode.ENFORCE
     stage.pipeline().handle(attack())
-    stage.pipeline().recheck(next_look(stage))
+    stage.pipeline().recheck(next_recheck(stage))
     assert len(stage.records()) == 1
 
 
@@ -516,7 +516,7 @@ def test_a_dead_channel_does_not_stop_rechecks(stage: Stage) -> None:
     with pytest.raises(Transient):
         stage.pipeline().handle(attack())
     stage.users(user())
-    stage.pipeline().recheck(next_look(stage))
+    stage.pipeline().recheck(next_recheck(stage))
     assert not stage.identities.attached("iam-test-user")
 
 
@@ -537,7 +537,7 @@ def test_the_second_recheck_is_an_event_of_its_own(stage: Stage) -> None:
     stage.pipeline().handle(attack())
     for _ in range(2):
         stage.users(user())
-        stage.pipeline().recheck(next_look(stage))
+        stage.pipeline().recheck(next_recheck(stage))
         assert not stage.identities.attached("iam-test-user")
     assert len(stage.records()) == 3
 
@@ -546,25 +546,25 @@ def test_an_unreadable_recheck_is_retried(stage: Stage) -> None:
     stage.mode = Mode.ENFORCE
     stage.pipeline().handle(attack())
     stage.users(user())
-    look = next_look(stage)
+    recheck = next_recheck(stage)
     stage.rechecks.abandon()
     stage.identities.fail["read"] = [Transient("throttled")]
-    stage.pipeline().recheck(look)
+    stage.pipeline().recheck(recheck)
     assert stage.identities.attached("iam-test-user")
-    stage.pipeline().recheck(next_look(stage))
+    stage.pipeline().recheck(next_recheck(stage))
     assert not stage.identities.attached("iam-test-user")
 
 
 def test_a_recheck_that_never_reads_ends_with_an_alert(stage: Stage) -> None:
     stage.mode = Mode.ENFORCE
     stage.pipeline().handle(attack())
-    look: Recheck | None = next_look(stage)
+    recheck: Recheck | None = next_recheck(stage)
     stage.rechecks.abandon()
     stage.identities.fail["read"] = [Transient("throttled")] * 20
-    while look is not None:
-        stage.pipeline().recheck(look)
+    while recheck is not None:
+        stage.pipeline().recheck(recheck)
         stage.clock.advance(300)
-        look = stage.rechecks.next(0.001)
+        recheck = stage.rechecks.next(0.001)
     assert "UNVERIFIED" in stage.notifier.alerts[-1].subject
     assert len(stage.notifier.alerts) == 2
 
@@ -573,10 +573,10 @@ def test_a_recheck_whose_alert_fails_continues(stage: Stage) -> None:
     stage.mode = Mode.ENFORCE
     stage.pipeline().handle(attack())
     stage.users(user())
-    look = next_look(stage)
+    recheck = next_recheck(stage)
     stage.rechecks.abandon()
     stage.notifier.fail["send"] = [Transient("sns:Publish failed: InternalError")]
-    stage.pipeline().recheck(look)
+    stage.pipeline().recheck(recheck)
     assert len(stage.notifier.alerts) == 1
     later = next(again for again in stage.rechecks.abandon() if again.attempt > 1)
     stage.pipeline().recheck(later)
@@ -593,7 +593,7 @@ def test_an_undone_remediation_is_not_repeated(stage: Stage) -> None:
     grant = grant_key(ACCOUNT, ruling.principal.unique_id, ruling.finding)
     stage.ledger.mark_undone(record.decision.id, Undo("arn:alice", stage.clock.now()), [grant])
     stage.users(user())
-    stage.pipeline().recheck(next_look(stage))
+    stage.pipeline().recheck(next_recheck(stage))
     assert stage.identities.attached("iam-test-user")
     assert len(stage.notifier.alerts) == 1
 
@@ -686,8 +686,8 @@ def test_a_rule_whose_check_breaks_alerts_and_is_counted(stage: Stage) -> None:
     assert record.decision.verdict is Verdict.ALERT_ONLY
     assert "ZeroDivisionError" in record.decision.reason
     assert record.decision.leading.finding.severity is Severity.CRITICAL
-    failures = stage.metrics.rule_failures.labels(rule_id="admin_policy_attached_to_user")
-    assert failures._value.get() == 1
+    name, labels = "countermand_rule_failures_total", {"rule_id": "admin_policy_attached_to_user"}
+    assert stage.metrics.registry.get_sample_value(name, labels) == 1
 
 
 def test_leases_in_hand_are_renewed_while_their_steps_run(stage: Stage) -> None:

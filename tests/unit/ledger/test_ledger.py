@@ -92,7 +92,7 @@ def record(number: int = 1, **changes: Any) -> Record:
     )
 
 
-def claimed(ledger: Ledger, key: str = "k", digest: str = "d") -> EventLease:
+def leased(ledger: Ledger, key: str = "k", digest: str = "d") -> EventLease:
     answer = ledger.acquire(key, digest, LEASE)
     assert isinstance(answer, EventLease)
     return answer
@@ -100,7 +100,7 @@ def claimed(ledger: Ledger, key: str = "k", digest: str = "d") -> EventLease:
 
 def keep(ledger: Ledger, *records: Record) -> None:
     for one in records:
-        ledger.finish(claimed(ledger, one.decision.event.id), one)
+        ledger.finish(leased(ledger, one.decision.event.id), one)
 
 
 def ids(ledger: Ledger, **filters: Any) -> list[str]:
@@ -112,12 +112,12 @@ def ids(ledger: Ledger, **filters: Any) -> list[str]:
 
 
 def test_an_unknown_event_gets_the_first_token(open_ledger: OpenLedger) -> None:
-    lease = claimed(open_ledger("a"))
+    lease = leased(open_ledger("a"))
     assert (lease.fencing_token, lease.record) == (1, None)
 
 
 def test_a_running_lease_makes_everyone_wait(open_ledger: OpenLedger, clock: FrozenClock) -> None:
-    claimed(open_ledger("a"))
+    leased(open_ledger("a"))
     clock.advance(15)
     for owner in ("a", "b"):
         answer = open_ledger(owner).acquire("k", "d", LEASE)
@@ -129,22 +129,22 @@ def test_an_ended_lease_passes_on_with_its_record(
     open_ledger: OpenLedger, clock: FrozenClock
 ) -> None:
     ledger = open_ledger("a")
-    ledger.save(claimed(ledger), record())
+    ledger.save(leased(ledger), record())
     clock.advance(LEASE + 1)
-    lease = claimed(open_ledger("b"))
+    lease = leased(open_ledger("b"))
     assert lease.fencing_token == 2
     assert lease.record == record()
 
 
 def test_a_released_lease_can_be_taken_at_once(open_ledger: OpenLedger) -> None:
     ledger = open_ledger("a")
-    ledger.release(claimed(ledger))
-    assert claimed(open_ledger("b")).fencing_token == 2
+    ledger.release(leased(ledger))
+    assert leased(open_ledger("b")).fencing_token == 2
 
 
 def test_a_finished_event_is_done_for_everybody(open_ledger: OpenLedger) -> None:
     ledger = open_ledger("a")
-    ledger.finish(claimed(ledger), record())
+    ledger.finish(leased(ledger), record())
     assert isinstance(ledger.acquire("k", "d", LEASE), Done)
     assert isinstance(open_ledger("b").acquire("k", "d", LEASE), Done)
 
@@ -154,7 +154,7 @@ def test_another_payload_under_the_same_key_is_a_conflict(
     open_ledger: OpenLedger, done: bool
 ) -> None:
     ledger = open_ledger("a")
-    lease = claimed(ledger)
+    lease = leased(ledger)
     if done:
         ledger.finish(lease, record())
     assert isinstance(ledger.acquire("k", "other", LEASE), Conflict)
@@ -162,7 +162,7 @@ def test_another_payload_under_the_same_key_is_a_conflict(
 
 def test_a_renewed_lease_runs_from_the_renewal(open_ledger: OpenLedger, clock: FrozenClock) -> None:
     ledger = open_ledger("a")
-    lease = claimed(ledger)
+    lease = leased(ledger)
     clock.advance(LEASE - 1)
     ledger.renew(lease, LEASE)
     clock.advance(LEASE - 1)
@@ -177,9 +177,9 @@ def test_a_late_write_of_a_former_owner_is_refused(
     open_ledger: OpenLedger, clock: FrozenClock, write: str
 ) -> None:
     former, latter = open_ledger("a"), open_ledger("b")
-    old = claimed(former)
+    old = leased(former)
     clock.advance(LEASE + 1)
-    new = claimed(latter)
+    new = leased(latter)
     latter.save(new, record(1))
     arguments: dict[str, Sequence[Any]] = {"renew": (LEASE,), "release": ()}
     with pytest.raises(LostLease):
@@ -192,16 +192,16 @@ def test_a_former_owner_with_the_same_name_is_refused_too(
     open_ledger: OpenLedger, clock: FrozenClock
 ) -> None:
     ledger = open_ledger("a")
-    old = claimed(ledger)
+    old = leased(ledger)
     clock.advance(LEASE + 1)
-    claimed(ledger)
+    leased(ledger)
     with pytest.raises(LostLease):
         ledger.save(old, record())
 
 
 def test_nothing_is_written_after_the_event_is_done(open_ledger: OpenLedger) -> None:
     ledger = open_ledger("a")
-    lease = claimed(ledger)
+    lease = leased(ledger)
     ledger.finish(lease, record())
     with pytest.raises(LostLease):
         ledger.save(lease, record())
@@ -209,7 +209,7 @@ def test_nothing_is_written_after_the_event_is_done(open_ledger: OpenLedger) -> 
 
 def test_its_owner_can_finish_an_event_twice(open_ledger: OpenLedger) -> None:
     ledger = open_ledger("a")
-    lease = claimed(ledger)
+    lease = leased(ledger)
     ledger.finish(lease, record())
     ledger.finish(lease, record())
     with pytest.raises(LostLease):
@@ -251,7 +251,7 @@ HOSTILE = "lone \ud800 surrogate"
 def test_lone_surrogates_are_stored_in_a_readable_form(open_ledger: OpenLedger) -> None:
     ledger, undo = open_ledger("a"), Undo(HOSTILE, NOW)
     hostile = replace(record(1, target=HOSTILE, actor=HOSTILE), annotations=(HOSTILE,))
-    lease = claimed(ledger, HOSTILE)
+    lease = leased(ledger, HOSTILE)
     assert isinstance(ledger.acquire(HOSTILE, "d", LEASE), Busy)
     ledger.finish(lease, hostile)
     ledger.mark_undone(hostile.decision.id, undo, [HOSTILE])
@@ -424,7 +424,7 @@ def test_an_undo_of_an_unknown_decision_is_refused(open_ledger: OpenLedger) -> N
 def test_a_late_save_does_not_overwrite_an_undo(open_ledger: OpenLedger, write: str) -> None:
     worker, undo = open_ledger("a"), Undo("arn:alice", NOW)
     one = record()
-    lease = claimed(worker, one.decision.event.id)
+    lease = leased(worker, one.decision.event.id)
     worker.save(lease, one)
     open_ledger("cli").mark_undone(one.decision.id, undo, [])
     getattr(worker, write)(lease, one)
@@ -438,11 +438,11 @@ def test_a_late_save_does_not_overwrite_an_undo(open_ledger: OpenLedger, write: 
 
 def test_the_next_owner_sees_an_undo(open_ledger: OpenLedger) -> None:
     ledger, undo, one = open_ledger("a"), Undo("arn:alice", NOW), record()
-    lease = claimed(ledger)
+    lease = leased(ledger)
     ledger.save(lease, one)
     ledger.mark_undone(one.decision.id, undo, [])
     ledger.release(lease)
-    assert claimed(open_ledger("b")).record == replace(one, undo=undo)
+    assert leased(open_ledger("b")).record == replace(one, undo=undo)
 
 
 @pytest.mark.parametrize("value", ["a document", "", None, "lone \ud800"])
@@ -615,7 +615,7 @@ def test_a_full_disk_is_transient_and_loses_nothing(path: Path, clock: FrozenClo
 
 def test_a_commit_that_fails_does_not_block_the_next(path: Path, clock: FrozenClock) -> None:
     ledger = sqlite(path, clock)
-    lease = claimed(ledger)
+    lease = leased(ledger)
     for statement in (
         "PRAGMA foreign_keys = ON",
         "CREATE TABLE parents (id INTEGER PRIMARY KEY)",
@@ -637,7 +637,7 @@ def test_a_locked_file_is_transient(path: Path, clock: FrozenClock) -> None:
     with pytest.raises(Transient, match="locked"):
         ledger.acquire("k", "d", LEASE)
     other._db.rollback()
-    assert claimed(ledger).fencing_token == 1
+    assert leased(ledger).fencing_token == 1
     ledger.close()
     other.close()
 
@@ -728,9 +728,9 @@ def test_the_ledger_makes_only_its_four_calls(
 ) -> None:
     ledger = DynamoDbLedger(dynamodb, table, clock, "a", YEAR_AND_MORE)
     keep(ledger, record(1))
-    again = claimed(ledger, "2")
+    again = leased(ledger, "2")
     ledger.release(again)
-    again = claimed(ledger, "2")
+    again = leased(ledger, "2")
     ledger.renew(again, LEASE)
     ledger.save(again, record(2))
     ledger.mark_undone(record(1).decision.id, Undo("x", NOW), ["g"])
@@ -777,7 +777,7 @@ def test_a_page_costs_a_bounded_number_of_queries(
 @pytest.mark.dynamodb
 def test_an_undo_overwrites_no_newer_record(dynamodb: Any, table: str, clock: FrozenClock) -> None:
     ledger = DynamoDbLedger(dynamodb, table, clock, "a", YEAR_AND_MORE)
-    lease = claimed(ledger)
+    lease = leased(ledger)
     ledger.save(lease, replace(record(), annotations=()))
     stale = dynamodb.query(
         TableName=table,
@@ -811,7 +811,7 @@ def test_a_record_too_large_for_an_item_is_permanent(
     ledger = DynamoDbLedger(dynamodb, table, clock, "a", YEAR_AND_MORE)
     large = replace(record(actor="x" * 16_000), annotations=("y" * 372_000,))
     with pytest.raises(Permanent, match="too large"):
-        ledger.save(claimed(ledger), large)
+        ledger.save(leased(ledger), large)
 
 
 @pytest.mark.dynamodb

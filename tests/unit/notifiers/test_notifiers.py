@@ -34,7 +34,7 @@ from countermand.pipeline.notify import AlertDispatcher
 from support.fakes import ACCOUNT, ADMIN, NOW, FakeNotifier, FakeTopic
 
 ALERT = Alert(
-    subject="[CRITICAL] iam-test-user: taken back",
+    subject="[CRITICAL] iam-test-user: reverted",
     text="Two\nlines\n",
     document={
         "decision_id": "d-1",
@@ -149,7 +149,7 @@ class Channels:
         return value or 0.0
 
 
-def test_every_channel_is_told() -> None:
+def test_every_channel_is_alerted() -> None:
     channels = Channels("sns", "chat")
     notified = channels.dispatcher.notify(record())
     assert notified.keys == ("sns:applied", "chat:applied")

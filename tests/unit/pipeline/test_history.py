@@ -217,7 +217,7 @@ def test_a_snapshot_knows_what_was_there_before_a_later_change(
     assert json.loads(before(history, clock, Aspect.INLINE_POLICY)) == READ
 
 
-def test_a_snapshot_knows_that_there_was_none(history: History, clock: FrozenClock) -> None:
+def test_a_snapshot_knows_a_missing_value(history: History, clock: FrozenClock) -> None:
     history.refresh()
     clock.advance(60)
     assert before(history, clock, Aspect.PERMISSIONS_BOUNDARY) == ""
@@ -354,9 +354,7 @@ def test_the_name_is_the_same_in_any_case(
     assert json.loads(before(history, clock, Aspect.INLINE_POLICY)) == READ
 
 
-def test_what_a_forged_event_says_is_never_noted(
-    history: History, iam: FakeIam, clock: FrozenClock
-) -> None:
+def test_a_forged_value_is_never_saved(history: History, iam: FakeIam, clock: FrozenClock) -> None:
     forged = json.dumps(document(Action="iam:*", Resource="*"))
     changed = event("PutRolePolicy", request={"policyDocument": forged})
     iam.inline = READ

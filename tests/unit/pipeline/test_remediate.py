@@ -187,7 +187,7 @@ def test_an_action_is_found_by_its_name(name: str) -> None:
         assert "*" not in permission
 
 
-def test_the_workers_permissions_to_grant_are_known() -> None:
+def test_permissions_to_grant_of_the_worker_are_known() -> None:
     could_grant = (
         "iam:Attach",
         "iam:Put",

@@ -1,4 +1,4 @@
-"""Chores are done when they are due, or when somebody asks."""
+"""Tasks run when they are due, or when someone asks."""
 
 from countermand.worker.maintenance import Maintenance, ScheduledTask
 from support.fakes import FrozenClock
@@ -13,7 +13,7 @@ def test_a_task_runs_at_the_start_and_when_due(clock: FrozenClock) -> None:
     assert done == [False, False, False]
 
 
-def test_asking_has_every_chore_done_once(clock: FrozenClock) -> None:
+def test_asking_runs_every_task_once(clock: FrozenClock) -> None:
     done = list[str]()
     tasks = [
         ScheduledTask("one", 10, lambda asked: done.append(f"one {asked}")),
