@@ -19,7 +19,7 @@ from typing import Any
 import yaml
 from pydantic.fields import FieldInfo
 
-from countermand.settings.settings import Settings, variable
+from countermand.settings import Settings, variable
 
 ROOT = Path(__file__).parents[1]
 CHART = ROOT / "helm" / "countermand"

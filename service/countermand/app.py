@@ -19,7 +19,8 @@ from typing import NoReturn
 from countermand import __version__, logs
 from countermand.actions import ALL as ACTIONS
 from countermand.actions import OWN_CALLS
-from countermand.api.app import ApiServer, create_app
+from countermand.api.app import create_app
+from countermand.api.server import ApiServer
 from countermand.aws.clients import Caller, Clients
 from countermand.aws.cloud import AwsCloud
 from countermand.aws.errors import on_error
@@ -46,7 +47,8 @@ from countermand.pipeline.remediate import Remediator
 from countermand.pipeline.schedule import Schedule
 from countermand.ports import Clock, DecisionQuery, Ledger
 from countermand.rules.rulebook import BUILT_IN, Rulebook, load_rules
-from countermand.settings.settings import Settings
+from countermand.settings import Settings
+from countermand.settings import load as load_settings
 from countermand.worker.health import WorkerHealth
 from countermand.worker.maintenance import Maintenance, ScheduledTask
 from countermand.worker.worker import Timing, Worker
@@ -189,7 +191,7 @@ def build(settings: Settings) -> Service:
 def run(environ: Mapping[str, str]) -> NoReturn:
     """The whole process of a worker; 2 when the configuration is wrong, else as `serve`."""
     try:
-        code = serve(build(Settings.load(environ)))
+        code = serve(build(load_settings(environ)))
     except ConfigError as error:
         sys.stderr.write(f"{error}\n")
         code = _MISCONFIGURED

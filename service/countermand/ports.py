@@ -140,38 +140,32 @@ class Plan:
     """The roles that the target carries: the action affects whoever uses them."""
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ActionInfo:
+    """What rules, IAM policies and docs need to know about an action."""
+
+    name: str
+    """The name by which a rule asks for the action."""
+    description: str
+    needs: tuple[str, ...] = ()
+    """The evidence that the rule must supply, for example `policy_arn`."""
+    reads: tuple[str, ...]
+    """The IAM actions that `plan` and `is_present` need, in every mode."""
+    writes: tuple[str, ...]
+    """The IAM actions that `apply` needs, for example `iam:DetachUserPolicy`."""
+    undo_calls: tuple[str, ...] = ()
+    """The IAM actions that `undo` needs, with the operator's permissions."""
+
+
 class Action(Protocol):
-    """One way to take a change back; one module in `actions/` each.
+    """One way to revert a change; each is one module in `actions/`.
 
     The pipeline calls `plan`, then `apply`, then `is_present` until the change is gone. A dry run
     ends after `plan`.
     """
 
     @property
-    def name(self) -> str: ...
-
-    @property
-    def description(self) -> str: ...
-
-    @property
-    def needs(self) -> tuple[str, ...]:
-        """The evidence that a rule must give, for example `policy_arn`."""
-        ...
-
-    @property
-    def read_permissions(self) -> tuple[str, ...]:
-        """The IAM actions that `plan` and `is_present` need, in every mode."""
-        ...
-
-    @property
-    def permissions(self) -> tuple[str, ...]:
-        """The IAM actions that `apply` needs, for example `iam:DetachUserPolicy`."""
-        ...
-
-    @property
-    def undo_permissions(self) -> tuple[str, ...]:
-        """The IAM actions that `undo` needs, with the operator's rights."""
-        ...
+    def info(self) -> ActionInfo: ...
 
     def plan(self, cloud: Cloud, finding: Finding, principal: Principal | None) -> Plan | None:
         """Read AWS and return what `apply` would do; None when the change is no longer there.
@@ -183,15 +177,15 @@ class Action(Protocol):
         ...
 
     def apply(self, cloud: Cloud, params: Mapping[str, str]) -> bool:
-        """Take it back. False: there was nothing to take back."""
+        """Revert the change, and return False if there was nothing to revert."""
         ...
 
     def is_present(self, cloud: Cloud, params: Mapping[str, str]) -> bool:
-        """Whether what was to be taken back is (still) there, read live."""
+        """Read AWS and return whether the change is (still) there."""
         ...
 
     def undo(self, cloud: Cloud, params: Mapping[str, str]) -> None:
-        """Put it back as it was."""
+        """Restore what `apply` removed or replaced."""
         ...
 
 

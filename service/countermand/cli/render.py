@@ -129,11 +129,11 @@ def show_actions(actions: Iterable[Action]) -> None:
     """Print each action, with the permissions that it needs."""
     console = Console()
     for action in actions:
-        console.print(Text(f"{action.name}: {action.description}"), soft_wrap=True)
+        console.print(Text(f"{action.info.name}: {action.info.description}"), soft_wrap=True)
         for label, permissions in (
-            ("reads", action.read_permissions),
-            ("writes", action.permissions),
-            ("undo", action.undo_permissions),
+            ("reads", action.info.reads),
+            ("writes", action.info.writes),
+            ("undo", action.info.undo_calls),
         ):
             if permissions:
                 console.print(Text(f"    {label:<7}{', '.join(permissions)}"), soft_wrap=True)

@@ -123,9 +123,9 @@ class FactReader:
             finding = self._with_previous(event, finding, subject, principal)
         except CannotRestore as error:
             # An action that does not need the previous value may find another way.
-            if PREVIOUS in action.needs:
+            if PREVIOUS in action.info.needs:
                 return _NO_PLAN, str(error)
-        if missing := [name for name in action.needs if name not in finding.evidence]:
+        if missing := [name for name in action.info.needs if name not in finding.evidence]:
             return _NO_PLAN, f"the event does not say {', '.join(missing)}"
         try:
             return action.plan(self._cloud, finding, principal), None

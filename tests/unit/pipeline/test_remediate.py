@@ -180,9 +180,9 @@ SERVICES = {
 @pytest.mark.parametrize("name", ALL)
 def test_an_action_is_found_by_its_name(name: str) -> None:
     action: Action = ALL[name]
-    assert action.name == name
-    assert action.description.endswith(".")
-    for permission in (*action.read_permissions, *action.permissions, *action.undo_permissions):
+    assert action.info.name == name
+    assert action.info.description.endswith(".")
+    for permission in (*action.info.reads, *action.info.writes, *action.info.undo_calls):
         assert permission.partition(":")[0] in SERVICES
         assert "*" not in permission
 
@@ -198,7 +198,7 @@ def test_permissions_to_grant_of_the_worker_are_known() -> None:
         "iam:UpdateSAMLProvider",
     )
     needed = {
-        name: {p for p in action.permissions if p.startswith(could_grant)}
+        name: {p for p in action.info.writes if p.startswith(could_grant)}
         for name, action in ALL.items()
     }
     assert {name: granting for name, granting in needed.items() if granting} == {
@@ -226,7 +226,7 @@ def test_permissions_to_grant_of_the_worker_are_known() -> None:
     ["deny_without_mfa", "revoke_role_sessions", "revoke_user_sessions", "scramble_login_profile"],
 )
 def test_an_action_says_that_its_call_is_too_broad(name: str) -> None:
-    assert "The call could grant" in ALL[name].description
+    assert "The call could grant" in ALL[name].info.description
 
 
 def test_a_grant_to_the_worker_role_alerts() -> None:
@@ -245,7 +245,7 @@ def test_writes_to_other_services_only_restrict_or_restore() -> None:
     needed = {
         p
         for action in ALL.values()
-        for p in action.permissions
+        for p in action.info.writes
         if not p.startswith("iam:") and not p.partition(":")[2].startswith(takes)
     }
     assert needed == {
@@ -274,7 +274,7 @@ def test_the_parameters_are_the_target_and_what_the_rule_saw(kind: SubjectKind) 
         severity=Severity.HIGH,
         subject=subject,
         evidence=evidence,
-        remediation=action.name,
+        remediation=action.info.name,
     )
     granted = user("iam-test-x", kind=kind)
     wanted = {f"{kind}_name": "iam-test-x", "policy_arn": ADMIN}
