@@ -171,7 +171,7 @@ class Action(Protocol):
         """Read AWS and return what `apply` would do; None when the change is no longer there.
 
         `principal` is the finding's subject as just read, or None if the subject is no principal.
-        Raises `CannotRestore` when nobody knows what the change replaced, and `Benign` when the
+        Raises `CannotRestore` when the previous value is unknown, and `Benign` when the
         change is there but gives nothing.
         """
         ...
