@@ -46,7 +46,7 @@ from countermand.pipeline.remediate import Remediator
 from countermand.pipeline.schedule import Schedule
 from countermand.ports import Clock, DecisionQuery, Ledger
 from countermand.rules.rulebook import BUILT_IN, Rulebook, load_rules
-from countermand.settings.settings import Settings
+from countermand.settings import Settings
 from countermand.worker.health import WorkerHealth
 from countermand.worker.maintenance import Maintenance, ScheduledTask
 from countermand.worker.worker import Timing, Worker

@@ -12,7 +12,7 @@ import yaml
 from countermand.actions import ALL as ACTIONS
 from countermand.cli.main import app
 from countermand.metrics import Metrics
-from countermand.settings.settings import Settings, variable
+from countermand.settings import Settings, variable
 from support.tools import ROOT
 
 GENERATED = {"configuration.md", "rules.md"}

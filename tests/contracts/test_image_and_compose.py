@@ -13,7 +13,7 @@ from countermand.aws import cloud
 from countermand.aws.cloud import service_of
 from countermand.aws.provision import Names
 from countermand.core.model import Mode
-from countermand.settings.settings import Settings
+from countermand.settings import Settings
 from support.tools import ROOT
 
 COMPOSE: dict[str, Any] = yaml.safe_load((ROOT / "docker-compose.yml").read_text())

@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 from pydantic_core import PydanticUndefined
 
-from countermand.settings.settings import Settings
+from countermand.settings import Settings
 from support.chart import CHART, LEAST, QUEUE, TOKEN, Chart, environment, merged, nested
 
 SCHEMA = json.loads((CHART / "values.schema.json").read_text())

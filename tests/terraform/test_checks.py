@@ -10,7 +10,7 @@ import pytest
 
 import support.tools as processes
 from countermand.ledger import dynamodb_table
-from countermand.settings.settings import Settings, variable
+from countermand.settings import Settings, variable
 from support.terraforming import CODE, ROOT, Terraform, Tools, copied
 
 GUIDE = ROOT / "docs" / "deploy-ecs.md"

@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from countermand.settings.settings import Settings
+from countermand.settings import Settings
 from support.terraforming import DEV, IMAGE, ROOT, Terraform
 
 WORKER = "module.guardrail.module.worker"

@@ -22,7 +22,7 @@ from countermand.deployment.iam_policy import (
     worker_policy,
 )
 from countermand.rules.rulebook import BUILT_IN, load_rules
-from countermand.settings.settings import Settings
+from countermand.settings import Settings
 
 
 def rules_in(folder: Path | None, environ: Mapping[str, str]) -> RuleSet:

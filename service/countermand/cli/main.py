@@ -16,7 +16,7 @@ import typer
 from countermand import __version__
 from countermand.core.errors import ConfigError, CountermandError
 from countermand.core.model import Mode
-from countermand.settings.settings import Settings
+from countermand.settings import Settings
 
 app = typer.Typer(
     name="countermand",

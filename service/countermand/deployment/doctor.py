@@ -14,7 +14,7 @@ from countermand.aws.clients import Clients
 from countermand.aws.inspect import Surroundings
 from countermand.core.rules.routing import Route, RouteState, routes_of
 from countermand.core.rules.rule import RuleSet
-from countermand.settings.settings import Settings
+from countermand.settings import Settings
 
 _EVENTBRIDGE = "events.amazonaws.com"
 _SOURCE_KEYS = frozenset(

@@ -21,7 +21,7 @@ from countermand.core.rules.routing import routes_of
 from countermand.lab.localstack import is_localstack
 from countermand.lab.scenario import Scenario, Stage
 from countermand.lab.worker_process import WorkerProcess, without_settings
-from countermand.settings.settings import Settings
+from countermand.settings import Settings
 
 _RUNNING = Names()
 _OWN = Names(

@@ -22,7 +22,7 @@ from countermand.core.parse import CLOUDTRAIL_CALL
 from countermand.core.rules.routing import routes_of
 from countermand.lab.api_client import DecisionsApi
 from countermand.ledger.dynamodb_table import create_table
-from countermand.settings.settings import Settings
+from countermand.settings import Settings
 
 _SERVICES = ("dynamodb", "events", "iam", "logs", "sns", "sqs", "sts")
 _AWS_HOST = re.compile(r"(^|\.)(amazonaws\.com|amazonaws\.com\.cn|api\.aws|amazonaws\.eu)$")

@@ -3,3 +3,9 @@
 Environment variables come in; one frozen `Settings` goes out, or every error at once. Nothing
 else reads the environment.
 """
+
+from countermand.settings.docs import configuration_page
+from countermand.settings.fields import variable
+from countermand.settings.load import Settings
+
+__all__ = ["Settings", "configuration_page", "variable"]

@@ -6,7 +6,8 @@ from pydantic import ValidationError
 
 from countermand.core.errors import ConfigError
 from countermand.core.model import Mode
-from countermand.settings.settings import Settings, configuration_page, variable
+from countermand.settings import Settings, configuration_page, variable
+from countermand.settings.docs import Row, describe
 
 QUEUE = "https://sqs.us-east-1.amazonaws.com/111122223333/countermand"
 TOPIC = "arn:aws:sns:us-east-1:111122223333:countermand-alerts"
@@ -232,7 +233,7 @@ def test_other_partitions_are_taken_when_everything_is_there() -> None:
             "queue is in eu-west-1",
         ),
         ({"dlq_url": QUEUE}, "is the queue itself"),
-        ({"api_host": "0.0.0.0"}, "strangers"),  # noqa: S104
+        ({"api_host": "0.0.0.0"}, "anyone who can reach it"),  # noqa: S104
     ],
 )
 def test_values_that_do_not_fit_together_are_refused(changes: dict[str, str], part: str) -> None:
@@ -310,7 +311,7 @@ def test_settings_cannot_be_changed() -> None:
 
 
 def test_every_field_says_what_it_means_and_shows_a_right_value() -> None:
-    for row in Settings.describe():
+    for row in describe(Settings):
         assert len(row.meaning) > 20, row.variable
         assert row.meaning.endswith("."), row.variable
         assert row.example, row.variable
@@ -318,14 +319,39 @@ def test_every_field_says_what_it_means_and_shows_a_right_value() -> None:
 
 
 def test_every_example_is_a_right_value() -> None:
-    rows = {row.variable: row.example for row in Settings.describe() if row.type != "secret"}
+    rows = {row.variable: row.example for row in describe(Settings) if row.type != "secret"}
     rows["COUNTERMAND_EVENT_REGION"] = "us-gov-west-1"
     del rows["COUNTERMAND_API_HOST"]  # right with a token only
     assert Settings.load(rows).mode is Mode.DRY_RUN
 
 
+def _parses_as(row: Row) -> bool:
+    """Whether the example of a row is of the row's type."""
+    parts = row.example.split(",")
+    if row.type.startswith("whole number,"):
+        low, _, high = row.type.removeprefix("whole number, ").partition(" to ")
+        return int(low) <= int(row.example) <= int(high)
+    if row.type.startswith("`"):
+        return f"`{row.example}`" in row.type
+    match row.type:
+        case "comma-separated whole numbers":
+            return all(part.isdecimal() for part in parts)
+        case "comma-separated ARNs":
+            return all(part.startswith("arn:") for part in parts)
+        case "comma-separated paths":
+            return all(part.startswith("/") for part in parts)
+        case kind:
+            return kind in {"text", "secret"} and not row.example.isdecimal()
+
+
+def test_a_documented_type_parses_its_example() -> None:
+    """Only IDs that consist of digits are text although they look like numbers."""
+    wrong = {row.variable for row in describe(Settings) if not _parses_as(row)}
+    assert wrong == {"COUNTERMAND_ACCOUNT_ID", "COUNTERMAND_ACCOUNT_SCOPE"}
+
+
 def test_every_field_ends_in_its_unit_when_it_has_one() -> None:
-    for row in Settings.describe():
+    for row in describe(Settings):
         if re.match(r"(Seconds|Days|Hours)\b", row.meaning):
             unit = row.meaning.split()[0].upper()
             assert row.variable.endswith(f"_{unit}"), row.variable

@@ -1,0 +1,111 @@
+"""What must hold between the fields, and what is allowed but worth a warning.
+
+A value that only AWS can prove wrong, such as a queue that does not exist, is not checked here but
+by `countermand doctor`.
+"""
+
+import ipaddress
+import re
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from urllib.parse import urlsplit
+
+from countermand.core.model import Mode
+from countermand.settings.fields import REGION, Fields, variable
+
+
+@dataclass(frozen=True, slots=True)
+class SettingError:
+    """One error: its fields, and what is wrong in words."""
+
+    fields: tuple[str, ...]
+    text: str
+
+
+class WrongRelations(ValueError):
+    """Raised when fields are right by themselves and wrong together."""
+
+    def __init__(self, errors: Sequence[SettingError]) -> None:
+        super().__init__("; ".join(f"{names(e.fields)}: {e.text}" for e in errors))
+        self.errors = errors
+
+
+def wrong_relations(s: Fields) -> Iterator[SettingError]:
+    """Yield the errors that only two fields together show."""
+    yield from _wrong_times(s)
+    yield from _wrong_places(s)
+    if s.ledger[0] == "sqlite" and s.replicas > 1:
+        text = f"{s.replicas} replicas cannot share an SQLite file; use dynamodb:TABLE"
+        yield SettingError(("ledger_url", "replicas"), text)
+    if not (_is_loopback(s.api_host) or s.api_token or s.api_allow_anonymous):
+        text = (
+            f"listening on {s.api_host} would show decisions to anyone who can reach it; set a "
+            "token, or allow "
+            f"it with {variable('api_allow_anonymous')}=true"
+        )
+        yield SettingError(("api_token", "api_host"), text)
+
+
+def _wrong_times(s: Fields) -> Iterator[SettingError]:
+    if s.heartbeat_seconds * 3 > s.visibility_seconds:
+        text = (
+            f"a heartbeat of {s.heartbeat_seconds} s is more than a third of the visibility of "
+            f"{s.visibility_seconds} s"
+        )
+        yield SettingError(("heartbeat_seconds", "visibility_seconds"), text)
+    if s.backoff_base_seconds > s.backoff_cap_seconds:
+        text = (
+            f"a first wait of {s.backoff_base_seconds} s is longer than the longest one of "
+            f"{s.backoff_cap_seconds} s"
+        )
+        yield SettingError(("backoff_base_seconds", "backoff_cap_seconds"), text)
+    if list(s.recheck_seconds) != sorted(set(s.recheck_seconds)):
+        yield SettingError(("recheck_seconds",), "must be in ascending order")
+
+
+def _wrong_places(s: Fields) -> Iterator[SettingError]:
+    topic_region, queue_region = s.topic_arn.split(":")[3], _region_of_queue(s.queue_url)
+    if topic_region != s.region:
+        text = f"the topic is in {topic_region}, but the worker runs in {s.region}"
+        yield SettingError(("topic_arn", "region"), text)
+    if queue_region not in {None, s.region}:
+        text = f"the queue is in {queue_region}, but the worker runs in {s.region}"
+        yield SettingError(("queue_url", "region"), text)
+    if s.dlq_url == s.queue_url:
+        yield SettingError(("dlq_url", "queue_url"), "the dead-letter queue is the queue itself")
+
+
+def warnings(s: Fields) -> Iterator[str]:
+    """Yield a sentence for each setting that is allowed but risky."""
+    public, loopback = urlsplit(s.api_public_url), _is_loopback(s.api_host)
+    for name in ("user_scope", "role_scope", "group_scope", "policy_scope"):
+        if s.mode is Mode.ENFORCE and not (scope := getattr(s, name)).strip("*?"):
+            yield (
+                f"{variable(name)}={scope} puts every {name.partition('_')[0]} in scope for "
+                f"remediation except {variable('break_glass')}."
+            )
+    if s.api_token is None and not loopback:
+        yield f"The API listens on {s.api_host} without a token: anyone who can reach it can read decisions."
+    if _is_loopback(public.hostname or "") and (not loopback or public.port != s.api_port):
+        yield (
+            f"Alerts link to {s.api_public_url}, which their readers cannot open: set "
+            f"{variable('api_public_url')}."
+        )
+
+
+def _is_loopback(host: str) -> bool:
+    try:
+        return ipaddress.ip_address(host).is_loopback
+    except ValueError:
+        return host == "localhost"
+
+
+def _region_of_queue(url: str) -> str | None:
+    """Return the region, or None for the host of an emulator or a VPC endpoint."""
+    match = re.fullmatch(rf"sqs\.({REGION})\.amazonaws\.com(?:\.cn)?", urlsplit(url).netloc)
+    return match[1] if match else None
+
+
+def names(fields: Sequence[str]) -> str:
+    """Return the variables of these fields, separated by commas."""
+    return ", ".join(variable(name) for name in fields)
