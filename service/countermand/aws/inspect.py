@@ -1,4 +1,4 @@
-"""Reads how the worker's surroundings are set up, for `countermand doctor`; never the worker."""
+"""Reads the AWS setup around the worker, for `countermand doctor`; never the worker."""
 
 import json
 from collections.abc import Mapping
@@ -8,7 +8,7 @@ from countermand.aws.clients import Clients
 from countermand.aws.errors import translated
 
 
-class Surroundings:
+class AwsSetup:
     """Queue, topic and bus rule as AWS describes them."""
 
     def __init__(self, clients: Clients) -> None:

@@ -85,7 +85,10 @@ def warnings(s: Fields) -> Iterator[str]:
                 f"remediation except {variable('break_glass')}."
             )
     if s.api_token is None and not loopback:
-        yield f"The API listens on {s.api_host} without a token: anyone who can reach it can read decisions."
+        yield (
+            f"The API listens on {s.api_host} without a token: anyone who can reach it can read "
+            "decisions."
+        )
     if _is_loopback(public.hostname or "") and (not loopback or public.port != s.api_port):
         yield (
             f"Alerts link to {s.api_public_url}, which their readers cannot open: set "

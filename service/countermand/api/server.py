@@ -1,0 +1,82 @@
+"""The API's server: uvicorn on a thread of its own."""
+
+import threading
+import time
+from functools import partial
+from socket import AF_INET, AF_INET6, create_server
+
+import uvicorn
+from fastapi import FastAPI
+
+from countermand.core.errors import ConfigError
+
+_KEEP_ALIVE_SECONDS = 5
+_MOST_CONNECTIONS = 200
+"""Uvicorn answers 503 beyond: clients that only connect must not use up the worker's files."""
+_GRACE_SECONDS = 1
+_TICK_SECONDS = 0.005
+
+
+class ApiServer:
+    """Uvicorn on a thread of its own; signals stay with the main thread."""
+
+    def __init__(self, app: FastAPI, host: str, port: int) -> None:
+        """`port` 0 takes any free one."""
+        self._host = host
+        self.port = port
+        self._server = uvicorn.Server(
+            uvicorn.Config(
+                app,
+                loop="asyncio",
+                http="h11",
+                ws="none",
+                lifespan="off",
+                log_config=None,
+                access_log=False,
+                proxy_headers=False,
+                server_header=False,
+                timeout_keep_alive=_KEEP_ALIVE_SECONDS,
+                limit_concurrency=_MOST_CONNECTIONS,
+                timeout_graceful_shutdown=_GRACE_SECONDS,
+            )
+        )
+        self._thread: threading.Thread | None = None
+
+    @property
+    def url(self) -> str:
+        """Where it listens."""
+        host = f"[{self._host}]" if ":" in self._host else self._host
+        return f"http://{host}:{self.port}"
+
+    @property
+    def alive(self) -> bool:
+        """Whether its thread runs."""
+        return self._thread is not None and self._thread.is_alive()
+
+    def start(self) -> None:
+        """Return once it listens, with the real port in `port`. `ConfigError`: it cannot."""
+        family = AF_INET6 if ":" in self._host else AF_INET
+        try:
+            listener = create_server((self._host, self.port), family=family)
+        except OSError as error:
+            raise ConfigError(
+                f"COUNTERMAND_API_HOST, COUNTERMAND_API_PORT: cannot listen on {self.url}: "
+                f"{error.strerror or error}"
+            ) from error
+        self.port = listener.getsockname()[1]
+        run = partial(self._server.run, sockets=[listener])
+        self._thread = threading.Thread(target=run, name="api", daemon=True)
+        self._thread.start()
+        while not self._server.started:
+            if not self._thread.is_alive():
+                listener.close()
+                raise ConfigError(f"the API did not start on {self.url}")
+            time.sleep(_TICK_SECONDS)
+
+    def stop(self) -> None:
+        """Finish the requests in hand, for a second or two, and close. Harmless when stopped."""
+        if self._thread is None:
+            return
+        self._server.should_exit = True
+        self._thread.join(_GRACE_SECONDS + 1)
+        self._thread = None
