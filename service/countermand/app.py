@@ -48,6 +48,7 @@ from countermand.pipeline.schedule import Schedule
 from countermand.ports import Clock, DecisionQuery, Ledger
 from countermand.rules.rulebook import BUILT_IN, Rulebook, load_rules
 from countermand.settings import Settings
+from countermand.settings import load as load_settings
 from countermand.worker.health import WorkerHealth
 from countermand.worker.maintenance import Maintenance, ScheduledTask
 from countermand.worker.worker import Timing, Worker
@@ -190,7 +191,7 @@ def build(settings: Settings) -> Service:
 def run(environ: Mapping[str, str]) -> NoReturn:
     """The whole process of a worker; 2 when the configuration is wrong, else as `serve`."""
     try:
-        code = serve(build(Settings.load(environ)))
+        code = serve(build(load_settings(environ)))
     except ConfigError as error:
         sys.stderr.write(f"{error}\n")
         code = _MISCONFIGURED

@@ -1,4 +1,4 @@
-"""The real clock; everything else gets the time as an argument."""
+"""The real clock. All other code takes the time as an argument."""
 
 import time
 from datetime import UTC, datetime

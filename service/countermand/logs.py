@@ -1,8 +1,8 @@
-"""Structured logs: one JSON object a line on standard output, and on every handler added later.
+"""Structured logs: one JSON object per line on standard output, and on every handler added later.
 
-Event and decision ids are bound once per message and appear on each line. The JSON is ASCII, so
-that no name from an event can break a line, move the cursor or turn the text around. Never log a
-body: log its hash.
+The worker binds event and decision IDs once per message, so that they appear on each line. The JSON
+is ASCII, so that no name from an event can break a line, move the cursor or reverse the text. Never
+log a body: log its hash.
 """
 
 import logging
@@ -22,7 +22,7 @@ _SHARED: list[structlog.typing.Processor] = [
 
 
 def configure(level: str = "INFO", stream: TextIO | None = None) -> None:
-    """Send our own logs, and the warnings of the libraries, to `stream` (standard output)."""
+    """Send our own logs and the warnings of libraries to `stream`; standard output by default."""
     formatter = structlog.stdlib.ProcessorFormatter(
         processors=[
             structlog.stdlib.ProcessorFormatter.remove_processors_meta,
@@ -35,7 +35,7 @@ def configure(level: str = "INFO", stream: TextIO | None = None) -> None:
     root = logging.getLogger()
     root.handlers = [handler]
     root.setLevel(logging.WARNING)
-    # botocore logs request bodies and credentials' origin at its lower levels.
+    # At its lower levels, botocore logs request bodies and where credentials come from.
     logging.getLogger("countermand").setLevel(level)
     structlog.configure(
         processors=[*_SHARED, structlog.stdlib.ProcessorFormatter.wrap_for_formatter],
@@ -46,14 +46,14 @@ def configure(level: str = "INFO", stream: TextIO | None = None) -> None:
 
 
 def add_handler(handler: logging.Handler) -> None:
-    """Log to one more place, in the same form."""
+    """Send our own logs to one more handler, in the same form."""
     root = logging.getLogger()
     handler.setFormatter(root.handlers[0].formatter)
     logging.getLogger("countermand").addHandler(handler)
 
 
 def get_logger(name: str) -> structlog.typing.FilteringBoundLogger:
-    """A logger whose lines carry what is bound to the current message."""
+    """Return a logger whose lines carry what is bound to the current message."""
     logger: structlog.typing.FilteringBoundLogger = structlog.get_logger(name)
     return logger
 

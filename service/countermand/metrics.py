@@ -22,76 +22,14 @@ from prometheus_client import (
 from prometheus_client.exposition import CONTENT_TYPE_PLAIN_0_0_4
 
 from countermand import __version__
+from countermand.core import aws_codes
 from countermand.core.model import StepStatus
 
 CONTENT_TYPE = CONTENT_TYPE_PLAIN_0_0_4
 """Content type of what `Metrics.render` returns."""
 
 OTHER = "other"
-"""Label for every AWS error code that is not in `AWS_ERROR_CODES`."""
-
-AWS_ERROR_CODES = frozenset(
-    {
-        # access
-        "AccessDenied",
-        "AccessDeniedException",
-        "AuthorizationError",
-        "AuthorizationErrorException",
-        "ExpiredToken",
-        "ExpiredTokenException",
-        "InvalidClientTokenId",
-        "KMSAccessDeniedException",
-        "OptInRequired",
-        "SignatureDoesNotMatch",
-        "UnauthorizedOperation",
-        "UnrecognizedClientException",
-        # throttling and limits
-        "LimitExceeded",
-        "OverLimit",
-        "ProvisionedThroughputExceededException",
-        "RequestLimitExceeded",
-        "RequestThrottled",
-        "Throttled",
-        "Throttling",
-        "ThrottlingException",
-        "TooManyRequestsException",
-        # failures inside AWS
-        "InternalError",
-        "InternalFailure",
-        "InternalServerError",
-        "ServiceFailure",
-        "ServiceUnavailable",
-        # state and input
-        "AWS.SimpleQueueService.NonExistentQueue",
-        "ConcurrentModification",
-        "ConditionalCheckFailedException",
-        "EndpointDisabled",
-        "InvalidInput",
-        "InvalidParameter",
-        "InvalidParameterException",
-        "InvalidParameterValue",
-        "MalformedPolicyDocument",
-        "MessageNotInflight",
-        "NoSuchEntity",
-        "NotFound",
-        "QueueDoesNotExist",
-        "ReceiptHandleIsInvalid",
-        "ResourceNotFoundException",
-        "TransactionCanceledException",
-        "UnmodifiableEntity",
-        "ValidationError",
-        "ValidationException",
-        # what botocore raises without an answer from AWS
-        "ConnectTimeoutError",
-        "ConnectionClosedError",
-        "CredentialRetrievalError",
-        "EndpointConnectionError",
-        "NoCredentials",
-        "ParamValidation",
-        "ReadTimeoutError",
-        "SSLError",
-    }
-)
+"""Label for every AWS error code that is not in `core.aws_codes`."""
 
 _MINUTES_BUCKETS = (0.5, 1, 2, 5, 10, 15, 30, 60, 120, 300, 600, 900, 3600, 21600, 86400)
 """CloudTrail delivers in seconds or minutes; an outage of EventBridge lasts up to a day."""
@@ -230,7 +168,7 @@ class Metrics:
 
     def aws_error(self, service: str, operation: str, code: str) -> None:
         """Count a failed call. `service` and `operation` are our own words; `code` may be any."""
-        known = code if code in AWS_ERROR_CODES else OTHER
+        known = code if code in aws_codes.KNOWN else OTHER
         self.aws_errors.labels(service=service, operation=operation, code=known).inc()
 
     def render(self) -> bytes:

@@ -1,9 +1,11 @@
-"""What the service needs from the outside world: only the calls we make, so this is also the
-list of what can be granted.
+"""Ports: what the service needs from the outside world, and nothing more.
 
-Implemented by `aws/` (the real thing), `ledger.py` (SQLite) and `tests/fakes.py`. Every method
-raises only the errors of `core.errors`: `Transient` when another try may help, `Denied` for a
-missing permission, `Permanent` for a request that AWS will never accept.
+`aws/` implements them for AWS, `ledger/` for its two stores, `tests/support/fakes.py` for tests.
+Every method raises only the errors of `core.errors`: `Transient` when a retry may help, `Denied`
+for a missing permission, `Permanent` for a request that AWS will never accept.
+
+The worker's own calls to SQS, SNS and IAM have a method here each; actions name theirs through
+`Cloud`.
 """
 
 from collections.abc import Iterator, Mapping, Sequence
@@ -25,18 +27,18 @@ from countermand.core.model import (
 
 
 class Clock(Protocol):
-    """The time, as an argument."""
+    """The time."""
 
     def now(self) -> datetime:
-        """Aware UTC."""
+        """Return the time in UTC, with its zone."""
         ...
 
     def monotonic(self) -> float:
-        """Seconds that never run backwards."""
+        """Return seconds that never run backwards."""
         ...
 
     def sleep(self, seconds: float) -> None:
-        """Wait."""
+        """Wait for so many seconds."""
         ...
 
 
@@ -51,10 +53,10 @@ class Message:
 
 
 class Queue(Protocol):
-    """SQS. Only `worker.py` settles messages."""
+    """The queue. Only `worker/ack.py` deletes and returns messages."""
 
     def receive(self, at_most: int, wait_seconds: int) -> Sequence[Message]:
-        """Long poll: up to `at_most` (1 to 10) messages, or none after the wait (0 to 20)."""
+        """Receive up to `at_most` (1 to 10) messages, or none after a long poll of 0 to 20 s."""
         ...
 
     def delete(self, messages: Sequence[Message]) -> Sequence[Message]:
@@ -62,63 +64,67 @@ class Queue(Protocol):
         ...
 
     def return_in(self, messages: Sequence[Message], seconds: float) -> Sequence[Message]:
-        """Make up to 10 messages visible again after so many seconds (0: at once), and return
-        those that SQS did not change.
+        """Make up to 10 messages visible again after so many seconds; 0 means at once.
+
+        Return those that SQS did not change.
         """
         ...
 
 
 class Identities(Protocol):
-    """The live state of principals: what governance looks at, in every mode."""
+    """The live state of principals, which governance reads in every mode."""
 
     def read(self, subject: Subject) -> Principal | None:
-        """The live user, role or group with its tags and attached policies; None: no such one."""
+        """Return the user, role or group with its tags and attached policies; None if there is no
+        such principal.
+        """
         ...
 
 
 class Cloud(Protocol):
-    """AWS calls by IAM's name for them, for the actions. Requests and answers as in boto3.
+    """AWS calls for the actions, by their IAM names. Requests and answers are as in boto3.
 
     https://docs.aws.amazon.com/service-authorization/latest/reference/reference_policies_actions-resources-contextkeys.html
     """
 
     def call(self, operation: str, **request: Any) -> Any:  # noqa: ANN401  as boto3
-        """For example `call("iam:DetachUserPolicy", UserName=..., PolicyArn=...)`; `Gone` when AWS
-        has no such thing.
+        """Make a call, for example `call("iam:DetachUserPolicy", UserName=..., PolicyArn=...)`.
+
+        Raises `Gone` when AWS has no such thing.
         """
         ...
 
     def items(self, operation: str, key: str, **request: Any) -> Sequence[Any]:  # noqa: ANN401
-        """All items under `key` of a call that answers in pages; `Gone` as above."""
+        """Return all items under `key` of a call that answers in pages; raises `Gone` as above."""
         ...
 
     def each(self, operation: str, key: str, **request: Any) -> Iterator[Any]:  # noqa: ANN401
-        """The same, one page in memory at a time: for what may be a whole account."""
+        """Yield the same items with one page in memory at a time: for a whole account."""
         ...
 
     def __hash__(self) -> int:
-        """By identity: what was read through one is kept for it."""
+        """Hash by identity, because caches are kept for each instance."""
         ...
 
 
 class Topic(Protocol):
-    """SNS."""
+    """The SNS topic of the alerts."""
 
     def publish(self, subject: str, message: str, attributes: Mapping[str, str]) -> str:
-        """Publish a message whose structure is `json`, and return its id."""
+        """Publish a message of structure `json`, and return its ID."""
         ...
 
 
 class Notifier(Protocol):
-    """A channel that carries alerts. It raises when the alert did not get through."""
+    """A channel that carries alerts."""
 
     @property
     def channel(self) -> str:
-        """Short name, used as a metric label."""
+        """The short name, which is a metric label."""
         ...
 
     def send(self, alert: Alert) -> str:
-        """Deliver, and return the channel's own id of the message."""
+        """Send the alert and return the channel's own ID of the message; raises on failure."""
         ...
 
 
@@ -134,38 +140,32 @@ class Plan:
     """The roles that the target carries: the action affects whoever uses them."""
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ActionInfo:
+    """What rules, IAM policies and docs need to know about an action."""
+
+    name: str
+    """The name by which a rule asks for the action."""
+    description: str
+    needs: tuple[str, ...] = ()
+    """The evidence that the rule must supply, for example `policy_arn`."""
+    reads: tuple[str, ...]
+    """The IAM actions that `plan` and `is_present` need, in every mode."""
+    writes: tuple[str, ...]
+    """The IAM actions that `apply` needs, for example `iam:DetachUserPolicy`."""
+    undo_calls: tuple[str, ...] = ()
+    """The IAM actions that `undo` needs, with the operator's permissions."""
+
+
 class Action(Protocol):
-    """One way to take a change back; one module in `actions/` each.
+    """One way to revert a change; each is one module in `actions/`.
 
     The pipeline calls `plan`, then `apply`, then `is_present` until the change is gone. A dry run
     ends after `plan`.
     """
 
     @property
-    def name(self) -> str: ...
-
-    @property
-    def description(self) -> str: ...
-
-    @property
-    def needs(self) -> tuple[str, ...]:
-        """The evidence that a rule must give, for example `policy_arn`."""
-        ...
-
-    @property
-    def read_permissions(self) -> tuple[str, ...]:
-        """The IAM actions that `plan` and `is_present` need, in every mode."""
-        ...
-
-    @property
-    def permissions(self) -> tuple[str, ...]:
-        """The IAM actions that `apply` needs, for example `iam:DetachUserPolicy`."""
-        ...
-
-    @property
-    def undo_permissions(self) -> tuple[str, ...]:
-        """The IAM actions that `undo` needs, with the operator's rights."""
-        ...
+    def info(self) -> ActionInfo: ...
 
     def plan(self, cloud: Cloud, finding: Finding, principal: Principal | None) -> Plan | None:
         """Read AWS and return what `apply` would do; None when the change is no longer there.
@@ -177,21 +177,21 @@ class Action(Protocol):
         ...
 
     def apply(self, cloud: Cloud, params: Mapping[str, str]) -> bool:
-        """Take it back. False: there was nothing to take back."""
+        """Revert the change, and return False if there was nothing to revert."""
         ...
 
     def is_present(self, cloud: Cloud, params: Mapping[str, str]) -> bool:
-        """Whether what was to be taken back is (still) there, read live."""
+        """Read AWS and return whether the change is (still) there."""
         ...
 
     def undo(self, cloud: Cloud, params: Mapping[str, str]) -> None:
-        """Put it back as it was."""
+        """Restore what `apply` removed or replaced."""
         ...
 
 
 @dataclass(frozen=True, slots=True)
 class HealthCheck:
-    """One thing that health depends on."""
+    """One condition of the worker's health."""
 
     name: str
     ok: bool
@@ -210,29 +210,29 @@ class EventLease:
     owner: str
     fencing_token: int
     record: Record | None = None
-    """What an earlier attempt stored."""
+    """The record that an earlier attempt stored."""
 
 
 @dataclass(frozen=True, slots=True)
 class Done:
-    """The event was dealt with before: only delete the message."""
+    """The event was decided before, so only the message is left to delete."""
 
 
 @dataclass(frozen=True, slots=True)
 class Busy:
-    """Another worker holds the lease, for at most so many more seconds."""
+    """Another worker holds the lease, for at most `retry_in` more seconds."""
 
     retry_in: float
 
 
 @dataclass(frozen=True, slots=True)
 class Conflict:
-    """The same event id was claimed or done with another payload: one of the two is forged."""
+    """The same event ID was leased or done with another payload: one of the two is forged."""
 
 
 @dataclass(frozen=True, slots=True)
 class DecisionQuery:
-    """Filters of the decision history; None does not filter. `since` <= decided_at < `until`."""
+    """Filters of the decision history. None does not filter; `since` <= decided_at < `until`."""
 
     verdict: Verdict | None = None
     rule_id: str | None = None
@@ -250,7 +250,7 @@ class DecisionQuery:
 class Page:
     """Records, newest first; `next_cursor` is None on the last page.
 
-    A page may be short, or empty, and still have a next one: an answer has a bounded cost.
+    A page may be short, or empty, and still have a next page, because its cost is bounded.
     """
 
     records: tuple[Record, ...]
@@ -258,55 +258,55 @@ class Page:
 
 
 class Ledger(Protocol):
-    """The idempotency record and the history of decisions; see `ledger.py` for the contract."""
+    """The idempotency record and the history of decisions; see `ledger/__init__.py`."""
 
     def acquire(
         self, key: str, digest: str, lease_seconds: float
     ) -> EventLease | Done | Busy | Conflict:
-        """Take the event `key`. `digest` is a hash of the payload, to tell a forged duplicate."""
+        """Take the event `key`. `digest` is a hash of its payload, which exposes a forgery."""
         ...
 
     def renew(self, lease: EventLease, lease_seconds: float) -> None:
-        """Extend the lease from now; `LostLease` when another worker took over."""
+        """Extend the lease from now; raises `LostLease` when another worker took over."""
         ...
 
     def save(self, lease: EventLease, record: Record) -> None:
-        """Store what was decided and done so far; `LostLease` when another worker took over."""
+        """Store the record so far; raises `LostLease` when another worker took over."""
         ...
 
     def finish(self, lease: EventLease, record: Record) -> None:
-        """Store the last state and mark the event done for good."""
+        """Store the record for the last time and mark the event as done."""
         ...
 
     def release(self, lease: EventLease) -> None:
-        """Give the lease up early, so that a retry need not wait for the lease."""
+        """End the lease early, so that a retry need not wait for its end."""
         ...
 
     def get(self, decision_id: str) -> Record | None:
-        """One record by decision id."""
+        """Return one record by decision ID; None if there is none."""
         ...
 
     def find(self, query: DecisionQuery) -> Page:
-        """Records by filter, newest first. A bad cursor raises `Permanent`."""
+        """Return records by filter, newest first; raises `Permanent` for an invalid cursor."""
         ...
 
     def mark_undone(self, decision_id: str, undo: Undo, grants: Sequence[str]) -> Record:
-        """Note, on the record and for each grant, that a human took the remediation back.
+        """Store an undo with its record and for each of its grants.
 
-        `Permanent` if the decision is unknown or already undone.
+        Raises `Permanent` if the decision is unknown or already undone.
         """
         ...
 
     def undo_of(self, grant: str) -> Undo | None:
-        """The latest undo baseline for this grant (see `facts.grant_key`), if it is still kept."""
+        """Return the latest undo of this grant (see `facts.grant_key`) within the retention."""
         ...
 
     def save_baseline(self, name: str, baseline: Baseline) -> None:
-        """Keep what an aspect is (see `history.py`), unless something later is known of it."""
+        """Store the value of an aspect (see `history.py`), unless a later one is stored."""
         ...
 
     def baseline(self, name: str) -> Baseline | None:
-        """The latest that was baseline, if it is still kept."""
+        """Return the latest baseline within the retention."""
         ...
 
     def add_marker(self, window: str, marker: str) -> None:
@@ -321,9 +321,9 @@ class Ledger(Protocol):
         ...
 
     def check(self) -> None:
-        """Raise `Transient` unless the ledger can be written to now."""
+        """Check that the ledger can be written to now; raises `Transient` if not."""
         ...
 
     def close(self) -> None:
-        """Let go of files and connections."""
+        """Close files and connections."""
         ...

@@ -153,7 +153,7 @@ FINDING = Finding(
     severity=Severity.HIGH,
     subject=Subject(SubjectKind.USER, "iam-test-user"),
     evidence={"credential_id": CREDENTIAL},
-    remediation=SERVICE.name,
+    remediation=SERVICE.info.name,
 )
 
 

@@ -92,7 +92,7 @@ def test_a_function_of_an_administrator_is_stopped_and_gets_its_limit_back(
 
 
 def test_a_harmless_function_runs_on(function: Function) -> None:
-    with pytest.raises(Benign, match="role gives no way"):
+    with pytest.raises(Benign, match="role gives no path"):
         plan(function.cloud, LIMIT, function.name)
 
 

@@ -93,7 +93,7 @@ def test_an_assignment_of_administrators_is_deleted_and_created_again(
 
 def test_an_assignment_of_a_harmless_set_is_left_alone(center: Center) -> None:
     center.attach(READ_ONLY)
-    with pytest.raises(Benign, match="permission set gives no way"):
+    with pytest.raises(Benign, match="permission set gives no path"):
         plan(center.cloud, DeleteAccountAssignment(), center.set, **center.evidence())
 
 
@@ -286,14 +286,14 @@ def test_the_identity_store_is_read_when_the_event_does_not_say_it(joined: Joine
 def test_a_member_of_a_harmless_group_stays(joined: Joined) -> None:
     joined.attach(READ_ONLY)
     joined.assign()
-    with pytest.raises(Benign, match="group gives no way"):
+    with pytest.raises(Benign, match="group gives no path"):
         joined.plan(member_id=joined.user)
 
 
 def test_a_group_without_an_assignment_in_this_account_is_left_alone(joined: Joined) -> None:
     joined.attach(ADMIN_ARN)
     joined.assign("999999999999")
-    with pytest.raises(Benign, match="group gives no way"):
+    with pytest.raises(Benign, match="group gives no path"):
         joined.plan(member_id=joined.user)
 
 

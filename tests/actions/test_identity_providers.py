@@ -63,7 +63,7 @@ def test_a_saml_provider_that_is_gone_needs_no_deletion(clients: MotoClients, na
         plan(clients.cloud(), "delete_saml_provider", arn)
     assert not ALL["delete_saml_provider"].is_present(clients.cloud(), {"provider_arn": arn})
     script = Script("iam")
-    script.refuse("delete_saml_provider", "NoSuchEntity")
+    script.refuse("get_saml_provider", "NoSuchEntity")
     assert not ALL["delete_saml_provider"].apply(script.cloud(), {"provider_arn": arn})
 
 

@@ -131,11 +131,11 @@ def test_an_earlier_event_never_narrows_a_later_revocation(
     account: Account, kind: SubjectKind
 ) -> None:
     action = ALL[f"revoke_{kind}_sessions"]
-    earlier = plan(account, action.name, kind, "2026-11-23T11:00:00Z")
-    later = plan(account, action.name, kind)
+    earlier = plan(account, action.info.name, kind, "2026-11-23T11:00:00Z")
+    later = plan(account, action.info.name, kind)
     action.apply(account.cloud, later)
     before = inline(account, kind)
-    assert plan(account, action.name, kind, "2026-11-23T11:00:00Z") is None
+    assert plan(account, action.info.name, kind, "2026-11-23T11:00:00Z") is None
     assert not action.apply(account.cloud, earlier)
     action.undo(account.cloud, earlier)
     assert inline(account, kind) == before
@@ -157,7 +157,7 @@ def test_a_policy_that_only_looks_like_a_revocation_is_replaced(
     account: Account, kind: SubjectKind, change: dict[str, Any]
 ) -> None:
     action = ALL[f"revoke_{kind}_sessions"]
-    params = plan(account, action.name, kind)
+    params = plan(account, action.info.name, kind)
     statement = revoke_sessions._denial("2027-01-01T00:00:00Z")["Statement"][0] | change
     put(account, kind, REVOKE, json.dumps({"Version": "2012-10-17", "Statement": [statement]}))
     assert action.is_present(account.cloud, params)

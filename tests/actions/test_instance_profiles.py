@@ -50,7 +50,7 @@ def test_an_administrator_is_taken_out_of_the_profile_and_put_back(
 
 
 def test_a_harmless_role_stays_in_the_profile(clients: MotoClients, name: str) -> None:
-    with pytest.raises(Benign, match="role gives no way"):
+    with pytest.raises(Benign, match="role gives no path"):
         plan(clients.cloud(), ACTION, name, role_name=name)
 
 
@@ -69,7 +69,7 @@ def test_a_role_that_its_boundary_holds_back_stays_in_the_profile(
     iam = clients.get("iam")
     limits = iam.create_policy(PolicyName=name, PolicyDocument=document("s3:*"))["Policy"]["Arn"]
     iam.put_role_permissions_boundary(RoleName=name, PermissionsBoundary=limits)
-    with pytest.raises(Benign, match="role gives no way"):
+    with pytest.raises(Benign, match="role gives no path"):
         plan(clients.cloud(), ACTION, name, role_name=name)
 
 
@@ -135,7 +135,7 @@ def test_the_association_alone_leads_to_the_instance(
 def test_a_harmless_profile_stays_on_the_instance(
     clients: MotoClients, name: str, instance: str
 ) -> None:
-    with pytest.raises(Benign, match="role gives no way"):
+    with pytest.raises(Benign, match="role gives no path"):
         plan(clients.cloud(), DISASSOCIATE, instance, profile_name=name)
 
 
@@ -177,5 +177,5 @@ def test_an_instance_that_is_gone_has_no_profile(code: str) -> None:
 
 
 def test_an_event_without_a_profile_takes_nothing_away(clients: MotoClients, instance: str) -> None:
-    with pytest.raises(CannotRestore, match="which instance profile"):
+    with pytest.raises(CannotRestore, match="does not name the instance profile"):
         plan(clients.cloud(), DISASSOCIATE, instance)

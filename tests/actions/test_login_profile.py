@@ -37,19 +37,19 @@ def set_password(account: Account) -> None:
 
 def test_a_password_is_deleted_and_undo_says_that_nobody_can_put_it_back(account: Account) -> None:
     set_password(account)
-    params = account.plan(DELETE.name, subject(account))
+    params = account.plan(DELETE.info.name, subject(account))
     assert params is not None
     assert DELETE.is_present(account.cloud, params)
     assert DELETE.apply(account.cloud, params)
     assert not DELETE.is_present(account.cloud, params)
-    with pytest.raises(CannotRestore, match="new password by hand"):
+    with pytest.raises(CannotRestore, match="then a new password"):
         DELETE.undo(account.cloud, params)
     assert not DELETE.is_present(account.cloud, params)
 
 
 def test_a_password_that_was_set_anew_since_is_left_alone(account: Account) -> None:
     set_password(account)
-    params = account.plan(DELETE.name, subject(account))
+    params = account.plan(DELETE.info.name, subject(account))
     assert params is not None
     earlier = datetime.fromisoformat(params["created"]) - timedelta(seconds=1)
     older = {**params, "created": earlier.isoformat()}
@@ -58,7 +58,7 @@ def test_a_password_that_was_set_anew_since_is_left_alone(account: Account) -> N
     assert DELETE.is_present(account.cloud, params)
 
 
-@pytest.mark.parametrize("name", [DELETE.name, SCRAMBLE.name])
+@pytest.mark.parametrize("name", [DELETE.info.name, SCRAMBLE.info.name])
 def test_a_user_without_password_needs_nothing(account: Account, name: str) -> None:
     with pytest.raises(Gone):
         account.plan(name, subject(account))
@@ -71,12 +71,12 @@ def test_a_password_is_scrambled_and_undo_says_that_nobody_can_put_it_back(
     account: Account,
 ) -> None:
     set_password(account)
-    params = account.plan(SCRAMBLE.name, subject(account))
+    params = account.plan(SCRAMBLE.info.name, subject(account))
     assert params == {"user_name": account.name}
     assert SCRAMBLE.is_present(account.cloud, params)
     assert SCRAMBLE.apply(account.cloud, params)
     assert not SCRAMBLE.is_present(account.cloud, params)
-    with pytest.raises(CannotRestore, match="new password by hand"):
+    with pytest.raises(CannotRestore, match="then a new password"):
         SCRAMBLE.undo(account.cloud, params)
     assert not SCRAMBLE.is_present(account.cloud, params)
 
@@ -105,7 +105,9 @@ class StubbedIam:
 def test_a_password_that_is_too_new_to_delete_is_deleted_when_the_message_comes_back() -> None:
     iam = StubbedIam()
     remediator = Remediator(ALL, iam.cloud, FrozenClock(), Metrics())
-    step = Step(Call(DELETE.name, PARAMS), "login_profile_created_for_another_user", Mode.ENFORCE)
+    step = Step(
+        Call(DELETE.info.name, PARAMS), "login_profile_created_for_another_user", Mode.ENFORCE
+    )
     iam.has_profile()
     iam.stub.add_client_error("delete_login_profile", "EntityTemporarilyUnmodifiable")
     first = remediator.run(step)

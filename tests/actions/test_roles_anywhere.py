@@ -89,7 +89,7 @@ def test_a_profile_with_an_administrator_is_disabled_and_enabled_again(
 def test_a_profile_of_harmless_roles_is_left_alone(moto: MotoClients, role: str) -> None:
     script = Script("rolesanywhere")
     profile(script, "get_profile", role, enabled=True)
-    with pytest.raises(Benign, match="role gives no way"):
+    with pytest.raises(Benign, match="role gives no path"):
         plan(script.cloud(moto), "disable_profile", PROFILE_ARN)
 
 

@@ -13,7 +13,7 @@ from countermand.aws import cloud
 from countermand.aws.cloud import service_of
 from countermand.aws.provision import Names
 from countermand.core.model import Mode
-from countermand.settings import Settings
+from countermand.settings import load as load_settings
 from support.tools import ROOT
 
 COMPOSE: dict[str, Any] = yaml.safe_load((ROOT / "docker-compose.yml").read_text())
@@ -33,13 +33,13 @@ def _default(text: str) -> str:
 
 @pytest.mark.parametrize("service", ["worker", "attack"])
 def test_the_settings_in_compose_mean_dry_run(service: str) -> None:
-    settings = Settings.load(_environment(service))
+    settings = load_settings(_environment(service))
     assert settings.mode is Mode.DRY_RUN
     assert settings.ledger[0] == "dynamodb"
 
 
 def test_the_worker_uses_what_provision_creates() -> None:
-    settings, names = Settings.load(_environment("worker")), Names()
+    settings, names = load_settings(_environment("worker")), Names()
     assert settings.queue_url == f"{QUEUES}/{names.queue}"
     assert settings.dlq_url == f"{QUEUES}/{names.dlq}"
     assert settings.topic_arn.endswith(f":{names.topic}")
@@ -81,7 +81,7 @@ def _called() -> set[str]:
     found = {
         service_of(call)
         for action in actions
-        for call in (*action.read_permissions, *action.permissions, *action.undo_permissions)
+        for call in (*action.info.reads, *action.info.writes, *action.info.undo_calls)
     }
     for path in set(Path(ROOT / "service").rglob("*.py")) - {Path(cloud.__file__)}:
         for node in ast.walk(ast.parse(path.read_text())):

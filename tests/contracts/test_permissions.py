@@ -93,15 +93,15 @@ def test_an_action_calls_only_what_it_names(name: str) -> None:
     source = inspect.getsource(sys.modules[type(action).__module__])
     # `aws:` begins a condition key, never a call.
     literal = set(re.findall(r'"((?!aws:)[a-z-]+:[A-Z]\w+)"', source))
-    named = {*action.read_permissions, *action.permissions, *action.undo_permissions}
+    named = {*action.info.reads, *action.info.writes, *action.info.undo_calls}
     others = {
         permission
         for other in ALL.values()
         if type(other).__module__ == type(action).__module__
         for permission in (
-            *other.read_permissions,
-            *other.permissions,
-            *other.undo_permissions,
+            *other.info.reads,
+            *other.info.writes,
+            *other.info.undo_calls,
         )
     }
     assert literal <= named | others
@@ -137,7 +137,7 @@ def test_enforce_adds_the_writes_of_its_actions() -> None:
         permission
         for rule in RULES.rules
         if rule.remediation is not None and rule.mode is not Mode.OBSERVE
-        for permission in ALL[rule.remediation].permissions
+        for permission in ALL[rule.remediation].info.writes
     }
     assert allowed(Mode.ENFORCE) - allowed(Mode.DRY_RUN) <= writes
     assert "iam:DetachUserPolicy" in allowed(Mode.ENFORCE)
@@ -228,7 +228,7 @@ def test_a_disabled_rule_needs_no_granting_call() -> None:
     asking = {
         rule.id
         for rule in RULES.rules
-        if rule.remediation and {*ALL[rule.remediation].permissions} & could_grant
+        if rule.remediation and {*ALL[rule.remediation].info.writes} & could_grant
     }
     assert asking == {*COULD_GRANT, *UNLIMITED.values()}
     assert all(rule.mode is Mode.OBSERVE for rule in RULES.rules if rule.id in COULD_GRANT)

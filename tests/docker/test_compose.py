@@ -95,7 +95,7 @@ def test_the_alert_email_arrives_once(stack: Stack) -> None:
     assert eventually(mails)
     (mail,) = mails()
     assert mail["to"][0]["address"] == "security@example.com"
-    assert "would be taken back (dry run)" in mail["subject"]
+    assert "would be reverted (dry run)" in mail["subject"]
     assert f"http://127.0.0.1:8080/decisions/{decision['decision_id']}" in mail["text"]
 
 

@@ -7,6 +7,7 @@ import pytest
 from pydantic_core import PydanticUndefined
 
 from countermand.settings import Settings
+from countermand.settings import load as load_settings
 from support.chart import CHART, LEAST, QUEUE, TOKEN, Chart, environment, merged, nested
 
 SCHEMA = json.loads((CHART / "values.schema.json").read_text())
@@ -67,7 +68,7 @@ def test_every_setting_arrives_as_given(chart: Chart) -> None:
     values: dict[str, Any] = {}
     for path, value, _ in OTHER.values():
         values = merged(values, nested(path, value))
-    loaded = Settings.load(environment(chart.render(values))).model_dump()
+    loaded = load_settings(environment(chart.render(values))).model_dump()
     for name, (_, value, other) in OTHER.items():
         field = Settings.model_fields[name]
         assert field.default is PydanticUndefined or loaded[name] != field.default, name
@@ -83,7 +84,7 @@ def test_the_chart_has_the_settings_of_the_service() -> None:
 
 
 def test_the_defaults_differ_only_for_the_cluster(chart: Chart) -> None:
-    loaded = Settings.load(environment(chart.render())).model_dump()
+    loaded = load_settings(environment(chart.render())).model_dump()
     differ = {n for n, f in Settings.model_fields.items() if loaded[n] != f.default}
     assert differ == {
         *("queue_url", "topic_arn", "api_token"),
@@ -102,7 +103,7 @@ def test_every_setting_may_be_null(path: str) -> None:
 def test_null_removes_the_charts_default(chart: Chart) -> None:
     given = environment(chart.render({"settings": {"workerThreads": None, "mode": None}}))
     assert not {"COUNTERMAND_WORKER_THREADS", "COUNTERMAND_MODE"} & given.keys()
-    assert Settings.load(given).mode == "dry-run"
+    assert load_settings(given).mode == "dry-run"
 
 
 def test_numbers_out_of_bounds_are_rejected_by_name(chart: Chart) -> None:

@@ -92,9 +92,9 @@ def test_the_email_answers_what_who_why_what_next(site: Site) -> None:
         f"arn:aws:iam::{site.account}:user/mallory",
         f"arn:aws:iam::{site.account}:user/{user}",
         ADMIN_POLICY,
-        "would be taken back (dry run)",
+        "would be reverted (dry run)",
         "Approved for remediation",
-        "What to do now",
+        "Next steps",
         f"/decisions/{found['decision_id']}",
     ):
         assert said in mail_body(mail), said
@@ -131,7 +131,7 @@ def test_enforce_reverts_and_undo_lasts(site: Site) -> None:
     user = site.user("c")
     found = decision(worker, site.attack(user))
     assert eventually(lambda: not site.has_admin(user))
-    assert eventually(lambda: any("taken back" in mail for mail in site.mails()))
+    assert eventually(lambda: any("reverted" in mail for mail in site.mails()))
     undo = site.countermand(worker, "undo", found["decision_id"])
     assert undo.returncode == 0, undo.stderr
     assert site.has_admin(user)

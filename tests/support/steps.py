@@ -86,7 +86,7 @@ def full_plan(cloud: Cloud, action: Action | str, name: str, **evidence: str) ->
         severity=Severity.HIGH,
         subject=subject,
         evidence=evidence,
-        remediation=chosen.name,
+        remediation=chosen.info.name,
     )
     found = chosen.plan(cloud, finding, None)
     assert found is None or all(isinstance(value, str) for value in found.params.values())

@@ -7,6 +7,7 @@ from typing import Any
 import pytest
 
 from countermand.settings import Settings
+from countermand.settings import load as load_settings
 from support.terraforming import DEV, IMAGE, ROOT, Terraform
 
 WORKER = "module.guardrail.module.worker"
@@ -74,7 +75,7 @@ def test_only_enforce_may_write_to_iam(
 
 def test_the_service_accepts_the_tasks_settings(container: dict[str, Any]) -> None:
     given = {each["name"]: each["value"] for each in container["environment"]}
-    settings = Settings.load(given)
+    settings = load_settings(given)
     assert settings.mode == "dry-run"
     assert settings.ledger[0] == "dynamodb"
 

@@ -139,7 +139,7 @@ def test_no_deny_blocks_any_action(
         if statement.get("Resource") == "*"
         for call in statement["Action"]
     ]
-    needed = {permission for action in ALL.values() for permission in action.permissions}
+    needed = {permission for action in ALL.values() for permission in action.info.writes}
     assert everywhere
     assert [p for p in sorted(needed) if any(fnmatchcase(p, call) for call in everywhere)] == []
 

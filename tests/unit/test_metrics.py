@@ -5,6 +5,7 @@ import pytest
 from prometheus_client.parser import text_string_to_metric_families
 
 from countermand import __version__
+from countermand.core.aws_codes import DENIED, PERMANENT
 from countermand.core.model import Mode, Severity, StepStatus, Verdict
 from countermand.metrics import CONTENT_TYPE, AlertStatus, Metrics, Settlement
 
@@ -85,7 +86,10 @@ def test_every_series_has_a_help_text_that_names_its_labels() -> None:
             assert re.search(words.get(label, label), helps[name]), (name, label)
 
 
-@pytest.mark.parametrize("code", ["Throttling", "NoSuchEntity", "EndpointConnectionError"])
+@pytest.mark.parametrize(
+    "code",
+    ["Throttling", "NoSuchEntity", "EndpointConnectionError", *sorted(DENIED), *sorted(PERMANENT)],
+)
 def test_a_known_error_code_is_counted_under_its_name(code: str) -> None:
     metrics = Metrics()
     metrics.aws_error("iam", "GetUser", code)

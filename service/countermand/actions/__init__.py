@@ -1,4 +1,4 @@
-"""The remediations, one module each. A new one is a file and a line here."""
+"""The actions that revert changes. A new action is a file, and a line in `_ACTIONS`."""
 
 from collections.abc import Mapping
 
@@ -15,8 +15,7 @@ from countermand.actions.iam.deactivate_credential import (
 )
 from countermand.actions.iam.deactivate_mfa_device import DeactivateMfaDevice
 from countermand.actions.iam.delete_login_profile import DeleteLoginProfile
-from countermand.actions.iam.delete_oidc_provider import DeleteOidcProvider
-from countermand.actions.iam.delete_saml_provider import DeleteSamlProvider
+from countermand.actions.iam.delete_provider import DELETE_OIDC_PROVIDER, DELETE_SAML_PROVIDER
 from countermand.actions.iam.delete_unattached_policy import DeleteUnattachedPolicy
 from countermand.actions.iam.deny_by_boundary import DenyByBoundary
 from countermand.actions.iam.deny_without_mfa import DenyWithoutMfa
@@ -84,8 +83,8 @@ _ACTIONS: tuple[Action, ...] = (
     DeleteFunctionUrl(),
     DeleteGroupMembership(),
     DeleteUnattachedPolicy(),
-    DeleteOidcProvider(),
-    DeleteSamlProvider(),
+    DELETE_OIDC_PROVIDER,
+    DELETE_SAML_PROVIDER,
     DetachPermissionSetPolicy(),
     DisableProfile(),
     DisableTrustAnchor(),
@@ -105,7 +104,7 @@ _ACTIONS: tuple[Action, ...] = (
     StartLogging(),
 )
 
-ALL: Mapping[str, Action] = {action.name: action for action in _ACTIONS}
+ALL: Mapping[str, Action] = {action.info.name: action for action in _ACTIONS}
 
 _NEVER_A_FINDING = frozenset(
     {
@@ -117,9 +116,9 @@ _NEVER_A_FINDING = frozenset(
         "iam:UpdateAssumeRolePolicy",
     }
 )
-"""Ours deny, set inactive, record everything, or put back what no rule objects to; a rule fires on
-the opposite."""
+"""Our calls deny, set inactive, record everything, or restore what no rule matches. A rule matches
+the opposite of each, so a finding about one means that someone else has the credentials."""
 
-OWN_CALLS = frozenset(call for action in _ACTIONS for call in action.permissions) - _NEVER_A_FINDING
-"""The calls of our own role that nobody need hear of when a rule fires on one; any other says that
-its credentials are in other hands."""
+OWN_CALLS = frozenset(call for action in _ACTIONS for call in action.info.writes) - _NEVER_A_FINDING
+"""The calls of the worker role that need no alert when a rule matches one. Any other call means
+that someone else has its credentials."""

@@ -1,10 +1,10 @@
-"""The HTTP side: probes, metrics, and the history of decisions. It reads, and never changes.
+"""The API over its ports: probes, metrics, and the decision history. It reads and never changes.
 
-    guard (bearer token) -> headers -> routes -> ledger, health, metrics
-                                          |-> problem documents (RFC 9457) for everything else
+    bearer token -> security headers -> routes -> ledger, health, metrics
+                                          |-> problem documents (RFC 9457) for every error
 
-Runs in the worker's process on a thread of its own, so that a slow reader cannot hold up a message.
-Values in a decision are an attacker's choice: answers are JSON that no browser may take for more.
+It runs in the worker's process on its own thread, so that a slow reader cannot delay a message.
+Attackers choose values in decisions: answers are JSON that no browser interprets.
 """
 
 from functools import partial
@@ -13,10 +13,12 @@ from fastapi import FastAPI
 
 from countermand import __version__
 from countermand.api.decisions import add_decisions
-from countermand.api.openapi import describe
-from countermand.api.probes import Health, add_metrics, add_probes
+from countermand.api.headers import SecurityHeaders
+from countermand.api.health import Health
+from countermand.api.openapi import openapi
+from countermand.api.probes import add_metrics, add_probes
 from countermand.api.problems import add_problems
-from countermand.api.security import BearerGuard, SecurityHeaders
+from countermand.api.token import BearerGuard
 from countermand.metrics import Metrics
 from countermand.ports import Ledger
 
@@ -28,12 +30,12 @@ def create_app(
     token: str | None = None,
     public_url: str = "",
 ) -> FastAPI:
-    """The API over its ports. Without a token nobody is asked for one."""
+    """Build the API over its ports. Without a token, it asks for none."""
     app = FastAPI(
         title="Countermand",
         version=__version__,
         summary="Decisions of an IAM guardrail",
-        description="What was decided about risky IAM changes, why, and what was done.",
+        description="What Countermand decided about risky IAM changes, why, and what it did.",
         license_info={"name": "Apache-2.0", "identifier": "Apache-2.0"},
         servers=[{"url": public_url}] if public_url else None,
         docs_url=None,
@@ -47,5 +49,5 @@ def create_app(
     if token is not None:
         app.add_middleware(BearerGuard, token=token)
     app.add_middleware(SecurityHeaders)
-    app.openapi = partial(describe, app, guarded=token is not None)  # type: ignore[method-assign]
+    app.openapi = partial(openapi, app, guarded=token is not None)  # type: ignore[method-assign]
     return app

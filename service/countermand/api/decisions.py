@@ -1,14 +1,14 @@
-"""The history of decisions: their filters and the two routes that read them."""
+"""Routes of the decision history. They read the ledger and never change it."""
 
 from collections.abc import Callable
-from typing import Annotated
+from typing import Annotated, Any
 
 from fastapi import Depends, FastAPI, Path, Query, Request
 from fastapi.exceptions import RequestValidationError
 from pydantic import AwareDatetime, BaseModel, Field
 from starlette.exceptions import HTTPException
 
-from countermand.api.problems import flaw, refusals, refused
+from countermand.api.problems import refusals
 from countermand.api.views import DecisionPage, DecisionView, decision_page, decision_view
 from countermand.core.errors import Permanent
 from countermand.core.model import Severity, Verdict
@@ -18,7 +18,7 @@ _PLAIN = r"^[^\x00-\x1f\x7f]+$"
 
 
 class Filter(BaseModel):
-    """The query parameters of `/decisions`; an absent one does not filter."""
+    """Query parameters of `/decisions`. An absent parameter does not filter."""
 
     verdict: Verdict | None = Field(
         default=None, description="Only this verdict.", examples=["remediate"]
@@ -67,8 +67,10 @@ class Filter(BaseModel):
         default=None,
         max_length=1024,
         pattern=_PLAIN,
-        description="The `next_cursor` of the page before, with the same filters.",
-        examples=["eyJhdCI6IjIwMjUtMDYtMDEifQ"],
+        description="The `next_cursor` of the previous page, with the same filters.",
+        examples=[
+            "WyIyMDI1LTA2LTAxVDEyOjAwOjAwLjAwMDAwMCswMDowMCIsICJkLTBmMWUyZDNjNGI1YTY5Nzg4Nzk2Il0"
+        ],
     )
 
 
@@ -76,41 +78,45 @@ type DecisionId = Annotated[
     str,
     Path(
         pattern=r"^d-[0-9a-f]{20}$",
-        description="Id of the decision, as in the alert.",
+        description="ID of the decision, as in the alert.",
         examples=["d-0f1e2d3c4b5a69788796"],
     ),
 ]
 
 
 def add_decisions(app: FastAPI, ledger: Ledger, public_url: str) -> None:
-    """Add the list of decisions and the route of one."""
+    """Add `/decisions` and `/decisions/{decision_id}`."""
 
     @app.get(
         "/decisions",
+        operation_id="list_decisions",
         tags=["decisions"],
         summary="The history of decisions",
         responses=refusals(401, 422, 503),
         dependencies=[Depends(_only(frozenset(Filter.model_fields)))],
     )
     def list_decisions(filters: Annotated[Filter, Query()]) -> DecisionPage:
-        """Decisions that pass every filter, newest first. Follow `next_cursor` for older ones."""
+        """Return the decisions that pass every filter, newest first. `next_cursor` leads to older
+        ones.
+        """
         if filters.since and filters.until and filters.since >= filters.until:
-            raise refused("until", "Should be later than since")
+            raise _refused("until", "Should be later than since")
         try:
             page = ledger.find(DecisionQuery(**dict(filters)))
         except Permanent as error:
-            raise refused("cursor", "Not a cursor of these filters") from error
+            raise _refused("cursor", "Not a cursor of these filters") from error
         return decision_page(page.records, page.next_cursor, public_url)
 
     @app.get(
         "/decisions/{decision_id}",
+        operation_id="get_decision",
         tags=["decisions"],
         summary="One decision",
         responses=refusals(401, 404, 422, 503),
         dependencies=[Depends(_only(frozenset()))],
     )
     def get_decision(decision_id: DecisionId) -> DecisionView:
-        """A decision with every reason, outcome and timing."""
+        """Return a decision with every reason, outcome, and time."""
         record = ledger.get(decision_id)
         if record is None:
             raise HTTPException(404, "There is no such decision.")
@@ -118,15 +124,23 @@ def add_decisions(app: FastAPI, ledger: Ledger, public_url: str) -> None:
 
 
 def _only(known: frozenset[str]) -> Callable[[Request], None]:
-    """Refuse parameters that are unknown or given twice: a filter that is silently ignored, or
-    read differently by a proxy, would show too much.
+    """Reject parameters that are unknown or repeated: a filter that is ignored, or that a proxy
+    reads differently, would show too much.
     """
 
     def check(request: Request) -> None:
         names = [name for name, _ in request.query_params.multi_items()]
-        flaws = [flaw(n, "There is no such parameter") for n in names if n not in known]
-        flaws += [flaw(n, "Given more than once") for n in known if names.count(n) > 1]
+        flaws = [_flaw(n, "There is no such parameter") for n in names if n not in known]
+        flaws += [_flaw(n, "Given more than once") for n in known if names.count(n) > 1]
         if flaws:
             raise RequestValidationError(flaws)
 
     return check
+
+
+def _flaw(name: str, reason: str) -> dict[str, Any]:
+    return {"loc": ("query", name), "msg": reason}
+
+
+def _refused(name: str, reason: str) -> RequestValidationError:
+    return RequestValidationError([_flaw(name, reason)])

@@ -1,4 +1,4 @@
-"""The OpenAPI description, with what FastAPI cannot know: problem documents and the guard."""
+"""Complete the OpenAPI document with what FastAPI cannot know."""
 
 from typing import Any
 
@@ -6,11 +6,11 @@ from fastapi import FastAPI
 from fastapi.openapi.utils import get_openapi
 
 from countermand.api.problems import ProblemDetail
-from countermand.api.security import OPEN_PATHS
+from countermand.api.token import OPEN_PATHS
 
 
-def describe(app: FastAPI, *, guarded: bool) -> dict[str, Any]:
-    """Return the description, made once."""
+def openapi(app: FastAPI, *, guarded: bool) -> dict[str, Any]:
+    """Return the document with the problem documents and the bearer token."""
     if app.openapi_schema is not None:
         return app.openapi_schema
     document = get_openapi(

@@ -1,4 +1,7 @@
-"""Problem documents (RFC 9457): every answer that is not a good one."""
+"""Answer every error with a problem document (RFC 9457), and describe these answers for OpenAPI.
+
+A text in a document comes from here or names what the caller sent; it never shows what is inside.
+"""
 
 from collections.abc import Mapping
 from http import HTTPStatus
@@ -12,14 +15,11 @@ from pydantic import BaseModel, Field
 from starlette.exceptions import HTTPException
 from starlette.types import Scope
 
+from countermand.api.headers import SECURITY_HEADERS
+from countermand.api.health import CheckView, UnhealthyError
 from countermand.core.errors import Transient
 
 PROBLEM_TYPE = "application/problem+json"
-SECURITY_HEADERS = {
-    "cache-control": "no-store",
-    "content-security-policy": "default-src 'none'; frame-ancestors 'none'",
-    "x-content-type-options": "nosniff",
-}
 _TITLES = {
     401: "Unauthorized",
     404: "Not Found",
@@ -32,38 +32,30 @@ DETAILS = {
     401: "Send the token as Authorization: Bearer TOKEN.",
     404: "There is nothing at this path.",
     405: "Only GET is allowed here.",
-    422: "Some parameters were refused.",
-    500: "Internal error; the log has the trace.",
+    422: "Some parameters were rejected.",
+    500: "An internal error occurred. The log has the trace.",
     503: "The ledger cannot be read right now.",
 }
 _RETRY_AFTER_SECONDS = 5
 _LONGEST_SHOWN = 256
 
 
-class CheckView(BaseModel):
-    """The result of one health check."""
-
-    name: str = Field(description="Name of the check.", examples=["queue"])
-    ok: bool = Field(description="Whether the check passed.", examples=[True])
-    detail: str = Field(description="Why, or why not.", examples=["last good poll 3 s ago"])
-
-
 class Flaw(BaseModel):
-    """One parameter of a request that was refused."""
+    """A parameter of a request that was rejected."""
 
     name: str = Field(description="The parameter.", examples=["limit"])
     reason: str = Field(
-        description="What is wrong with it.",
+        description="Why it was rejected.",
         examples=["Input should be less than or equal to 100"],
     )
 
 
 class ProblemDetail(BaseModel):
-    """An error, as RFC 9457 has it."""
+    """An error in the form of RFC 9457."""
 
     type: str = Field(
         default="about:blank",
-        description="Always `about:blank`: the status says all.",
+        description="Always `about:blank`: the status says everything.",
         examples=["about:blank"],
     )
     title: str = Field(description="The status in words.", examples=["Not Found"])
@@ -72,37 +64,19 @@ class ProblemDetail(BaseModel):
         description="What happened, for people.", examples=["There is no such decision."]
     )
     instance: str = Field(
-        description="The path that was asked for.",
+        description="The path of the request.",
         examples=["/decisions/d-0f1e2d3c4b5a69788796"],
     )
     errors: list[Flaw] | None = Field(
-        default=None, description="With 422: every parameter that was refused."
+        default=None, description="With 422: every parameter that was rejected."
     )
     checks: list[CheckView] | None = Field(
         default=None, description="With 503 from a probe: every check."
     )
 
 
-class UnhealthyError(Exception):
-    """Raised when a health check failed."""
-
-    def __init__(self, checks: list[CheckView]) -> None:
-        super().__init__("; ".join(f"{c.name}: {c.detail}" for c in checks if not c.ok))
-        self.checks = checks
-
-
-def flaw(name: str, reason: str) -> dict[str, Any]:
-    """Return a flaw of a query parameter, as FastAPI names one."""
-    return {"loc": ("query", name), "msg": reason}
-
-
-def refused(name: str, reason: str) -> RequestValidationError:
-    """Return the error that refuses one query parameter."""
-    return RequestValidationError([flaw(name, reason)])
-
-
 def add_problems(app: FastAPI) -> None:
-    """Everything that is not a good answer becomes a problem document."""
+    """Turn every error into a problem document."""
 
     @app.exception_handler(HTTPException)
     async def http_error(request: Request, error: Exception) -> Response:
@@ -144,7 +118,7 @@ def problem(
     errors: list[Flaw] | None = None,
     checks: list[CheckView] | None = None,
 ) -> Response:
-    """Return a problem document as an answer."""
+    """Answer with a problem document."""
     document = ProblemDetail(
         title=_TITLES.get(status) or HTTPStatus(status).phrase,
         status=status,
@@ -162,7 +136,7 @@ def problem(
 
 
 def _instance(scope: Scope) -> str:
-    """The path without its query, which may hold what should not be repeated."""
+    """Return the path without its query, which may hold a secret."""
     return quote(_shown(scope["path"]), safe="/:@~")
 
 
@@ -171,7 +145,7 @@ def _shown(untrusted: object) -> str:
 
 
 def refusals(*statuses: int) -> dict[int | str, dict[str, Any]]:
-    """The problem documents of a route, for OpenAPI."""
+    """Describe the problem documents of a route for OpenAPI."""
     return {status: _refusal(status) for status in (*statuses, 500)}
 
 

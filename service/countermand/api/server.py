@@ -1,4 +1,4 @@
-"""The API's server: uvicorn on a thread of its own."""
+"""Serve the API from a thread of the worker's process."""
 
 import threading
 import time
@@ -12,16 +12,16 @@ from countermand.core.errors import ConfigError
 
 _KEEP_ALIVE_SECONDS = 5
 _MOST_CONNECTIONS = 200
-"""Uvicorn answers 503 beyond: clients that only connect must not use up the worker's files."""
+"""Uvicorn answers 503 to further ones, so that idle clients cannot use up the worker's files."""
 _GRACE_SECONDS = 1
 _TICK_SECONDS = 0.005
 
 
 class ApiServer:
-    """Uvicorn on a thread of its own; signals stay with the main thread."""
+    """Uvicorn on its own thread. Signals stay with the main thread."""
 
     def __init__(self, app: FastAPI, host: str, port: int) -> None:
-        """`port` 0 takes any free one."""
+        """Port 0 takes any free port."""
         self._host = host
         self.port = port
         self._server = uvicorn.Server(
@@ -44,17 +44,17 @@ class ApiServer:
 
     @property
     def url(self) -> str:
-        """Where it listens."""
+        """The URL that it listens on."""
         host = f"[{self._host}]" if ":" in self._host else self._host
         return f"http://{host}:{self.port}"
 
     @property
     def alive(self) -> bool:
-        """Whether its thread runs."""
+        """Whether its thread is running."""
         return self._thread is not None and self._thread.is_alive()
 
     def start(self) -> None:
-        """Return once it listens, with the real port in `port`. `ConfigError`: it cannot."""
+        """Return once it listens; `port` is then the real one. Raises `ConfigError` if it cannot."""
         family = AF_INET6 if ":" in self._host else AF_INET
         try:
             listener = create_server((self._host, self.port), family=family)
@@ -74,7 +74,7 @@ class ApiServer:
             time.sleep(_TICK_SECONDS)
 
     def stop(self) -> None:
-        """Finish the requests in hand, for a second or two, and close. Harmless when stopped."""
+        """Finish the requests in hand, for at most two seconds, and close. Can be repeated."""
         if self._thread is None:
             return
         self._server.should_exit = True

@@ -1,4 +1,4 @@
-"""What API and CLI show of a record: an allow-list, field by field, for the API and the CLI.
+"""What API and CLI show of a record: an allow-list, field by field.
 
 The values are exactly those of the event. JSON keeps them apart from what surrounds them; whoever
 prints them makes them plain first (`core.report.plain`).
@@ -41,9 +41,7 @@ class ActorView(View):
 
 
 class TargetView(View):
-    """The principal that the change is about. ARN and unique id were read live; null when they "
-    "were not.
-    """
+    """The principal that the change is about. ARN and unique ID are null unless read live."""
 
     kind: SubjectKind = Field(description="Kind of the principal.", examples=["user"])
     name: str = Field(description="Name of the principal.", examples=["iam-test-user"])

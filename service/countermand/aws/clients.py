@@ -1,7 +1,7 @@
-"""AWS clients: built once, shared by all threads, with time-outs that fit the worker's deadline.
+"""AWS clients: made once, shared by all threads, with timeouts that fit the worker's deadline.
 
-A custom endpoint (LocalStack, moto) comes from AWS_ENDPOINT_URL alone, which botocore reads itself:
-nothing in here knows about emulators.
+Botocore reads the endpoint of an emulator (LocalStack, moto) from AWS_ENDPOINT_URL. No code here
+knows about emulators.
 """
 
 import json
@@ -26,8 +26,10 @@ _POLL_MARGIN_SECONDS = 5
 
 
 class _ModelLoader(JSONFileLoader):  # type: ignore[misc]  # botocore has no types
-    """Reads botocore's data without the documentation of services, and without the list of regions
-    of those that are in every region: 9 MB that a worker never reads, of the 80 that it may take.
+    """A loader that drops the parts of botocore's data that a worker never reads.
+
+    These are the documentation, and the regions of services that are in every region: 9 MB of the
+    80 MB that a worker may use.
     """
 
     def _load_file(self, full_path: str, open_method: Callable[..., IO[bytes]]) -> Any:
@@ -40,8 +42,8 @@ class _ModelLoader(JSONFileLoader):  # type: ignore[misc]  # botocore has no typ
 def _what_is_needed(data: dict[str, Any]) -> dict[str, Any]:
     if isinstance(data.get("documentation"), str):
         del data["documentation"]
-    # A service that is not listed has its endpoints by the rules of its partition, like most that
-    # are; hence not those with an endpoint for a whole partition, such as IAM.
+    # A service without an entry follows the rules of its partition, and so do most services with
+    # one. Services with one endpoint for the whole partition, such as IAM, keep their entry.
     if isinstance(data.get("services"), dict) and "dnsSuffix" in data:
         listed = data["services"].items()
         data["services"] = {name: of for name, of in listed if "partitionEndpoint" in of}
@@ -58,16 +60,17 @@ def _session() -> Session:
 
 @dataclass(frozen=True, slots=True)
 class Caller:
-    """Who we are, from sts:GetCallerIdentity."""
+    """The principal of the credentials, from sts:GetCallerIdentity."""
 
     account_id: str
     arn: str
 
     @property
     def role_arn(self) -> str | None:
-        """The role behind an assumed-role session, at path `/`; None for any other caller.
+        """The role behind an assumed-role session, at path `/`, or None for any other caller.
 
-        The session ARN does not carry the role's path: a role elsewhere must be configured.
+        The ARN of a session does not contain the path of the role. A role at another path must be
+        configured.
         """
         prefix, _, rest = self.arn.partition(":assumed-role/")
         if not rest:
@@ -77,7 +80,7 @@ class Caller:
 
 
 class Clients:
-    """One Session per process, and each client once: building them is not thread-safe."""
+    """The clients of a process, each made once: making a client is not thread-safe."""
 
     def __init__(self, region: str, threads: int = 4) -> None:
         self._region = region
@@ -86,22 +89,22 @@ class Clients:
         self._made: dict[str, Any] = {}
 
     def get(self, service: str) -> Any:
-        """The client of a service, made at the first call; call from the main thread first."""
+        """Return the client of a service. The first call makes it, in the main thread."""
         if service not in self._made:
             self._made[service] = self._make(service, self._config(_READ_SECONDS, _ATTEMPTS))
         return self._made[service]
 
     def in_region(self, service: str, region: str) -> Any:
-        """A client for another region, made anew: IAM's events are in us-east-1 only."""
+        """Make a client for another region: IAM has its events in us-east-1 only."""
         config = self._config(_READ_SECONDS, _ATTEMPTS)
         return self._session.create_client(service, region_name=region, config=config)
 
     def polling_sqs(self, wait_seconds: int) -> Any:
-        """An SQS client for the long poll: waits longer than SQS does, and leaves retries to us."""
+        """Make the SQS client for the long poll: it waits longer than SQS, and never retries."""
         return self._make("sqs", self._config(wait_seconds + _POLL_MARGIN_SECONDS, attempts=1))
 
     def caller(self) -> Caller:
-        """Whose credentials these are."""
+        """Return the principal of the credentials."""
         with translated("sts", "GetCallerIdentity"):
             answer = self.get("sts").get_caller_identity()
         return Caller(answer["Account"], answer["Arn"])
@@ -119,4 +122,6 @@ class Clients:
         try:
             return self._session.create_client(service, region_name=self._region, config=config)
         except (BotoCoreError, ValueError) as error:
-            raise ConfigError(f"no {service} client for region {self._region}: {error}") from error
+            raise ConfigError(
+                f"region {self._region}: cannot make a client for {service}: {error}"
+            ) from error

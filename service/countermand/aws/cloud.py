@@ -1,4 +1,4 @@
-"""AWS calls by name, for the actions: each names the calls that it makes, as IAM names them.
+"""AWS calls by the names that IAM has for them, for the actions.
 
 https://docs.aws.amazon.com/service-authorization/latest/reference/reference_policies_actions-resources-contextkeys.html
 """
@@ -13,25 +13,17 @@ from botocore.exceptions import ClientError
 
 from countermand.aws.clients import Clients
 from countermand.aws.errors import error_code, translated
+from countermand.core import aws_codes
 from countermand.core.errors import Gone
 
-_GONE = frozenset(
-    {
-        "InvalidAssociationID.NotFound",
-        "InvalidInstanceID.NotFound",
-        "NoSuchEntity",
-        "NoSuchEntityException",
-        "ResourceNotFoundException",
-        "TrailNotFoundException",
-    }
-)
 _SERVICES = {"sso": "sso-admin"}
-"""Where botocore's name of a service is not IAM's."""
+"""The services whose name in botocore differs from the prefix in IAM."""
 
 
 class AwsCloud:
-    """On shared clients, each made when it is first needed: a worker has rules about a dozen
-    services, and few of them ever fire.
+    """The port `Cloud` on shared clients, each made at its first use.
+
+    A worker has rules about a dozen services, and few of the rules ever match.
     """
 
     def __init__(self, clients: Clients) -> None:
@@ -39,30 +31,30 @@ class AwsCloud:
         self._making = threading.Lock()
 
     def call(self, operation: str, **request: Any) -> Any:
-        """One call, for example `iam:GetPolicy`. Raises `Gone` when AWS has no such thing."""
+        """Make one call, such as `iam:GetPolicy`. Raises `Gone` if the target does not exist."""
         client, method = self._of(operation)
         with _described(operation):
             return getattr(client, method)(**request)
 
     def items(self, operation: str, key: str, **request: Any) -> Sequence[Any]:
-        """All items of a call that answers in pages: half a list is no ground for a decision."""
+        """Return all items of a call that answers in pages: a decision needs the whole list."""
         return list(self.each(operation, key, **request))
 
     def each(self, operation: str, key: str, **request: Any) -> Iterator[Any]:
-        """The same, one page in memory at a time."""
+        """Yield the items of a call that answers in pages, with one page in memory at a time."""
         client, method = self._of(operation)
         with _described(operation):
             for page in _pages(client, method, request):
                 yield from page.get(key, ())
 
     def _of(self, operation: str) -> tuple[Any, str]:
-        with self._making:  # botocore must not make two clients at a time
+        with self._making:  # making two clients at a time is not safe in botocore
             client = self._clients.get(service_of(operation))
         return client, xform_name(operation.partition(":")[2])
 
 
 def _pages(client: Any, method: str, request: dict[str, Any]) -> Iterator[Any]:
-    """IAM pages by markers; botocore lacks a paginator for its ListServiceSpecificCredentials."""
+    """Yield all pages; botocore lacks a paginator for iam:ListServiceSpecificCredentials."""
     if client.can_paginate(method):
         yield from client.get_paginator(method).paginate(**request)
         return
@@ -75,7 +67,7 @@ def _pages(client: Any, method: str, request: dict[str, Any]) -> Iterator[Any]:
 
 
 def service_of(operation: str) -> str:
-    """Botocore's name of the service that makes a call, for example `iam` of `iam:GetPolicy`."""
+    """Return botocore's name of the service of a call, for example `iam` of `iam:GetPolicy`."""
     prefix = operation.partition(":")[0]
     return _SERVICES.get(prefix, prefix)
 
@@ -87,6 +79,6 @@ def _described(operation: str) -> Iterator[None]:
         try:
             yield
         except ClientError as error:
-            if error_code(error) in _GONE:
+            if error_code(error) in aws_codes.GONE:
                 raise Gone(f"{operation}: {error_code(error)}") from error
             raise

@@ -1,8 +1,8 @@
-"""CloudWatch Logs as a second place for the log, through watchtower.
+"""A copy of the log in CloudWatch Logs, through watchtower.
 
-The group must exist (Terraform or `countermand provision` makes it); the stream is created. Lines
-go through a queue and a thread of their own: when the service is down they are dropped after some
-retries, and nothing waits for them.
+The log group must exist (Terraform or `countermand provision` creates it); the handler creates the
+stream. A queue and a thread send the lines, so the worker never waits. When CloudWatch Logs is
+down, the handler drops lines after some retries.
 """
 
 import logging
@@ -18,7 +18,7 @@ _FLUSH_SECONDS = 3.0
 
 
 def log_handler(client: Any, group: str, stream: str) -> logging.Handler:
-    """A handler that never raises and never blocks its caller."""
+    """Return a handler that never raises and never blocks its caller."""
     handler: logging.Handler = CloudWatchLogHandler(
         log_group_name=group,
         log_stream_name=stream,
@@ -30,7 +30,7 @@ def log_handler(client: Any, group: str, stream: str) -> logging.Handler:
 
 
 def flush(handler: logging.Handler) -> None:
-    """Send what is queued, for at most three seconds."""
+    """Send the queued lines, for at most three seconds."""
     closing = threading.Thread(target=handler.close, daemon=True)
     closing.start()
     closing.join(_FLUSH_SECONDS)

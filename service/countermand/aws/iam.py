@@ -1,6 +1,6 @@
-"""Users, roles and groups as IAM describes them now.
+"""Read users, roles and groups from IAM.
 
-Each read follows its pages to the end: half a list is no ground for a decision.
+Each read follows its pages to the end, because a decision needs the whole list.
 https://docs.aws.amazon.com/IAM/latest/APIReference/API_Operations.html
 """
 
@@ -10,6 +10,7 @@ from typing import Any
 from botocore.exceptions import ClientError
 
 from countermand.aws.errors import error_code, translated
+from countermand.core import aws_codes
 from countermand.core.aspects import boundary_of
 from countermand.core.model import Principal, Subject, SubjectKind
 
@@ -19,19 +20,17 @@ PERMISSIONS = {
     SubjectKind.GROUP: ("iam:GetGroup", "iam:ListAttachedGroupPolicies"),
 }
 
-_GONE = frozenset({"NoSuchEntity", "NoSuchEntityException"})
-
 
 class IamIdentities:
-    """On one shared boto3 `iam` client."""
+    """The port `Identities` on a shared boto3 `iam` client."""
 
     def __init__(self, client: Any) -> None:
         self._client = client
 
     def read(self, subject: Subject) -> Principal | None:
-        """GetUser, ListUserTags, ListAttachedUserPolicies, or the same for a role or group.
+        """Read a principal by three calls: the principal, its tags and its attached policies.
 
-        None when one of them says that there is no such entity.
+        Returns None if one of the calls says that the principal does not exist.
         """
         readers: Mapping[SubjectKind, Callable[[str], Principal]] = {
             SubjectKind.USER: self._user,
@@ -56,7 +55,7 @@ class IamIdentities:
         return _principal(SubjectKind.ROLE, role, "Role", tags, attached)
 
     def _group(self, name: str) -> Principal:
-        # GetGroup lists the members page by page; the group itself is on the first one.
+        # GetGroup lists the members in pages; the group itself is on the first page.
         group = self._call("get_group", GroupName=name, MaxItems=1)["Group"]
         attached = self._pages("list_attached_group_policies", GroupName=name)("AttachedPolicies")
         return _principal(SubjectKind.GROUP, group, "Group", iter(()), attached)
@@ -67,7 +66,7 @@ class IamIdentities:
             try:
                 return getattr(self._client, method)(**arguments)
             except ClientError as error:
-                if error_code(error) in _GONE:
+                if error_code(error) in aws_codes.GONE:
                     raise _GoneError from error
                 raise
 
@@ -85,7 +84,7 @@ class IamIdentities:
 
 
 class _GoneError(Exception):
-    """NoSuchEntity, on its way to the method that knows what it means."""
+    """Raised when the principal does not exist; `read` turns it into None."""
 
 
 def _principal(

@@ -1,6 +1,6 @@
-"""What a simulated attack does to an account: users, policies, events on the bus.
+"""The writes of a simulated attack: users, policies, and events on the bus.
 
-Only `simulate` and `demo` use it, never the worker.
+Only `simulate` and `demo` use them, never the worker.
 """
 
 import json
@@ -15,7 +15,7 @@ from countermand.core.errors import Permanent
 
 
 class Lab:
-    """The attacker's side of the story."""
+    """The attacker's side of a scenario."""
 
     def __init__(self, clients: Clients) -> None:
         self._iam = clients.get("iam")
@@ -24,7 +24,7 @@ class Lab:
         self._sns = clients.get("sns")
 
     def create_user(self, name: str, tags: Mapping[str, str], path: str = "/") -> None:
-        """Create the user, or leave the existing one; then set the tags."""
+        """Create the user if needed, then set the tags."""
         with translated("iam", "CreateUser"):
             try:
                 self._iam.create_user(UserName=name, Path=path)
@@ -42,13 +42,13 @@ class Lab:
             self._iam.attach_user_policy(UserName=user, PolicyArn=policy_arn)
 
     def has_policy(self, user: str, policy_arn: str) -> bool:
-        """Whether the managed policy is attached now."""
+        """Return whether the managed policy is attached now."""
         with translated("iam", "ListAttachedUserPolicies"):
             answer = self._iam.list_attached_user_policies(UserName=user)
         return any(policy["PolicyArn"] == policy_arn for policy in answer["AttachedPolicies"])
 
     def put_event(self, detail: Mapping[str, Any], detail_type: str, bus: str = "default") -> None:
-        """Put a CloudTrail record on a bus. AWS itself refuses the source `aws.*`."""
+        """Put a CloudTrail record on a bus. AWS refuses the source `aws.*`; emulators accept it."""
         entry = {
             "EventBusName": bus,
             "Source": "aws.iam",
@@ -61,7 +61,7 @@ class Lab:
             raise Permanent(f"events:PutEvents refused: {answer['Entries'][0]['ErrorMessage']}")
 
     def confirm_mail(self, topic_arn: str, token_of: Callable[[str], str]) -> None:
-        """Do what the owner of the mailbox does with the link in SNS's first mail."""
+        """Confirm the email subscriptions, as the link in the first email of SNS does."""
         with translated("sns", "ListSubscriptionsByTopic"):
             answer = self._sns.list_subscriptions_by_topic(TopicArn=topic_arn)
         for subscription in answer["Subscriptions"]:

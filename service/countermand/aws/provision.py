@@ -1,7 +1,7 @@
-"""Creates what the worker needs, in an emulator: bus rule, queue with DLQ, topic, log group.
+"""Create the AWS setup of a worker in an emulator: EventBridge rules, queues, topic, log group.
 
-For the demo, compose and the tests. Production is created by Terraform, with the policies that an
-emulator does not enforce. Running it again changes nothing.
+The demo, Docker Compose and the tests use it. Terraform creates the production setup, with the
+policies that an emulator does not enforce. A second run changes nothing.
 """
 
 import json
@@ -15,16 +15,16 @@ from countermand.aws.errors import translated
 from countermand.core.rules.routing import Route
 
 _DAY = 86_400
-_DEFAULT_BUS = "default"  # is always there
+_DEFAULT_BUS = "default"  # exists in every account
 
 
 @dataclass(frozen=True, slots=True)
 class Names:
-    """What things are called; the defaults are those of Terraform."""
+    """The names in the setup; the defaults are those of Terraform."""
 
     bus: str = _DEFAULT_BUS
     rule_prefix: str = "countermand"
-    """A bus rule is called after its route: `countermand-iam` for `aws.iam`."""
+    """The first part of the name of an EventBridge rule: `countermand-iam` for `aws.iam`."""
     queue: str = "countermand-events"
     dlq: str = "countermand-events-dlq"
     topic: str = "countermand-alerts"
@@ -36,7 +36,7 @@ class Names:
 
 @dataclass(frozen=True, slots=True)
 class Stack:
-    """Where things are."""
+    """The URLs, ARNs and names of a provisioned setup."""
 
     queue_url: str
     dlq_url: str
@@ -47,7 +47,7 @@ class Stack:
     log_group: str
 
     def environment(self) -> Mapping[str, str]:
-        """The settings of a worker on this stack."""
+        """Return the settings of a worker on this stack."""
         return {
             "COUNTERMAND_QUEUE_URL": self.queue_url,
             "COUNTERMAND_DLQ_URL": self.dlq_url,
@@ -58,7 +58,7 @@ class Stack:
 
 
 def provision(clients: Clients, routes: Mapping[str, Route], names: Names | None = None) -> Stack:
-    """Create all of it, with a bus rule for each of `routes`, which have names."""
+    """Create the whole setup, with one EventBridge rule for each of the named routes."""
     names = names or Names()
     dlq_url, dlq_arn = _queue(clients, names.dlq, {"MessageRetentionPeriod": str(14 * _DAY)})
     rules = {f"{names.rule_prefix}-{name}": route for name, route in routes.items()}

@@ -1,4 +1,4 @@
-"""The alert topic on SNS.
+"""The port `Topic` on SNS.
 
 https://docs.aws.amazon.com/sns/latest/api/API_Publish.html
 """
@@ -12,14 +12,14 @@ PERMISSIONS = ("sns:Publish",)
 
 
 class SnsTopic:
-    """Publishes with one shared boto3 `sns` client."""
+    """An SNS topic on a shared boto3 `sns` client."""
 
     def __init__(self, client: Any, arn: str) -> None:
         self._client = client
         self._arn = arn
 
     def publish(self, subject: str, message: str, attributes: Mapping[str, str]) -> str:
-        """Publish a message whose `MessageStructure` is json, and return its id."""
+        """Publish a message whose `MessageStructure` is json, and return its ID."""
         with translated("sns", "Publish"):
             answer = self._client.publish(
                 TopicArn=self._arn,

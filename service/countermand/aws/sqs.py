@@ -1,4 +1,4 @@
-"""The queue on SQS.
+"""The port `Queue` on SQS.
 
 https://docs.aws.amazon.com/AWSSimpleQueueService/latest/APIReference/API_ReceiveMessage.html
 """
@@ -11,13 +11,13 @@ from countermand.aws.errors import translated
 from countermand.ports import Message
 
 PERMISSIONS = ("sqs:ReceiveMessage", "sqs:DeleteMessage", "sqs:ChangeMessageVisibility")
-"""The batch calls need the same."""
+"""The batch calls need the same permissions."""
 
 _TWELVE_HOURS = 43_200
 
 
 class SqsQueue:
-    """Long poll on its own client; everything else on the shared one."""
+    """An SQS queue with one client for the long poll, and a shared client for all other calls."""
 
     def __init__(self, client: Any, polling_client: Any, url: str, visibility_seconds: int) -> None:
         self._client = client
@@ -49,14 +49,14 @@ class SqsQueue:
             with translated("sqs", "DeleteMessage"):
                 self._client.delete_message(QueueUrl=self._url, ReceiptHandle=messages[0].receipt)
             return ()
-        # Ids by position: message ids repeat when SQS delivered one message twice.
+        # The entries are numbered: message IDs repeat when SQS delivers a message twice.
         entries = [{"Id": str(i), "ReceiptHandle": m.receipt} for i, m in enumerate(messages)]
         with translated("sqs", "DeleteMessageBatch"):
             answer = self._client.delete_message_batch(QueueUrl=self._url, Entries=entries)
         return [messages[int(entry["Id"])] for entry in answer.get("Failed", ())]
 
     def return_in(self, messages: Sequence[Message], seconds: float) -> Sequence[Message]:
-        # Rounded up: a message that is back before the lease it waits for only meets it again.
+        # Rounded up: a message that returns before the lease ends would find it held again.
         timeout = max(0, min(math.ceil(seconds), _TWELVE_HOURS))
         if len(messages) == 1:
             with translated("sqs", "ChangeMessageVisibility"):

@@ -22,7 +22,7 @@ from countermand.deployment.iam_policy import (
     worker_policy,
 )
 from countermand.rules.rulebook import BUILT_IN, load_rules
-from countermand.settings import Settings
+from countermand.settings import load as load_settings
 
 
 def rules_in(folder: Path | None, environ: Mapping[str, str]) -> RuleSet:
@@ -31,7 +31,7 @@ def rules_in(folder: Path | None, environ: Mapping[str, str]) -> RuleSet:
     """
     if folder is not None:
         return load_rules(ACTIONS, folder)
-    return rules(Settings.load(environ)) if "COUNTERMAND_QUEUE_URL" in environ else rules()
+    return rules(load_settings(environ)) if "COUNTERMAND_QUEUE_URL" in environ else rules()
 
 
 def rule_in(rule_id: str, folder: Path | None, environ: Mapping[str, str]) -> Rule | Correlation:
@@ -128,7 +128,7 @@ def _section(rule: Rule | Correlation) -> list[str]:
     rows = [_about(rule), ("False positives", _flat(rule.file.false_positives))]
     if rule.remediation is not None:
         action = ACTIONS[rule.remediation]
-        rows.append(("Remediation", f"`{action.name}`: {_flat(action.description)}"))
+        rows.append(("Remediation", f"`{action.info.name}`: {_flat(action.info.description)}"))
     rows.append(("References", ", ".join(f"<{url}>" for url in rule.file.references)))
     return [
         f"## {rule.id}",

@@ -3,7 +3,7 @@
 from collections.abc import Callable, Mapping
 
 from countermand.cli.catalogue import rule_schema, rules_page
-from countermand.settings import configuration_page
+from countermand.settings.docs import configuration_page
 
 PAGES: Mapping[str, Callable[[], str]] = {
     "configuration.md": configuration_page,

@@ -16,7 +16,7 @@ import typer
 from countermand import __version__
 from countermand.core.errors import ConfigError, CountermandError
 from countermand.core.model import Mode
-from countermand.settings import Settings
+from countermand.settings import load as load_settings
 
 app = typer.Typer(
     name="countermand",
@@ -76,7 +76,7 @@ def run(
     """Run the worker until SIGTERM; configured by COUNTERMAND_* variables."""
     with _explained():
         if print_config:
-            typer.echo(Settings.load(os.environ).as_text())
+            typer.echo(load_settings(os.environ).as_text())
             return
     from countermand.app import run as run_worker  # noqa: PLC0415
 
@@ -115,7 +115,7 @@ def attack(
     with _explained():
         from countermand.lab.attack import attack as run_attack  # noqa: PLC0415
 
-        settings = Settings.load(os.environ)
+        settings = load_settings(os.environ)
         raise typer.Exit(run_attack(settings, api or settings.api_base_url))
 
 
@@ -133,7 +133,7 @@ def simulate_attach_admin(
     with _explained():
         from countermand.lab.simulate import attach_admin  # noqa: PLC0415
 
-        settings = Settings.load(os.environ)
+        settings = load_settings(os.environ)
         decision = attach_admin(settings, user, _tags(tag or []), wait)
         typer.echo(json.dumps(decision, indent=2))
 
@@ -183,7 +183,7 @@ def undo(
     with _explained():
         from countermand.app import undo_decision  # noqa: PLC0415
 
-        record = undo_decision(Settings.load(os.environ), decision_id)
+        record = undo_decision(load_settings(os.environ), decision_id)
         for outcome in record.outcomes:
             if outcome.inverse is not None:
                 params = ", ".join(f"{k}={v}" for k, v in outcome.inverse.params.items())
@@ -203,7 +203,7 @@ def decisions(
         from countermand.app import find_decisions  # noqa: PLC0415
         from countermand.cli.render import show_decisions  # noqa: PLC0415
 
-        settings = Settings.load(os.environ)
+        settings = load_settings(os.environ)
         records = find_decisions(settings, limit=limit, target=target, rule_id=rule_id)
         show_decisions(records, as_json=as_json)
 
@@ -215,7 +215,7 @@ def doctor() -> None:
         from countermand.cli.render import show_checks  # noqa: PLC0415
         from countermand.deployment.doctor import examine  # noqa: PLC0415
 
-        results = examine(Settings.load(os.environ))
+        results = examine(load_settings(os.environ))
         show_checks(results)
         if not all(result.ok for result in results):
             raise typer.Exit(_FAILED)

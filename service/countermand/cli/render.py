@@ -129,11 +129,11 @@ def show_actions(actions: Iterable[Action]) -> None:
     """Print each action, with the permissions that it needs."""
     console = Console()
     for action in actions:
-        console.print(Text(f"{action.name}: {action.description}"), soft_wrap=True)
+        console.print(Text(f"{action.info.name}: {action.info.description}"), soft_wrap=True)
         for label, permissions in (
-            ("reads", action.read_permissions),
-            ("writes", action.permissions),
-            ("undo", action.undo_permissions),
+            ("reads", action.info.reads),
+            ("writes", action.info.writes),
+            ("undo", action.info.undo_calls),
         ):
             if permissions:
                 console.print(Text(f"    {label:<7}{', '.join(permissions)}"), soft_wrap=True)
@@ -155,7 +155,7 @@ def show_checks(results: Sequence[CheckResult]) -> None:
 
 def _decision_line(record: Record) -> Text:
     decision, decided = record.decision, record.timings.decided_at
-    subject = decision.leading.result.subject
+    subject = decision.leading.finding.subject
     outcome = "undone" if record.undo else record.outcome
     line = Text(f"{decided:%Y-%m-%d %H:%M:%S} {decision.id} ")
     line.append(f"{decision.verdict:<11}", style=_COLOURS[decision.verdict])

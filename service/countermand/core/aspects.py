@@ -1,4 +1,8 @@
-"""Which calls change what Countermand can put back, and of whom."""
+"""Which calls change an aspect that Countermand can restore, and of which target.
+
+`pipeline/history.py` saves a baseline of each such change, and `rules/routing.py` makes sure that
+these calls reach the worker even if no rule matches them.
+"""
 
 from collections.abc import Iterator, Mapping
 from collections.abc import Set as AbstractSet
@@ -84,7 +88,7 @@ _ROWS: tuple[
         ("CreateTrail", "DeleteTrail", "UpdateTrail"),
     ),
 )
-"""Source of events, kind of target, where its name is, what changes, and the calls."""
+"""Event source, kind of target, paths of its name, changed aspects, and the calls."""
 
 _CHANGES = {
     (source, call): (kind, paths, aspects)
@@ -95,17 +99,17 @@ _CHANGES = {
 
 @dataclass(frozen=True, slots=True)
 class Change:
-    """One aspect of one target that a call changed, as the event tells it."""
+    """One aspect of one target that a call changed, according to the event."""
 
     kind: SubjectKind
     name: str
     aspect: Aspect
     policy_name: str = ""
-    """Of an inline policy."""
+    """The name of an inline policy; empty for any other aspect."""
 
 
 def changes(event: Event) -> Iterator[Change]:
-    """What a successful call changed, as far as the event names it."""
+    """Yield what a successful call changed, as far as the event names it."""
     if event.error_code is not None:
         return
     kind, paths, aspects = _CHANGES.get((event.source, event.name), (_ACCOUNT, (), ()))
@@ -120,9 +124,7 @@ def changes(event: Event) -> Iterator[Change]:
 
 
 def calls_of(source: str, restored: AbstractSet[Aspect]) -> list[str]:
-    """The calls of one source of events that must be routed to the worker, so that it knows what
-    they leave behind.
-    """
+    """Return the calls of one event source that change one of the restored aspects."""
     return [
         name
         for (of, name), (_, _, aspects) in _CHANGES.items()
@@ -131,5 +133,5 @@ def calls_of(source: str, restored: AbstractSet[Aspect]) -> list[str]:
 
 
 def boundary_of(entity: Mapping[str, Any]) -> str:
-    """ARN of the permissions boundary of a user or role as IAM shows it, or ''."""
+    """Return the ARN of the permissions boundary of a user or role, or '' for none."""
     return str(entity.get("PermissionsBoundary", {}).get("PermissionsBoundaryArn", ""))

@@ -2,13 +2,13 @@
 
 One message is one decision: the strongest verdict leads, in this order.
 
-    wait        something could not be read or seen yet; nothing may be done before it is
+    wait        something is unreadable or not visible yet: do nothing before it is
     remediate   at least one finding is approved
-    alert_only  a human must look
-    skip        nothing to do
+    alert_only  a person must review the change
+    skip        there is nothing to do
 
-Of equal verdicts the worst severity leads, because alerts are filtered by it: what root did is no
-small thing only because a lesser rule saw it too. The first of those that are as bad leads.
+Among equal verdicts, the worst severity leads, because subscriptions filter alerts by severity.
+Among equal severities, the first ruling leads.
 """
 
 from collections.abc import Sequence
@@ -19,7 +19,7 @@ _STRONGEST_FIRST = (Verdict.WAIT, Verdict.REMEDIATE, Verdict.ALERT_ONLY, Verdict
 
 
 def decide(event: Event, rulings: Sequence[Ruling]) -> Decision:
-    """Merge the rulings (at least one); two rules that want the same step give it once."""
+    """Merge one or more rulings. Two rules that want the same step share it."""
     leading = rulings[0] if len(rulings) == 1 else min(rulings, key=_strength)
     steps = _steps(rulings) if leading.verdict is Verdict.REMEDIATE else ()
     return Decision(event, tuple(rulings), leading.verdict, steps, leading.mode)

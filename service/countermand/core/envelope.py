@@ -1,6 +1,6 @@
-"""CloudTrail records and EventBridge envelopes, made in the shape that real ones have.
+"""CloudTrail records and EventBridge envelopes in the shape of real ones.
 
-For the simulated attack, the demo, replays of raw records, and the tests.
+They serve the simulated attack, the demo, replays of raw records, and the tests.
 """
 
 import uuid
@@ -21,9 +21,9 @@ def attach_event(
     actor: str = "mallory",
     error_code: str | None = None,
 ) -> dict[str, Any]:
-    """The CloudTrail record of an AttachUserPolicy call made now, as in real logs.
+    """Make the CloudTrail record of an AttachUserPolicy call, as in real logs.
 
-    A denied call has `requestParameters: null` and the target only in its message.
+    A denied call has `requestParameters: null` and names its target only in the message.
     """
     actor_arn = f"arn:aws:iam::{account_id}:user/{actor}"
     record: dict[str, Any] = {
@@ -69,7 +69,7 @@ _DETAIL_TYPES = {
 
 
 def envelope(record: Mapping[str, Any], detail_type: str | None = None) -> dict[str, Any]:
-    """The record as EventBridge delivers it to a queue; the detail type follows from the record."""
+    """Wrap a record as EventBridge delivers it; the record implies the detail type."""
     detail_type = detail_type or _DETAIL_TYPES.get(str(record.get("eventType")), CLOUDTRAIL_CALL)
     source = str(record.get("eventSource", ""))
     return {

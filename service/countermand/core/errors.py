@@ -1,46 +1,50 @@
 """The failures that the queue has an answer for.
 
     CountermandError
-    |- Permanent          the message can never succeed: it goes to the dead-letter queue
-    |  |- Malformed       the body is not a CloudTrail event we can judge
-    |  |- Gone            AWS has no such thing (any more)
-    |  '- CannotRestore   what the change replaced is not known
-    |- Transient          comes back later, after `retry_in` seconds when given
-    |  '- Denied          lacks a permission, until a human grants it
+    |- Permanent          the message cannot succeed: it goes to the dead-letter queue
+    |  |- Malformed       the body is not a CloudTrail event that Countermand can evaluate
+    |  |- Gone            AWS has no such resource (any more)
+    |  '- CannotRestore   the previous value is unknown
+    |- Transient          the message comes back, after `retry_in` seconds if given
+    |  '- Denied          AWS refuses the call until someone adds the permission
+    |- Benign             the change gives no path to administrator: there is nothing to revert
     |- LostLease          another worker owns this event now: stop before the next effect
-    '- ConfigError        refused at start-up
+    '- ConfigError        the service must not start, or keeps its previous rules
 
 Adapters translate AWS error codes into these; the core never sees a `ClientError`. Any other
-exception is a bug: the message stays on the queue and the trace is logged.
+exception is a bug: the message stays on the queue and the worker logs the trace.
 """
 
 
 class CountermandError(Exception):
-    """Base of everything that Countermand raises on purpose."""
+    """Base of every error that Countermand raises on purpose."""
 
 
 class Permanent(CountermandError):
-    """Retrying cannot help: to the dead-letter queue. Also a decision too large for the ledger."""
+    """Raised when a retry cannot help, such as for a decision too large for the ledger."""
 
 
 class Malformed(Permanent):
-    """The body is not an event that can be judged; the text says what is wrong and where."""
+    """Raised when the body is not an event; the text says what is wrong and where."""
 
 
 class Gone(Permanent):
-    """AWS has no such user, policy, trail ...: deleted, or never there."""
+    """Raised when AWS has no such user, policy or trail: deleted, or never created."""
 
 
 class CannotRestore(Permanent):
-    """The change cannot be taken back, because nobody knows what it replaced."""
+    """Raised when the change cannot be reverted, because its previous value is unknown."""
 
 
 class Benign(CountermandError):
-    """What is there now gives nobody the way to administrator: nothing is to be taken back."""
+    """Raised when the change gives nobody a path to administrator; the pipeline catches it."""
 
 
 class Transient(CountermandError):
-    """Worth another try. `retry_in` is in seconds; None leaves it to the worker's backoff."""
+    """Raised when a retry may help.
+
+    `retry_in` is in seconds; None leaves the delay to the worker's backoff.
+    """
 
     def __init__(self, message: str, retry_in: float | None = None) -> None:
         super().__init__(message)
@@ -48,14 +52,15 @@ class Transient(CountermandError):
 
 
 class Denied(Transient):
-    """AWS refused the call for lack of permission. It comes back all the same: a policy can be
-    mended, and an event that went to the dead-letter queue for it would be lost work.
-    """
+    """Raised when AWS refuses a call for lack of permission."""
+
+    # Transient, because someone can fix the policy. In the dead-letter queue the event would wait
+    # for a redrive instead.
 
 
 class LostLease(CountermandError):
-    """The lease passed to another worker; a write of the former owner was refused."""
+    """Raised when the lease passed to another worker: the ledger refuses the former owner."""
 
 
 class ConfigError(CountermandError):
-    """Configuration that must be mended before the service may start."""
+    """Raised when the configuration is invalid; the text lists every error and its fix."""

@@ -1,12 +1,12 @@
 """First stage: the body of an SQS message becomes an `Event`, or `Malformed` says why not.
 
-Everything here is chosen by whoever can put a message on the queue, so limits come before the
-parser, and each field is checked before it is used.
+Anyone who can send to the queue chooses the body. So limits come before the parser, and each field
+is checked before use.
 
-What EventBridge delivers is compact JSON, which orjson reads and writes back to the same bytes.
-A body that survives this round trip has no duplicate keys, no NaN, no number that lost digits and
-no lone surrogate, because none of these would come back unchanged. Any other body (pretty-printed,
-hand-made, hostile) takes the slow, strict way through the standard library.
+EventBridge delivers compact JSON, which orjson reads and writes back to the same bytes. A body that
+survives this round trip has no duplicate key, NaN, imprecise number or lone surrogate, because
+these would not come back unchanged. Any other body takes the slow, strict path through the standard
+library.
 """
 
 import json
@@ -32,7 +32,7 @@ _EVENT_ID = re.compile(r"[A-Za-z0-9._:-]{1,128}")
 
 @dataclass(frozen=True, slots=True)
 class Limits:
-    """What a body may be; EventBridge itself allows 1,100 levels and Python dies of that."""
+    """The limits of a body. EventBridge allows 1,100 levels, which crash Python's parser."""
 
     body_bytes: int = 256 * 1024
     depth: int = 32
@@ -43,7 +43,7 @@ LIMITS = Limits()
 
 
 def parse(body: str, limits: Limits = LIMITS) -> Event:
-    """Read one EventBridge envelope that carries a CloudTrail record.
+    """Parse an EventBridge envelope that carries a CloudTrail record.
 
     Shape: https://docs.aws.amazon.com/eventbridge/latest/ref/events-structure.html, the record of
     https://docs.aws.amazon.com/awscloudtrail/latest/userguide/cloudtrail-event-reference-record-contents.html
@@ -53,7 +53,7 @@ def parse(body: str, limits: Limits = LIMITS) -> Event:
 
 
 def load(body: str, limits: Limits = LIMITS) -> dict[str, Any]:
-    """Bytes to a JSON object, within the limits and without the traps of lenient parsers."""
+    """Read a JSON object within the limits, without the gaps of lenient parsers."""
     try:
         raw = body.encode()
     except UnicodeEncodeError:
@@ -64,7 +64,7 @@ def load(body: str, limits: Limits = LIMITS) -> dict[str, Any]:
         document = orjson.loads(raw)
     except orjson.JSONDecodeError as error:
         raise Malformed(f"body is not JSON: {error.msg} at character {error.pos}") from None
-    # How much is left without brackets says how many there are, in half the time of count().
+    # Removing the brackets and comparing lengths takes half the time of count().
     brackets = 2 * len(raw) - len(raw.replace(b"{", b"")) - len(raw.replace(b"[", b""))
     if brackets > limits.depth and _is_deeper(document, limits.depth):
         raise Malformed(f"body is nested deeper than {limits.depth} levels")
@@ -76,7 +76,7 @@ def load(body: str, limits: Limits = LIMITS) -> dict[str, Any]:
 
 
 def load_strictly(raw: bytes, limits: Limits = LIMITS) -> Any:  # noqa: ANN401
-    """JSON of any form, but without duplicate keys, constants and endless numbers; slow."""
+    """Read any JSON, but refuse duplicate keys, NaN and endless numbers. Slow."""
     if _LONG_NUMBER.search(_STRING.sub(b'""', raw)):
         raise Malformed(f"body holds a number of more than {limits.number_digits} digits")
     try:
@@ -86,7 +86,7 @@ def load_strictly(raw: bytes, limits: Limits = LIMITS) -> Any:  # noqa: ANN401
 
 
 def read_event(envelope: Mapping[str, Any]) -> Event:
-    """The fields that we rely on, each with the type we rely on."""
+    """Read the fields that the rest of the code relies on, and check their types."""
     detail = envelope.get("detail")
     if type(detail) is not dict:
         raise _wrong(envelope, "detail", "an object")
@@ -95,10 +95,10 @@ def read_event(envelope: Mapping[str, Any]) -> Event:
         raise Malformed(f"detail-type must end in {_FROM_CLOUDTRAIL!r}")
     account_id = _text(envelope, "account")
     if len(account_id) != 12 or not (account_id.isascii() and account_id.isdigit()):  # noqa: PLR2004
-        raise Malformed("account is not an AWS account id of 12 digits")
+        raise Malformed("account is not an AWS account ID of 12 digits")
     event_id = _text(detail, "eventID")
     if _EVENT_ID.fullmatch(event_id) is None:
-        raise Malformed("detail.eventID has characters that no CloudTrail event id has")
+        raise Malformed("detail.eventID has characters that no CloudTrail event ID has")
     request = detail.get("requestParameters")
     if request is not None and type(request) is not dict:
         raise _wrong(detail, "requestParameters", "an object or null")
@@ -136,8 +136,8 @@ def _is_deeper(document: object, limit: int) -> bool:
 def _unique_keys(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
     result = dict(pairs)
     if len(result) != len(pairs):
-        # Python keeps the last of two equal keys, another reader the first: a way to show each
-        # of them a different target.
+        # Python keeps the last of two equal keys, other parsers keep the first. An attacker could
+        # show each of them a different target.
         raise Malformed("body repeats a key within one object")
     return result
 
@@ -163,9 +163,9 @@ def _actor(detail: Mapping[str, Any]) -> Actor:
 
 
 def _error_code(detail: Mapping[str, Any]) -> str | None:
-    """Why the call failed; None when it succeeded.
+    """Return why the call failed; None when it succeeded.
 
-    A sign-in that failed has no `errorCode`; its answer says so: `{"ConsoleLogin": "Failure"}`.
+    A failed sign-in has no `errorCode` but this answer: `{"ConsoleLogin": "Failure"}`.
     https://docs.aws.amazon.com/awscloudtrail/latest/userguide/cloudtrail-event-reference-aws-console-sign-in-events.html
     """
     code = detail.get("errorCode")
@@ -195,7 +195,7 @@ def _time(text: str) -> datetime:
 
 def _in_utc(time: datetime) -> datetime:
     if time.tzinfo is None:
-        return time.replace(tzinfo=UTC)  # CloudTrail's times are UTC, whether they say so or not
+        return time.replace(tzinfo=UTC)  # CloudTrail's times are UTC, with or without a zone
     try:
         return time.astimezone(UTC)
     except OverflowError:

@@ -1,22 +1,24 @@
-"""Last pure stage: what people and machines are told about a decision.
+"""Last pure stage: the alert about a decision, for people and for machines.
 
-Names, tags and ARNs in an event are chosen by whoever made the call, who may be the attacker.
-Here they become plain ASCII without line breaks and without `://`; a mail program may still make a
-link of a bare `www.` name. The machine part keeps them exactly, as JSON.
+The caller chose the names, tags and ARNs in an event, and the caller may be the attacker. The email
+shows them as plain ASCII, on one line and without `://`. An email program may still turn a bare
+`www.` name into a link. The JSON document keeps every value exactly.
 """
 
+import re
 from collections.abc import Mapping
 
-from countermand.core.model import Alert, Decision, Record, Ruling, StepStatus, Verdict
+from countermand.core.model import Alert, Decision, Mode, Record, Ruling, StepStatus, Verdict
 
 _SUBJECT_LENGTH = 99  # SNS refuses 100 and more
 _LONGEST_VALUE = 256
 _LONGEST_RUNBOOK = 1024
 _MOST_OTHERS = 5
+_RUNBOOK_STEP = re.compile(r" (?=[2-9]\. )")
 
 
 def notification_key(record: Record) -> str:
-    """What an alert about this record would say, in a word; each is said once."""
+    """Return what an alert about this record says, in a word: Countermand sends each one once."""
     decision = record.decision
     if decision.unverified:
         return "unverified"
@@ -26,7 +28,7 @@ def notification_key(record: Record) -> str:
 
 
 def alert(record: Record, api_url: str) -> Alert:
-    """Everything a channel needs; channels choose the part that fits them."""
+    """Make the alert; each notifier sends the parts that fit its channel."""
     return Alert(
         subject=_subject(record),
         text=_text(record, api_url),
@@ -36,13 +38,13 @@ def alert(record: Record, api_url: str) -> Alert:
 
 
 def plain(value: str, longest: int = _LONGEST_VALUE) -> str:
-    """An untrusted string for a mail: printable ASCII, one line, bounded, without `://`."""
+    """Make an untrusted string safe for an email: one line of short printable ASCII, no `://`."""
     shown = "".join(c if " " <= c <= "~" else f"\\u{ord(c):04x}" for c in value[:longest])
     return shown.replace("://", "[:]//") + ("..." if len(value) > longest else "")
 
 
 def summary(record: Record) -> str:
-    """What was done or not, in a few words."""
+    """Say in a few words what Countermand did."""
     decision = record.decision
     if decision.unverified:
         return "UNVERIFIED, live state unreadable"
@@ -52,13 +54,13 @@ def summary(record: Record) -> str:
 
 
 _OUTCOME_SUMMARY: Mapping[str, str] = {
-    StepStatus.APPLIED: "taken back",
-    StepStatus.SIMULATED: "would be taken back (dry run)",
+    StepStatus.APPLIED: "reverted",
+    StepStatus.SIMULATED: "would be reverted (dry run)",
     StepStatus.UNCHANGED: "already removed",
     StepStatus.FAILED: "REMEDIATION FAILED, act now",
 }
 _VERDICT_SUMMARY = {
-    Verdict.SKIP: "not taken back",
+    Verdict.SKIP: "not reverted",
     Verdict.ALERT_ONLY: "alert only",
     Verdict.WAIT: "waiting",
 }
@@ -80,27 +82,28 @@ def _text(record: Record, api_url: str) -> str:
         f"{plain(finding.title)}: {summary(record)}.",
         "",
         *_rows(
-            ("What", f"{event.name}, severity {finding.severity}"),
+            ("Call", f"{event.name}, severity {finding.severity}"),
             ("Rule", finding.rule_id),
-            ("Who", event.actor.arn or event.actor.type or "unknown"),
-            ("Whom", _target(decision.leading)),
+            ("Actor", event.actor.arn or event.actor.type or "unknown"),
+            ("Target", _target(decision.leading)),
             *(("Also", f"{r.finding.title}: {_target(r)}") for r in _others(decision)),
             *((_label(name), text) for name, text in sorted(finding.evidence.items())),
-            ("When", f"{event.time:%Y-%m-%d %H:%M:%S} UTC"),
-            ("Where", f"account {event.account_id}, region {event.region}"),
+            ("Time", f"{event.time:%Y-%m-%d %H:%M:%S} UTC"),
+            ("Account", f"{event.account_id}, region {event.region}"),
         ),
         "",
         *_rows(
             ("Decision", f"{decision.verdict}, mode {decision.mode}"),
-            ("Because", decision.reason),
+            ("Reason", decision.reason),
             *(("Also", r.text) for r in decision.leading.reasons[1:]),
-            ("Outcome", record.outcome),
+            ("Result", record.outcome),
             *(("Step", f"{o.step.call.action}: {o.status}, {o.detail}") for o in record.outcomes),
             *(("Note", note) for note in record.annotations),
         ),
         "",
-        "What to do now:",
-        *(f"  - {line}" for line in (*_advice(record), *_runbook(record))),
+        "Next steps",
+        *(f"  - {line}" for line in _advice(record)),
+        *(f"  {step}" for step in _runbook(record)),
         "",
         f"Decision {decision.id}",
         f"{api_url}/decisions/{decision.id}",
@@ -109,7 +112,7 @@ def _text(record: Record, api_url: str) -> str:
 
 
 def _label(evidence: str) -> str:
-    """`policy_arn` -> `Policy`, `group_name` -> `Group`."""
+    """Turn the name of an evidence into a label: `policy_arn` -> `Policy`."""
     words = evidence.removesuffix("_arn").removesuffix("_name").replace("_", " ")
     return words.capitalize()
 
@@ -119,7 +122,7 @@ def _rows(*rows: tuple[str, str]) -> list[str]:
 
 
 def _others(decision: Decision) -> list[Ruling]:
-    """What other rules saw in the same event, but for what is nothing to do."""
+    """Return the rulings of other rules on the same event, except the skipped ones."""
     leading = decision.leading
     others = [r for r in decision.rulings if r is not leading and r.verdict is not Verdict.SKIP]
     return others[:_MOST_OTHERS]
@@ -134,36 +137,36 @@ def _target(ruling: Ruling) -> str:
 
 def _advice(record: Record) -> list[str]:
     decision = record.decision
-    undo = f"If it was legitimate: countermand undo {decision.id}"
+    undo = f"If the change was legitimate: countermand undo {decision.id}"
     if decision.unverified:
         return [
-            "Check the target in IAM by hand now: Countermand could not read it and did nothing.",
-            "Restore the worker's access to IAM; it keeps trying until the queue gives up.",
+            "Check the target in IAM now: Countermand could not read it and changed nothing.",
+            "Restore the worker's access to IAM.",
+            "Countermand retries until the message reaches the dead-letter queue.",
         ]
     match decision.verdict, record.outcome:
         case Verdict.REMEDIATE, StepStatus.FAILED:
-            return ["Take the change back by hand: Countermand tried and could not."]
+            return ["Revert the change manually: Countermand tried and failed."]
         case Verdict.REMEDIATE, StepStatus.SIMULATED:
             return [
-                "Take the change back by hand if it is not wanted: this was a dry run.",
-                "To let Countermand do it, set COUNTERMAND_MODE=enforce.",
+                "If the change was not intended, revert it manually: this was a dry run.",
+                "To let Countermand revert such changes, set COUNTERMAND_MODE=enforce.",
             ]
         case Verdict.REMEDIATE, outcome:
-            ask = "Ask the caller why; look at what was done with the grant meanwhile."
+            ask = "Ask the actor why, and review what they did with the change in the meantime."
             return [ask, undo] if outcome == StepStatus.APPLIED else [ask]
         case Verdict.SKIP, _:
-            return [
-                "Nothing, if the reason above is right; otherwise take the change back by hand."
-            ]
+            return ["None if the reason above is right. Otherwise, revert the change manually."]
         case _:
-            return ["Look at the change and take it back by hand if it is not wanted."]
+            return ["Review the change. If it was not intended, revert it manually."]
 
 
 def _runbook(record: Record) -> list[str]:
     decision = record.decision
     if decision.verdict is Verdict.SKIP or not decision.leading.finding.runbook:
         return []
-    return [plain(decision.leading.finding.runbook, _LONGEST_RUNBOOK)]
+    steps = _RUNBOOK_STEP.split(decision.leading.finding.runbook)
+    return [plain(step, _LONGEST_RUNBOOK) for step in steps]
 
 
 def _document(record: Record, api_url: str) -> Mapping[str, object]:
@@ -179,7 +182,7 @@ def _document(record: Record, api_url: str) -> Mapping[str, object]:
         "policy_arn": finding.evidence.get("policy_arn"),
         "evidence": dict(finding.evidence),
         "runbook": finding.runbook,
-        "dry_run": decision.mode != "enforce",
+        "dry_run": decision.mode is not Mode.ENFORCE,
         "approved_for_remediation": decision.approved_for_remediation,
         "verdict": str(decision.verdict),
         "decision_reason": decision.reason,

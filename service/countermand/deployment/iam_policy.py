@@ -295,7 +295,7 @@ def _writes_to_account(
 ) -> Iterable[Statement]:
     """IAM knows no resource for them, so that the scope is a condition: empty, it holds nowhere."""
     kind = SubjectKind.ACCOUNT
-    if writes := {p for a in _writing(rules, actions, kind) for p in a.permissions}:
+    if writes := {p for a in _writing(rules, actions, kind) for p in a.info.writes}:
         statement = _allow("TakeBackAccount", sorted(writes), "*")
         within = {"aws:PrincipalAccount": [values.account_scope]}
         yield {**statement, "Condition": {"StringLike": within}}
@@ -305,7 +305,7 @@ def _writes_to_resources(
     rules: RuleSet, actions: Mapping[str, Action], values: DeploymentValues
 ) -> Iterable[Statement]:
     kind = SubjectKind.RESOURCE
-    writes = {p for a in _writing(rules, actions, kind) for p in a.permissions}
+    writes = {p for a in _writing(rules, actions, kind) for p in a.info.writes}
     for name, calls, patterns in _TARGETS:
         if allowed := writes & calls:
             resources = [values.resource(pattern) for pattern in patterns]
@@ -348,7 +348,7 @@ def _reads(
         permission
         for kind in SubjectKind
         for action in _actions(rules, actions, kind)
-        for permission in action.read_permissions
+        for permission in action.info.reads
         if not kind.is_principal or permission in policies.PERMISSIONS
     }
     others |= other_reads(rules.restored)
@@ -370,7 +370,7 @@ def _permissions(
         permission
         for about in (members if kind in members else (kind,))
         for action in (_writing if writing else _actions)(rules, actions, about)
-        for permission in (action.permissions if writing else action.read_permissions)
+        for permission in (action.info.writes if writing else action.info.reads)
     }
     return {p for p in called if kind not in members or _is_of_group(p) == (kind is members[1])}
 
@@ -381,7 +381,7 @@ def _is_of_group(permission: str) -> bool:
 
 def _own_boundaries(key: str, enabled: Iterable[Action], values: DeploymentValues) -> list[str]:
     """Any policy of the account's own may have been the boundary that is put back."""
-    if key != _BOUNDARY or not any(action.name in _RESTORE_BOUNDARY for action in enabled):
+    if key != _BOUNDARY or not any(action.info.name in _RESTORE_BOUNDARY for action in enabled):
         return []
     return [values.principals(SubjectKind.POLICY, "*")]
 
@@ -395,7 +395,7 @@ def _resolved(
 ) -> set[str]:
     """The customer-managed policies in scope, for the calls of rules that read what they give."""
     of = RuleSet(rule for rule in rules.rules if rule.resolve is not None)
-    made = {p for action in _writing(of, actions, kind) for p in action.permissions}
+    made = {p for action in _writing(of, actions, kind) for p in action.info.writes}
     if not made.intersection(calls):
         return set()
     return {values.principals(SubjectKind.POLICY, values.scope(SubjectKind.POLICY))}

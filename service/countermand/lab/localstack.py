@@ -57,9 +57,7 @@ class LocalStackMissingError(LocalStackError):
 
 
 def default_home() -> Path:
-    """Where LocalStack is installed, unless a variable names another folder: in the project "
-    "around the cwd.
-    """
+    """Where LocalStack is installed, unless a variable says otherwise: in this project."""
     if named := os.environ.get("COUNTERMAND_LOCALSTACK_HOME"):
         return Path(named).absolute()
     here = Path.cwd()

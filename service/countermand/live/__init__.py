@@ -1,4 +1,4 @@
-"""Read what AWS has now, through the port `Cloud`.
+"""Live reads of policies and settings, through the port `Cloud`.
 
-Actions and the pipeline call it. It never writes.
+Actions and the pipeline call this package. It never writes.
 """

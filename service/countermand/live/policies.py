@@ -1,4 +1,4 @@
-"""Policies as IAM has them now, and what they give together: for `facts.py` and the actions."""
+"""Read policies from IAM, and evaluate what they give together."""
 
 import threading
 from collections.abc import Iterable
@@ -14,14 +14,14 @@ from countermand.ports import Cloud
 PERMISSIONS = ("iam:GetPolicy", "iam:GetPolicyVersion")
 
 _MOST_KEPT = 500
-"""Documents of at most 6,144 characters: some 10 MB as objects."""
+"""A document has at most 6,144 characters, so all of them take about 10 MB."""
 
 
 class ManagedPolicies:
-    """Reads which version is the default each time, and each version once.
+    """A cache of policy versions, which never change.
 
-    A version never changes. A policy that was deleted and made again has the same ARN, begins again
-    at `v1` and has another id: hence the id in the key.
+    Each call reads which version is the default. A policy that was deleted and created again has
+    the same ARN and starts at `v1`, but has another ID. Therefore the ID is part of the key.
     https://docs.aws.amazon.com/IAM/latest/UserGuide/access_policies_managed-versioning.html
     """
 
@@ -31,7 +31,7 @@ class ManagedPolicies:
         self._writing = threading.Lock()
 
     def document(self, arn: str) -> Any:  # noqa: ANN401  JSON, as boto3 gives it
-        """Of the default version. Raises `Gone` when there is no such policy."""
+        """Return the default version. Raises `Gone` if there is no such policy."""
         policy = self._cloud.call("iam:GetPolicy", PolicyArn=arn)["Policy"]
         version = policy["DefaultVersionId"]
         key = (arn, policy["PolicyId"], version)
@@ -46,8 +46,9 @@ class ManagedPolicies:
         return document
 
     def boundary(self, arn: str) -> Any:  # noqa: ANN401  as above
-        """Of the policy that is a permissions boundary. None for no ARN, and for one that names no
-        policy any more: that holds nothing back which we could see.
+        """Return the document of a permissions boundary, or None for an empty ARN.
+
+        None also stands for a deleted policy: what it would hold back is unknown.
         """
         try:
             return self.document(arn) if arn else None
@@ -57,14 +58,15 @@ class ManagedPolicies:
 
 @lru_cache(maxsize=4)
 def managed_policies(cloud: Cloud) -> ManagedPolicies:
-    """One for all that read through the same cloud: each deployment of a function asks again about
-    the policies of its role.
+    """Return the cache that all readers of the same cloud share.
+
+    Each deployment of a function, for example, asks for the policies of its role again.
     """
     return ManagedPolicies(cloud)
 
 
 def held_reads(kind: SubjectKind) -> tuple[str, ...]:
-    """The permissions that `evaluate_held` needs."""
+    """Return the permissions that `evaluate_held` needs."""
     entity = kind.capitalize()
     return (
         f"iam:Get{entity}Policy",
@@ -77,9 +79,10 @@ def held_reads(kind: SubjectKind) -> tuple[str, ...]:
 def evaluate_held(
     cloud: Cloud, kind: SubjectKind, name: str, holder: Holder, boundary_arn: str
 ) -> Evaluation:
-    """What the attached and inline policies of a role or group give `holder` together: a Deny in
-    one takes away from another, and so does the holder's boundary. Raises `Gone` when there is no
-    such role or group.
+    """Evaluate what the attached and inline policies of a role or group give `holder` together.
+
+    A Deny in one policy limits the others, and so does the holder's boundary. Raises `Gone` if
+    there is no such role or group.
     """
     entity, who = kind.capitalize(), {f"{kind.capitalize()}Name": name}
     attached = cloud.items(f"iam:ListAttached{entity}Policies", "AttachedPolicies", **who)
@@ -92,23 +95,19 @@ def evaluate_held(
             for name in names
         }
     except Gone as error:
-        raise Transient(f"the policies of the {kind} change while they are read") from error
+        raise Transient(f"the policies of the {kind} changed during the read") from error
     own = tuple(arn for arn in arns if ":iam::aws:" not in arn)
     holder = replace(holder, policy_arns=own)
     return evaluate_policies(documents, holder, managed.boundary(boundary_arn))
 
 
 def demand_risk(what: str, evaluations: Iterable[Evaluation]) -> None:
-    """Only what surely gives a way to administrator rights is taken back.
+    """Return only if one of the evaluations certainly gives administrator permissions.
 
-    any of them     raises
-    --------------  ---------------
-    certain risk    nothing
-    risk            `CannotRestore`
-    else            `Benign`
+    Raises `CannotRestore` if one of them might, and `Benign` if none of them does.
     """
     risks = [evaluation for evaluation in evaluations if evaluation.privilege.is_risk]
     if not risks:
-        raise Benign(f"The {what} gives no way to administrator rights")
+        raise Benign(f"The {what} gives no path to administrator permissions")
     if not any(evaluation.privilege.is_certain for evaluation in risks):
-        raise CannotRestore(f"what the {what} gives is not certain: {risks[0].why}")
+        raise CannotRestore(f"what the {what} gives is uncertain: {risks[0].why}")

@@ -1,6 +1,6 @@
-"""What can be put back, as AWS shows it now: of one target, or of all for a snapshot.
+"""Read the settings that an action can restore: of one target, or of all for a snapshot.
 
-Values are texts, documents and settings as JSON; the empty one says that there is none.
+A value is a text; documents and settings are JSON. An empty value means that nothing is set.
 """
 
 import json
@@ -25,7 +25,7 @@ _TRAIL_SETTINGS = (
     "CloudWatchLogsRoleArn",
     "KmsKeyId",
 )
-"""Those that UpdateTrail takes by the name under which GetTrail shows them.
+"""The settings that have the same name in UpdateTrail and GetTrail.
 https://docs.aws.amazon.com/awscloudtrail/latest/APIReference/API_UpdateTrail.html"""
 
 
@@ -42,7 +42,7 @@ _PRINCIPAL_LIST = "iam:GetAccountAuthorizationDetails"
 
 
 def principal_reads(kind: SubjectKind, aspects: AbstractSet[Aspect]) -> set[str]:
-    """The permissions to read these aspects of one principal."""
+    """Return the permissions to read these aspects of one principal."""
     wanted = PRINCIPAL_ASPECTS.get(kind, frozenset()) & aspects
     entity = kind.capitalize()
     inline = {f"iam:Get{entity}Policy"} if Aspect.INLINE_POLICY in wanted else set()
@@ -50,7 +50,7 @@ def principal_reads(kind: SubjectKind, aspects: AbstractSet[Aspect]) -> set[str]
 
 
 def other_reads(aspects: AbstractSet[Aspect]) -> set[str]:
-    """The permissions to list all principals, and to list and read everything else."""
+    """Return the permissions to list all principals, and to list and read all other targets."""
     of_principals = frozenset().union(*PRINCIPAL_ASPECTS.values())
     listed = {_PRINCIPAL_LIST} if of_principals & aspects else set()
     return listed.union(*(READERS[a].permissions for a in aspects if a in READERS))
@@ -68,13 +68,13 @@ class Shown:
 
 
 def principal(cloud: Cloud, kind: SubjectKind, name: str) -> Shown:
-    """One by name; `Gone` when there is none."""
+    """Read a principal by name. Raises `Gone` if it does not exist."""
     entity = kind.capitalize()
     return _of(kind, cloud.call(f"iam:Get{entity}", **{f"{entity}Name": name})[entity])
 
 
 def principal_value(cloud: Cloud, shown: Shown, aspect: Aspect, policy_name: str) -> str:
-    """One aspect of a principal; an inline policy by its name."""
+    """Return one aspect of a principal. `policy_name` names the inline policy, if it is one."""
     if aspect is not Aspect.INLINE_POLICY:
         return _shown(shown, aspect)
     entity = shown.kind.capitalize()
@@ -86,14 +86,14 @@ def principal_value(cloud: Cloud, shown: Shown, aspect: Aspect, policy_name: str
 
 
 def principals(cloud: Cloud, kind: SubjectKind) -> Iterator[Shown]:
-    """All of one kind with all that can be put back, one page in memory at a time."""
+    """Read all principals of a kind with all their aspects, one page in memory at a time."""
     entity = kind.capitalize()
     for detail in cloud.each(_PRINCIPAL_LIST, f"{entity}DetailList", Filter=[entity]):
         yield _of(kind, detail)
 
 
 def listed_values(shown: Shown) -> Iterator[tuple[Aspect, str, str]]:
-    """Aspect, name of the inline policy or '', and value, of one of `principals`."""
+    """Yield each aspect of a principal: aspect, name of the inline policy or '', value."""
     for aspect in PRINCIPAL_ASPECTS[shown.kind] - {Aspect.INLINE_POLICY}:
         yield aspect, "", _shown(shown, aspect)
     for policy in shown.detail.get(f"{shown.kind.capitalize()}PolicyList", ()):
@@ -121,21 +121,21 @@ def _shown(shown: Shown, aspect: Aspect) -> str:
 
 @dataclass(frozen=True, slots=True)
 class Reader:
-    """How one aspect of resources, or of the account, is read."""
+    """The calls that read one aspect of resources, or of the account."""
 
     kind: SubjectKind
     read: str
-    """The call for one, and the permission for it."""
+    """The call that reads one target, and the permission for it."""
     value: Callable[[Cloud, str], str]
-    """Of the one of this name or ARN; '' for none."""
+    """Returns the value of the target with this name or ARN; '' if nothing is set."""
     listed: str = ""
-    """The call that lists them all, and the permission for it."""
+    """The call that lists all targets, and the permission for it."""
     names: Callable[[Cloud], Iterable[str]] = lambda _: ("",)
-    """Of all that there are; of the account, which is alone, none is needed."""
+    """Returns the names of all targets; the account needs no name."""
 
     @property
     def permissions(self) -> tuple[str, ...]:
-        """To read one, and to list them all."""
+        """Return the permissions to read one target, and to list all."""
         return (self.read, self.listed) if self.listed else (self.read,)
 
 
@@ -161,7 +161,8 @@ def _trail(cloud: Cloud, name: str) -> str:
 
 def _password_policy(cloud: Cloud, _name: str) -> str:
     policy = cloud.call("iam:GetAccountPasswordPolicy")["PasswordPolicy"]
-    # What follows from MaxPasswordAge is no parameter of the update, and 0 days are none.
+    # UpdateAccountPasswordPolicy has no ExpirePasswords, which follows from MaxPasswordAge, and
+    # rejects 0 days.
     policy.pop("ExpirePasswords", None)
     set_ = {key: value for key, value in policy.items() if value or value is False}
     return json.dumps(set_, sort_keys=True)
@@ -214,4 +215,4 @@ READERS: Mapping[Aspect, Reader] = {
         SubjectKind.ACCOUNT, "iam:GetAccountPasswordPolicy", _or_none(_password_policy)
     ),
 }
-"""Of all aspects but those of principals."""
+"""The readers of all aspects except those of principals."""

@@ -1,1 +1,4 @@
-"""The channels that carry alerts, one module each. A new one is a file and a line in `app.py`."""
+"""Send alerts to people and machines: one notifier per module.
+
+To add one, write its module and name it in `app.py`.
+"""

@@ -1,4 +1,4 @@
-"""Alerts by SNS: people read the mail, machines the JSON, filter policies the attributes.
+"""Alerts by SNS: email for people, JSON for machines, attributes for filter policies.
 
 Each protocol gets the part that fits it:
 https://docs.aws.amazon.com/sns/latest/dg/sns-send-custom-platform-specific-payloads-mobile-devices.html
@@ -14,7 +14,7 @@ _MACHINES = ("sqs", "lambda", "http", "https", "firehose")
 
 
 class SnsNotifier:
-    """One topic."""
+    """The notifier of one topic."""
 
     channel = "sns"
 
@@ -22,7 +22,7 @@ class SnsNotifier:
         self._topic = topic
 
     def send(self, alert: Alert) -> str:
-        """Publish; content that SNS refuses is sent again once in its smallest form."""
+        """Publish the alert; if SNS refuses its content, publish a shortened one instead."""
         try:
             return self._topic.publish(alert.subject, _parts(alert), alert.attributes)
         except Permanent:

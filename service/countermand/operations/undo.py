@@ -1,7 +1,7 @@
-"""Takes a remediation back, with the operator's own rights: the worker has no right to grant.
+"""Undo: restores what a remediation changed, with the caller's own permissions.
 
-Every stored inverse call is run; then the undo is noted in the ledger, so that the worker does not
-take the very same grant back again.
+The worker has no permission to grant. An undo runs every stored inverse call, then stores itself in
+the ledger, so that the worker does not revert the same change again.
 """
 
 from countermand.core.errors import Permanent
@@ -14,14 +14,17 @@ from countermand.ports import Identities, Ledger
 def undo(
     decision_id: str, ledger: Ledger, identities: Identities, remediator: Remediator, by: Undo
 ) -> Record:
-    """Undo a decision. Raises `Permanent` when there is nothing to undo, or it was undone, or the
-    one it was taken from exists no longer: a grant must not go to another one of the same name.
+    """Undo a decision.
+
+    Raises `Permanent` when there is nothing to undo, when it was undone before, or when its target
+    no longer exists: permissions must not go to another principal of the same name.
     """
     record = ledger.get(decision_id)
     if record is None:
         raise Permanent(f"no decision {decision_id}; `countermand decisions` lists them")
     if record.undo is not None:
-        raise Permanent(f"{decision_id} was undone by {record.undo.by} at {record.undo.at:%c}")
+        at = f"{record.undo.at:%Y-%m-%d %H:%M:%S} UTC"
+        raise Permanent(f"{decision_id} was undone by {record.undo.by} at {at}")
     calls = _inverses(record)
     if not calls:
         raise Permanent(f"nothing to undo: the outcome of {decision_id} is {record.outcome!r}")
@@ -30,12 +33,12 @@ def undo(
         _must_be_the_same(principal, identities)
     for call in calls:
         remediator.undo(call)
-    # Last, so that an undo that failed can be run again; putting back twice changes nothing.
+    # Last, so that a failed undo can be run again: restoring twice changes nothing.
     return ledger.mark_undone(decision_id, by, _keys(record, by))
 
 
 def _inverses(record: Record) -> list[Call]:
-    """Each once: a second try at a step may have written what the first one wrote already."""
+    """Return each call once: two attempts at a step may have stored the same inverse."""
     calls: list[Call] = []
     for outcome in record.outcomes:
         if outcome.inverse is not None and outcome.inverse not in calls:
@@ -44,7 +47,7 @@ def _inverses(record: Record) -> list[Call]:
 
 
 def _undone(record: Record) -> list[Ruling]:
-    """The rulings whose steps are taken back."""
+    """Return the rulings whose steps the undo restores."""
     rules = {o.step.rule_id for o in record.outcomes if o.inverse is not None}
     return [r for r in record.decision.rulings if r.finding.rule_id in rules]
 
@@ -52,11 +55,11 @@ def _undone(record: Record) -> list[Ruling]:
 def _must_be_the_same(principal: Principal, identities: Identities) -> None:
     found = identities.read(Subject(principal.kind, principal.name))
     if found is None:
-        raise Permanent(f"{principal.kind} {principal.name} was deleted: nothing to give back to")
+        raise Permanent(f"{principal.kind} {principal.name} no longer exists: nothing to restore")
     if found.unique_id != principal.unique_id:
         raise Permanent(
-            f"{principal.kind} {principal.name} is another one now ({found.unique_id}, it was "
-            f"{principal.unique_id}): grant by hand if that is what you want"
+            f"{principal.kind} {principal.name} was deleted and recreated (ID {found.unique_id}, "
+            f"was {principal.unique_id}): grant manually if that is what you want"
         )
 
 

@@ -1,6 +1,7 @@
-"""The only reads before acting: what a finding's target is now, as opposed to what the event says.
+"""The only reads before acting: the live state of a finding's target, not what the event says.
 
-What cannot be read is a fact too (`Facts.unreadable`); governance turns it into "wait and tell".
+The pipeline reads facts before it decides, and again right before each write. A state that cannot
+be read is a fact too (`Facts.unreadable`): governance then waits and alerts.
 """
 
 import hashlib
@@ -26,12 +27,12 @@ from countermand.ports import Action, Clock, Cloud, Identities, Ledger, Plan
 log = get_logger(__name__)
 
 _STORED_NAMES = {"summary": "claim"}
-_NOTHING = Plan(params={})
-"""The change is there, or nobody looked, and no action would do anything about it."""
+_NO_PLAN = Plan(params={})
+"""Plan of a change that counts as present although no action can revert it."""
 
 
 class FactReader:
-    """Reads AWS and our own history for one finding at a time; called by the pipeline."""
+    """Reads AWS and the ledger for one finding at a time."""
 
     def __init__(
         self,
@@ -51,7 +52,7 @@ class FactReader:
         self._clock = clock
 
     def read(self, event: Event, finding: Finding) -> Facts:
-        """Facts about the finding's subject, which must be known."""
+        """Read the facts about the finding's subject, which the event must name."""
         if finding.subject is None:
             raise AssertionError("a finding without subject has no live state to read")
         try:
@@ -61,8 +62,8 @@ class FactReader:
         except CountermandError as error:
             return Facts(now=self._clock.now(), unreadable=str(error))
         except Exception as error:
-            # A bug, or an answer of AWS without a field that it always had, may not silence it.
-            log.exception("Bug: the live state could not be read", rule_id=finding.rule_id)
+            # A bug here, or an answer of AWS without a usual field, must not silence the finding.
+            log.exception("Bug: live read failed", rule_id=finding.rule_id)
             return Facts(now=self._clock.now(), unreadable=f"bug: {type(error).__name__}")
 
     def _read(self, event: Event, finding: Finding, subject: Subject) -> Facts:
@@ -70,16 +71,17 @@ class FactReader:
         if principal is None and subject.kind.is_principal:
             return Facts(now=self._clock.now())
         try:
-            plan, irreversible = self._look(event, finding, subject, principal)
+            plan, irreversible = self._plan(event, finding, subject, principal)
         except Benign as error:
-            # Not "present": as long as IAM may not show all yet, it is looked at again.
+            # Not "present": while IAM may not show the whole change yet, the message comes back.
             return Facts(now=self._clock.now(), principal=principal, benign=str(error))
         evaluation = None
         if plan is not None and finding.resolve is not None:
             try:
-                evaluation = self._judged(event, finding, principal)
+                evaluation = self._evaluate(event, finding, principal)
             except Gone:
-                plan = None  # what is gone is attached to nobody, or not to be seen yet
+                # A policy that is gone is attached to no principal, or is not visible yet.
+                plan = None
         target = principal.unique_id if principal is not None else subject.name
         return Facts(
             now=self._clock.now(),
@@ -96,8 +98,8 @@ class FactReader:
             evaluation=evaluation,
         )
 
-    def _judged(self, event: Event, finding: Finding, principal: Principal | None) -> Evaluation:
-        """What the managed policy gives that the finding names, within the boundary."""
+    def _evaluate(self, event: Event, finding: Finding, principal: Principal | None) -> Evaluation:
+        """Evaluate what the finding's managed policy allows within the permissions boundary."""
         arn = finding.evidence.get(finding.resolve or "")
         if arn is None:
             raise Permanent(f"the event does not say {finding.resolve}")
@@ -109,27 +111,28 @@ class FactReader:
             boundary = self._policies.boundary(principal.boundary_arn)
         return evaluate_policies({name: self._policies.document(arn)}, holder, boundary)
 
-    def _look(
+    def _plan(
         self, event: Event, finding: Finding, subject: Subject, principal: Principal | None
     ) -> tuple[Plan | None, str | None]:
-        """What the action would do, and why it cannot. What only alerts is not looked for."""
+        """Return what the action would do, and why it cannot be done, if so."""
+        # A rule that only alerts needs no live state of its change.
         if finding.remediation is None:
-            return _NOTHING, None
+            return _NO_PLAN, None
         action = self._actions[finding.remediation]
         try:
             finding = self._with_previous(event, finding, subject, principal)
         except CannotRestore as error:
-            # An action that does not need it may know another way to tell.
-            if PREVIOUS in action.needs:
-                return _NOTHING, str(error)
-        if missing := [name for name in action.needs if name not in finding.evidence]:
-            return _NOTHING, f"the event does not say {', '.join(missing)}"
+            # An action that does not need the previous value may find another way.
+            if PREVIOUS in action.info.needs:
+                return _NO_PLAN, str(error)
+        if missing := [name for name in action.info.needs if name not in finding.evidence]:
+            return _NO_PLAN, f"the event does not say {', '.join(missing)}"
         try:
             return action.plan(self._cloud, finding, principal), None
         except Gone:
             return None, None
         except CannotRestore as error:
-            return _NOTHING, str(error)
+            return _NO_PLAN, str(error)
 
     def _with_previous(
         self, event: Event, finding: Finding, subject: Subject, principal: Principal | None
@@ -153,5 +156,9 @@ def grant_key(account_id: str, target: str, finding: Finding) -> str:
 
 
 def undoer_key(account_id: str, target: str, by: str) -> str:
-    """Whose undo it was, on this target: what the undo calls need not look like what it undoes."""
+    """Name who undid something on this target.
+
+    The calls of an undo can look different from the change that it restores, so the grant's key
+    does not find them.
+    """
     return f"{account_id}/{target}/by/{hashlib.sha256(by.encode()).hexdigest()[:32]}"

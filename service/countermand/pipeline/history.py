@@ -1,22 +1,23 @@
-"""What a change replaced. Events carry the new value only, so the old one must be known before.
+"""Previous values: what a change replaced. Events carry only the new value.
 
-    source                                          says
-    ----------------------------------------------  ------------------------------------------------
-    snapshot of what is in scope, taken at start    the value then, `` for none
-    and every some hours
-    note in the ledger, after each event that       the value when the note was taken; None when it
-    changed the value and was let stand             could not be read yet, or at all, or may never
-                                                    be put back, or when the team was alerted of it
+    source                                        its value
+    --------------------------------------------  --------------------------------------------------
+    snapshot of everything in scope, taken at     the value at that time, `` for none
+    start and every six hours
+    baseline in the ledger, saved after each      the value when the baseline was saved; None when
+    event that changed the value and was left     it cannot be read (yet), must not be restored, or
+    in place                                      raised an alert
 
-The latest that was complete before the change counts. A note that was taken after the change says
-that something else changed the value too, before or since: then nobody knows. Otherwise who makes
-two changes within seconds would have the second one noted as the work of the first.
+The latest source that was complete before the change counts. A baseline that is younger than the
+change says that something else changed the value too: then the previous value is unknown.
+Otherwise, an attacker could make two changes within seconds and have the second one saved as the
+baseline of the first.
 
 After an alert, the value is unknown for one day where no guard compares it before it is restored,
-so that a responder's fix is not itself reverted.
+so that Countermand does not revert a responder's fix.
 
-What is kept was read live, never taken from an event: a forged event can at most have the truth
-noted. A value that the rules themselves would object to is never noted, and so never put back.
+Every value was read live, never taken from an event, so a forged event can only save the truth. A
+value that the rules themselves would object to is never saved, and so never restored.
 """
 
 import re
@@ -39,50 +40,53 @@ log = get_logger(__name__)
 
 _SNAPSHOT_SECONDS = 6 * 3600.0
 _RETRY_SECONDS = 300.0
-_TIME_TO_MEND = timedelta(days=1)
+_TIME_TO_FIX = timedelta(days=1)
 _NEVER_COMPARED = frozenset(
     {Aspect.NAME, Aspect.SAML_METADATA, Aspect.OIDC_THUMBPRINTS, Aspect.TRAIL}
 )
-"""Nobody asks whether the earlier value is better than the new one before it is put back."""
+"""Aspects whose previous value is restored without a comparison with the new one."""
 _LONGEST = 100_000
-"""Characters of a value that is kept. A decision holds two of them, and DynamoDB takes 400 KB."""
+"""Limit of a value, in characters. A decision holds two values, and DynamoDB takes 400 KB."""
 
 
 @dataclass(frozen=True, slots=True)
 class _Snapshot:
     began: datetime
     ended: datetime
-    """What happened between the two may or may not be in it."""
+    """A change between the two times may or may not be in the snapshot."""
     values: Mapping[str, str | None]
     principals: frozenset[str] = frozenset()
-    """The unique ids that are in it."""
+    """Unique IDs of the principals in the snapshot."""
 
 
 class History:
-    """Asked by `facts.py` what a change replaced; alerted by the pipeline what was let stand."""
+    """Previous values: `facts.py` reads them, the pipeline saves what it left in place."""
 
     def __init__(
         self,
         cloud: Cloud,
         ledger: Ledger,
         clock: Clock,
-        policy: Guardrails,
+        guardrails: Guardrails,
         rules: Callable[[], RuleSet],
     ) -> None:
         self._cloud = cloud
         self._ledger = ledger
         self._clock = clock
-        self._policy = policy
+        self._guardrails = guardrails
         self._rules = rules
         self._snapshots: dict[Aspect | None, tuple[_Snapshot, ...]] = {}
-        """Of all principals, under None, and of each other aspect: the last one, and for changes
-        that were made while that was taken, the one before."""
+        """The last two snapshots of all principals, under None, and of each other aspect. The older
+        one serves changes that were made while the newer was taken."""
         self._due = clock.monotonic()
 
     def before(
         self, event: Event, finding: Finding, subject: Subject, principal: Principal | None
     ) -> str:
-        """The value that the change replaced, empty for none. Raises `CannotRestore`."""
+        """Return the value that the change replaced, empty for none.
+
+        Raises `CannotRestore` when it is unknown.
+        """
         aspect = finding.restores
         if aspect is None:
             raise AssertionError("a finding that restores nothing has no earlier value")
@@ -102,10 +106,15 @@ class History:
         return baseline.value
 
     def save_baseline(self, event: Event, *, alerted: bool = False) -> None:
-        """Note what this event left behind, for the time when something replaces it. Raises
-        `Transient` when that cannot be seen yet. `alerted`: the team may not want it.
+        """Save what this event left in place, for the time when something replaces it.
+
+        `alerted` says that the team may not want it. Raises `Transient` when IAM may not show the
+        change yet.
         """
-        if (event.account_id, event.region) != (self._policy.account_id, self._policy.region):
+        if (event.account_id, event.region) != (
+            self._guardrails.account_id,
+            self._guardrails.region,
+        ):
             return
         wanted = self._rules().restored
         for change in changes(event):
@@ -116,16 +125,16 @@ class History:
             wait = self._until_visible(event)
             if (left := self._left_behind(change)) is not None:
                 key, value = left
-                # Until it can be seen, nobody knows it; what was known before is no longer true.
+                # Unknown until IAM shows it, because the earlier baseline is no longer true.
                 doubted = wait or (alerted and change.aspect in _NEVER_COMPARED)
                 self._ledger.save_baseline(
                     key, Baseline(None if doubted else value, self._clock.now())
                 )
             if wait:
-                raise Transient("IAM may not show yet what the call left behind", wait)
+                raise Transient("IAM may not show the change yet", wait)
 
     def refresh(self, *, asked: bool = False) -> None:
-        """Take a snapshot if the last one is old, or if asked."""
+        """Take a snapshot if the last one is old, or if someone asked."""
         restored = self._rules().restored
         if not restored or (self._clock.monotonic() < self._due and not asked):
             return
@@ -135,7 +144,10 @@ class History:
         self._due = self._clock.monotonic() + wait
 
     def _take(self, part: Aspect | None) -> bool:
-        """Whether it could be taken. One that cannot leaves the last one of its part."""
+        """Take a snapshot of one part, and return whether that worked.
+
+        A failure leaves the last snapshot in place.
+        """
         try:
             snapshot = self._of_principals() if part is None else self._of_others(part)
         except CountermandError as error:
@@ -151,7 +163,7 @@ class History:
         ids: set[str] = set()
         for kind in live.PRINCIPAL_ASPECTS:
             for shown in live.principals(self._cloud, kind):
-                if not is_in_scope(self._policy, kind, shown.name):
+                if not is_in_scope(self._guardrails, kind, shown.name):
                     continue
                 ids.add(shown.unique_id)
                 for aspect, policy_name, value in live.listed_values(shown):
@@ -162,38 +174,39 @@ class History:
         began, reader = self._clock.now(), live.READERS[aspect]
         names: Iterable[str] = ()
         if reader.kind is SubjectKind.ACCOUNT:
-            names = (self._policy.account_id,)
-        elif scope_of(self._policy, reader.kind):
+            names = (self._guardrails.account_id,)
+        elif scope_of(self._guardrails, reader.kind):
             names = reader.names(self._cloud)
         values = {
             _key(aspect, name): _kept(reader.value(self._cloud, name))
             for name in names
-            if is_in_scope(self._policy, reader.kind, name) and not self._is_elsewhere(name)
+            if is_in_scope(self._guardrails, reader.kind, name) and not self._is_elsewhere(name)
         }
         return _Snapshot(began, self._clock.now(), values)
 
     def _may_be_in_scope(self, change: Change) -> bool:
-        """An event may give the name of what the scope knows by its ARN, and a principal's name in
-        any case.
+        """Return whether the change may be in scope, before AWS is asked for the exact name.
+
+        An event may give a name where the scope has an ARN, and a principal's name in any case.
         """
-        policy, kind, name = self._policy, change.kind, change.name
+        guardrails, kind, name = self._guardrails, change.kind, change.name
         if kind.is_principal:
-            return re.match(policy.scopes[kind].pattern, name, re.IGNORECASE) is not None
-        by_arn = kind is SubjectKind.RESOURCE and policy.resource_scope.startswith("arn:")
-        return is_in_scope(policy, kind, name) or (by_arn and not name.startswith("arn:"))
+            return re.match(guardrails.scopes[kind].pattern, name, re.IGNORECASE) is not None
+        by_arn = kind is SubjectKind.RESOURCE and guardrails.resource_scope.startswith("arn:")
+        return is_in_scope(guardrails, kind, name) or (by_arn and not name.startswith("arn:"))
 
     def _is_elsewhere(self, name: str) -> bool:
-        """Whether it is the ARN of something in another region, from where no event is judged."""
-        return name.startswith("arn:") and name.split(":")[3] not in {"", self._policy.region}
+        """Return whether this is an ARN of another region, whose events are not evaluated."""
+        return name.startswith("arn:") and name.split(":")[3] not in {"", self._guardrails.region}
 
     def _until_visible(self, event: Event) -> float:
-        """Seconds until IAM must show what the call left behind; 0: it does."""
-        left = (self._policy.settle - (self._clock.now() - event.time)).total_seconds()
-        return max(1.0, left) if 0 < left <= self._policy.settle.total_seconds() else 0.0
+        """Return the seconds until IAM must show the change; 0 when it must by now."""
+        left = (self._guardrails.settle - (self._clock.now() - event.time)).total_seconds()
+        return max(1.0, left) if 0 < left <= self._guardrails.settle.total_seconds() else 0.0
 
     def _left_behind(self, change: Change) -> tuple[str, str | None] | None:
-        """Under which key to note what; nothing of a principal that is gone. What cannot be read,
-        or may never be put back, is baseline as unknown.
+        """Read the value that a change left, and return it with its key; None if the principal is
+        gone. A value that cannot be read, or must never be restored, is None: unknown.
         """
         shown, value = None, None
         try:
@@ -207,15 +220,16 @@ class History:
             else:
                 value = live.READERS[change.aspect].value(self._cloud, change.name)
         except Denied as error:
-            log.error("Not noted", error=str(error))
+            log.error("Baseline not recorded", error=str(error))
         identity = change.name if shown is None else shown.unique_id
         key = _key(change.aspect, identity, change.policy_name)
-        return key, self._fit_to_put_back(change.aspect, value, "" if shown is None else shown.arn)
+        return key, self._restorable(change.aspect, value, "" if shown is None else shown.arn)
 
-    def _fit_to_put_back(self, aspect: Aspect, value: str | None, holder_arn: str) -> str | None:
+    def _restorable(self, aspect: Aspect, value: str | None, holder_arn: str) -> str | None:
+        """Return the value, or None if restoring it later would be a risk itself."""
         if not value:
             return value
-        account_id = self._policy.account_id
+        account_id = self._guardrails.account_id
         match aspect:
             case Aspect.TRUST_POLICY:
                 risky = evaluate_trust(value, {account_id}).opening.is_risk
@@ -230,11 +244,11 @@ class History:
 
 def _counts_until(baseline: Baseline, aspect: Aspect) -> datetime:
     doubted = baseline.value is None and aspect in _NEVER_COMPARED
-    return baseline.at + _TIME_TO_MEND if doubted else baseline.at
+    return baseline.at + _TIME_TO_FIX if doubted else baseline.at
 
 
 def _unknown(aspect: Aspect) -> CannotRestore:
-    return CannotRestore(f"nobody knows the {aspect.replace('_', ' ')} that it replaced")
+    return CannotRestore(f"the previous {aspect.replace('_', ' ')} is unknown")
 
 
 def _seen(
@@ -245,7 +259,8 @@ def _seen(
     if principal.unique_id in snapshot.principals:
         none = "" if aspect is Aspect.INLINE_POLICY else None
         return Baseline(snapshot.values.get(key, none), snapshot.began)
-    # Younger than the snapshot: created without inline policies, with a trust policy.
+    # A principal that is younger than the snapshot was created without inline policies, but a
+    # role with a trust policy.
     if aspect is Aspect.INLINE_POLICY and principal.created > snapshot.began:
         return Baseline("", principal.created)
     return None
@@ -256,8 +271,10 @@ def _part(aspect: Aspect) -> Aspect | None:
 
 
 def _key(aspect: Aspect, identity: str, policy_name: str = "") -> str:
-    """Of a principal by its unique id, because names are given anew; of anything else by its name,
-    because an event may give that or the ARN. IAM's names are unique whatever their case.
+    """Return the key of a value.
+
+    A principal goes by its unique ID, because its name can be reused. Anything else goes by its
+    name, because an event may give the name or the ARN. IAM's names are unique whatever their case.
     """
     inline = f"/{policy_name.lower()}" if aspect is Aspect.INLINE_POLICY else ""
     return f"{short_name(identity)}/{aspect}{inline}"

@@ -1,4 +1,4 @@
-"""The leases in hand: taken from the ledger, renewed by the worker's heartbeat while steps run."""
+"""Leases in hand: the pipeline takes them, and the worker's heartbeat renews them."""
 
 import hashlib
 import json
@@ -16,8 +16,10 @@ log = get_logger(__name__)
 
 
 class Leases:
-    """A lease that is held for longer than `deadline` is renewed no more: a call that hangs must
-    not keep the event from the other replicas for ever.
+    """The leases of this worker, on events whose steps run now.
+
+    A lease that is held for longer than `deadline` is not renewed: a call that hangs must not keep
+    the event from the other replicas for ever.
     """
 
     def __init__(self, ledger: Ledger, clock: Clock, lease: timedelta, deadline: timedelta) -> None:
@@ -34,7 +36,7 @@ class Leases:
 
     @contextmanager
     def held(self, lease: EventLease) -> Iterator[None]:
-        """Renewed until the block ends."""
+        """Renew the lease until the block ends."""
         with self._lock:
             self._held[lease] = self._clock.monotonic()
         try:
@@ -44,7 +46,7 @@ class Leases:
                 self._held.pop(lease, None)
 
     def renew_all(self) -> None:
-        """Extend every lease in hand. A lost one is left alone: its next store will be refused."""
+        """Extend every lease in hand."""
         oldest = self._clock.monotonic() - self._deadline_seconds
         with self._lock:
             held = [lease for lease, since in self._held.items() if since > oldest]
@@ -52,9 +54,10 @@ class Leases:
             try:
                 self._ledger.renew(lease, self._lease_seconds)
             except LostLease:
-                log.warning("Lease taken over", key=lease.key)
+                # The thread that works on it finds out with its next store, which is refused.
+                log.warning("Lease lost", key=lease.key)
             except CountermandError as error:
-                log.warning("Lease not renewed", key=lease.key, error=str(error))
+                log.warning("Lease renewal failed", key=lease.key, error=str(error))
 
 
 def payload_digest(event: Event) -> str:

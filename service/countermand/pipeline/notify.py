@@ -1,6 +1,4 @@
-"""Tells the channels about a record; each channel by itself, so that one which is dead silences
-no other.
-"""
+"""Alerts: sends each record to every channel on its own, so that one failure silences no other."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -9,7 +7,7 @@ from countermand.core.errors import CountermandError
 from countermand.core.model import Record
 from countermand.core.report import alert, notification_key
 from countermand.logs import get_logger
-from countermand.metrics import Metrics
+from countermand.metrics import AlertStatus, Metrics
 from countermand.ports import Notifier
 
 log = get_logger(__name__)
@@ -17,7 +15,7 @@ log = get_logger(__name__)
 
 @dataclass(frozen=True, slots=True)
 class Notifications:
-    """Which channels know by now, as `channel:what`, and which could not be reached."""
+    """What was sent so far, as `channel:what`, and the channels that failed."""
 
     keys: tuple[str, ...]
     failed: tuple[str, ...]
@@ -32,7 +30,7 @@ class AlertDispatcher:
         self._metrics = metrics
 
     def notify(self, record: Record) -> Notifications:
-        """Tell every channel that does not know yet."""
+        """Alert every channel that has not had this alert."""
         keys, failed = list(record.notified), []
         for notifier in self._notifiers:
             key = f"{notifier.channel}:{notification_key(record)}"
@@ -45,19 +43,21 @@ class AlertDispatcher:
         return Notifications(tuple(keys), tuple(failed))
 
     def _send(self, notifier: Notifier, record: Record) -> bool:
-        count = self._metrics.alerts.labels
         try:
             message_id = notifier.send(alert(record, self._api_url))
         except CountermandError as error:
-            count(channel=notifier.channel, status="failed").inc()
+            self._count(notifier, AlertStatus.FAILED)
             log.error("Alert failed", channel=notifier.channel, error=str(error))
             return False
         except Exception:
-            # A bug in one channel may not silence the others.
-            count(channel=notifier.channel, status="failed").inc()
-            log.exception("Bug: the channel broke", channel=notifier.channel)
+            # A bug in one notifier must not silence the others.
+            self._count(notifier, AlertStatus.FAILED)
+            log.exception("Bug: notifier failed", channel=notifier.channel)
             return False
-        count(channel=notifier.channel, status="sent").inc()
+        self._count(notifier, AlertStatus.SENT)
         processed = f"{notifier.channel.upper()} alert processed"
         log.info(processed, channel=notifier.channel, message_id=message_id)
         return True
+
+    def _count(self, notifier: Notifier, status: AlertStatus) -> None:
+        self._metrics.alerts.labels(channel=notifier.channel, status=str(status)).inc()

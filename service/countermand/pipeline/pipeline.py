@@ -129,7 +129,7 @@ class Pipeline:
             self.ledger.save(lease, record)
             record = self._remediate(lease, record, steps)
             record, unsent = self._notify(lease, record)
-            self._retry_if_unfinished(lease, record, unsent)
+            self._retry_unfinished(lease, record, unsent)
             self._save_baseline(lease, record)
             self.ledger.finish(lease, record)
             count(self.metrics, record)
@@ -230,9 +230,7 @@ class Pipeline:
         self.ledger.save(lease, record)
         return record, notified.failed
 
-    def _retry_if_unfinished(
-        self, lease: EventLease, record: Record, unsent: Sequence[str]
-    ) -> None:
+    def _retry_unfinished(self, lease: EventLease, record: Record, unsent: Sequence[str]) -> None:
         failed = [o.step.call.action for o in record.outcomes if not o.final]
         if failed or unsent:
             self.ledger.release(lease)

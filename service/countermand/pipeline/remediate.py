@@ -1,15 +1,16 @@
-"""Takes the steps of a decision, or rehearses them: the same path up to the last call.
+"""Takes the steps of a decision, or simulates them: the same path up to the last call.
 
-    mode     the call      seen after  status
+    mode     the call      read after  status
     -------  ------------  ----------  ---------
-    not enf  -             -           rehearsed
-    enforce  changed       no          applied
-    enforce  changed       yes         failed
+    other    -             -           simulated
+    enforce  changed       gone        applied
+    enforce  changed       there       failed
     enforce  found nothing -           unchanged
     enforce  refused       -           failed
 
-The grant was seen by the live read that governed the step, made immediately before it. IAM can show
-an old state for some seconds: so enforce looks several times before it calls a write a failure.
+The live read that approved the step comes immediately before it and has found the change. IAM can
+show an old state for some seconds, so the remediator reads several times before it calls a write a
+failure.
 """
 
 from collections.abc import Mapping
@@ -27,7 +28,7 @@ _PROOF_WAITS_SECONDS = (0.0, 1.0, 2.0, 4.0)
 
 
 class Remediator:
-    """Runs steps through the registered actions; a failure is an outcome, never an exception.
+    """Runs steps through the registered actions. A failure is an outcome, never an exception.
 
     An outcome has an inverse when the call changed something, or may have.
     """
@@ -52,9 +53,9 @@ class Remediator:
         return Outcome(step, StepStatus.STARTED, "about to write", _inverse(step))
 
     def run(self, step: Step) -> Outcome:
-        """Take one step and say how it ended."""
+        """Take one step and return its outcome."""
         if step.mode is not Mode.ENFORCE:
-            detail = "dry run: everything but the write"
+            detail = "dry run: all checks passed, nothing written"
             return self._ended(step, StepStatus.SIMULATED, detail)
         try:
             status, detail = self._write(step)
@@ -63,34 +64,36 @@ class Remediator:
         except (Denied, Permanent) as error:
             return self._ended(step, StepStatus.FAILED, str(error))
         except CountermandError as error:
-            # Its answer may have been lost after IAM did it.
+            # The write may have happened although its answer was lost.
             return self._ended(step, StepStatus.FAILED, str(error), undoable=True)
         except Exception as error:
-            # A bug in one action may silence neither the alert nor the other steps.
-            log.exception("Bug: the action broke", action=step.call.action)
+            # A bug in one action must not silence the alert or the other steps.
+            log.exception("Bug: action failed", action=step.call.action)
             detail = f"bug in the action: {type(error).__name__}"
             return self._ended(step, StepStatus.FAILED, detail, undoable=True)
         return self._ended(step, status, detail, undoable=status is not StepStatus.UNCHANGED)
 
     def confirm(self, step: Step) -> Outcome:
-        """The outcome of a step whose attempt was cut off, now that the grant is gone."""
-        detail = "gone after an attempt that was cut off: by it, or by a human at the same moment"
+        """Return the outcome of a step whose attempt was interrupted and whose change is gone."""
+        detail = (
+            "removed; the previous attempt was interrupted, so Countermand or a person removed it"
+        )
         return self._ended(step, StepStatus.APPLIED, detail, undoable=True)
 
     def undo(self, call: Call) -> None:
-        """Run the inverse that an outcome stored."""
+        """Run the inverse that is stored with an outcome."""
         action = self.actions[call.action.removeprefix(_UNDO)]
         action.undo(self._cloud, call.params)
 
     def _write(self, step: Step) -> tuple[StepStatus, str]:
         action, params = self.actions[step.call.action], step.call.params
         if not action.apply(self._cloud, params):
-            return StepStatus.UNCHANGED, "already as wanted when the call came"
+            return StepStatus.UNCHANGED, "no change needed"
         for seconds in _PROOF_WAITS_SECONDS:
             self._clock.sleep(seconds)
             if not action.is_present(self._cloud, params):
-                return StepStatus.APPLIED, "written, and gone when read again"
-        return StepStatus.FAILED, "written, but IAM still shows it when read again"
+                return StepStatus.APPLIED, "applied and verified"
+        return StepStatus.FAILED, "applied, but IAM still returns the old state"
 
     def _ended(
         self, step: Step, status: StepStatus, detail: str, *, undoable: bool = False

@@ -251,7 +251,7 @@ def _wrong_remediation(rule: Rule | Correlation, actions: Mapping[str, Action]) 
     if isinstance(rule, Correlation) or rule.file.check is not None:
         return None  # a check may give more evidence than the file names
     given = {name for name, _ in rule.evidence} | ({PREVIOUS} if rule.restores else set())
-    if missing := [name for name in actions[rule.remediation].needs if name not in given]:
+    if missing := [name for name in actions[rule.remediation].info.needs if name not in given]:
         return f"{rule.remediation} needs the evidence {', '.join(missing)}"
     return None
 

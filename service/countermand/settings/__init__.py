@@ -4,8 +4,8 @@ Environment variables come in; one frozen `Settings` goes out, or every error at
 else reads the environment.
 """
 
-from countermand.settings.docs import configuration_page
-from countermand.settings.fields import variable
-from countermand.settings.load import Settings
+from countermand.settings.fields import LogLevel, Settings
+from countermand.settings.load import load
+from countermand.settings.names import variable
 
-__all__ = ["Settings", "configuration_page", "variable"]
+__all__ = ["LogLevel", "Settings", "load", "variable"]

@@ -1,37 +1,42 @@
-"""What must hold between the fields, and what is allowed but worth a warning.
-
-A value that only AWS can prove wrong, such as a queue that does not exist, is not checked here but
-by `countermand doctor`.
-"""
+"""Check settings against each other: contradictions are errors, risky combinations are warnings."""
 
 import ipaddress
 import re
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 
 from countermand.core.model import Mode
-from countermand.settings.fields import REGION, Fields, variable
+from countermand.settings.names import REGION, variable
+
+if TYPE_CHECKING:  # the fields ask for these checks
+    from countermand.settings.fields import Settings
 
 
 @dataclass(frozen=True, slots=True)
 class SettingError:
-    """One error: its fields, and what is wrong in words."""
+    """A mistake: the fields that it is about, and what is wrong."""
 
     fields: tuple[str, ...]
     text: str
 
 
-class WrongRelations(ValueError):
-    """Raised when fields are right by themselves and wrong together."""
+class RelationsError(ValueError):
+    """Raised when fields contradict each other."""
 
     def __init__(self, errors: Sequence[SettingError]) -> None:
-        super().__init__("; ".join(f"{names(e.fields)}: {e.text}" for e in errors))
+        super().__init__("; ".join(f"{named(e.fields)}: {e.text}" for e in errors))
         self.errors = errors
 
 
-def wrong_relations(s: Fields) -> Iterator[SettingError]:
-    """Yield the errors that only two fields together show."""
+def named(fields: Sequence[str]) -> str:
+    """Return the variables of the fields."""
+    return ", ".join(variable(name) for name in fields)
+
+
+def relations(s: "Settings") -> Iterator[SettingError]:
+    """Yield what is wrong between fields that are valid by themselves."""
     yield from _wrong_times(s)
     yield from _wrong_places(s)
     if s.ledger[0] == "sqlite" and s.replicas > 1:
@@ -39,14 +44,13 @@ def wrong_relations(s: Fields) -> Iterator[SettingError]:
         yield SettingError(("ledger_url", "replicas"), text)
     if not (_is_loopback(s.api_host) or s.api_token or s.api_allow_anonymous):
         text = (
-            f"listening on {s.api_host} would show decisions to anyone who can reach it; set a "
-            "token, or allow "
+            f"anyone who can reach {s.api_host} could read decisions; set a token, or allow "
             f"it with {variable('api_allow_anonymous')}=true"
         )
         yield SettingError(("api_token", "api_host"), text)
 
 
-def _wrong_times(s: Fields) -> Iterator[SettingError]:
+def _wrong_times(s: "Settings") -> Iterator[SettingError]:
     if s.heartbeat_seconds * 3 > s.visibility_seconds:
         text = (
             f"a heartbeat of {s.heartbeat_seconds} s is more than a third of the visibility of "
@@ -63,7 +67,7 @@ def _wrong_times(s: Fields) -> Iterator[SettingError]:
         yield SettingError(("recheck_seconds",), "must be in ascending order")
 
 
-def _wrong_places(s: Fields) -> Iterator[SettingError]:
+def _wrong_places(s: "Settings") -> Iterator[SettingError]:
     topic_region, queue_region = s.topic_arn.split(":")[3], _region_of_queue(s.queue_url)
     if topic_region != s.region:
         text = f"the topic is in {topic_region}, but the worker runs in {s.region}"
@@ -72,11 +76,13 @@ def _wrong_places(s: Fields) -> Iterator[SettingError]:
         text = f"the queue is in {queue_region}, but the worker runs in {s.region}"
         yield SettingError(("queue_url", "region"), text)
     if s.dlq_url == s.queue_url:
-        yield SettingError(("dlq_url", "queue_url"), "the dead-letter queue is the queue itself")
+        yield SettingError(
+            ("dlq_url", "queue_url"), "the dead-letter queue must differ from the queue"
+        )
 
 
-def warnings(s: Fields) -> Iterator[str]:
-    """Yield a sentence for each setting that is allowed but risky."""
+def warnings(s: "Settings") -> Iterator[str]:
+    """Yield what is allowed and still worth a second thought."""
     public, loopback = urlsplit(s.api_public_url), _is_loopback(s.api_host)
     for name in ("user_scope", "role_scope", "group_scope", "policy_scope"):
         if s.mode is Mode.ENFORCE and not (scope := getattr(s, name)).strip("*?"):
@@ -104,11 +110,6 @@ def _is_loopback(host: str) -> bool:
 
 
 def _region_of_queue(url: str) -> str | None:
-    """Return the region, or None for the host of an emulator or a VPC endpoint."""
+    """Return the region; None for the host of an emulator or a VPC endpoint."""
     match = re.fullmatch(rf"sqs\.({REGION})\.amazonaws\.com(?:\.cn)?", urlsplit(url).netloc)
     return match[1] if match else None
-
-
-def names(fields: Sequence[str]) -> str:
-    """Return the variables of these fields, separated by commas."""
-    return ", ".join(variable(name) for name in fields)

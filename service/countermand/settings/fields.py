@@ -1,23 +1,31 @@
-"""The fields: everything that an operator can set, with type, unit, default, and reason.
+"""Every setting of the operator: one frozen object with one field per environment variable.
 
 Variable `COUNTERMAND_QUEUE_URL` = field `queue_url` = Helm value `settings.queueUrl`. The fields
-are also the source of docs/configuration.md and of the chart's settings: after a change, run
-`make docs chart-files`. `load.Settings` adds how they are read and checked.
+are also the source of docs/configuration.md: change them, then run `make docs`.
+
+More than 300 lines, because each setting stands here once, with its limits, meaning and example.
 """
 
 import re
 from enum import StrEnum
-from typing import Annotated
+from typing import Annotated, Self
 
-from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, SecretStr
+from pydantic import (
+    AfterValidator,
+    BaseModel,
+    BeforeValidator,
+    ConfigDict,
+    Field,
+    SecretStr,
+    model_validator,
+)
 
 from countermand.core.model import Mode
-
-PREFIX = "COUNTERMAND_"
-REGION = r"[a-z]{2,}(?:-[a-z]+)+-[0-9]+"
-"""Pattern of a region's name."""
+from countermand.settings.checks import RelationsError, relations, warnings
+from countermand.settings.names import REGION, shown, variable
 
 _SHORTEST_TOKEN = 16
+
 _ACCOUNT = r"[0-9]{12}"
 _PARTITION = r"aws(?:-[a-z]+)*"
 _URL = r"^https?://[^\s/?#@]+(?:/[^\s?#]*)?$"
@@ -64,8 +72,8 @@ _Folders = Annotated[
 _Token = Annotated[SecretStr, AfterValidator(_token)]
 
 
-class Fields(BaseModel):
-    """Everything that can be set."""
+class Settings(BaseModel):
+    """All settings of one worker. Build it with `load`; tests may name fields directly."""
 
     model_config = ConfigDict(
         frozen=True, extra="forbid", hide_input_in_errors=True, validate_default=True
@@ -80,47 +88,46 @@ class Fields(BaseModel):
     dlq_url: str | None = Field(
         default=None,
         pattern=_QUEUE_URL,
-        description="URL of its dead-letter queue; only `countermand doctor` reads it.",
+        description="URL of its dead-letter queue. Only `countermand doctor` reads it.",
         examples=["https://sqs.us-east-1.amazonaws.com/111122223333/countermand-dlq"],
     )
     topic_arn: str = Field(
         pattern=rf"^arn:{_PARTITION}:sns:{REGION}:{_ACCOUNT}:[A-Za-z0-9_-]{{1,256}}$",
-        description="ARN of the SNS topic that alerts go to. FIFO topics cannot send email.",
+        description="ARN of the SNS topic that receives the alerts. FIFO topics cannot send email.",
         examples=["arn:aws:sns:us-east-1:111122223333:countermand-alerts"],
     )
     account_id: str | None = Field(
         default=None,
         pattern=rf"^{_ACCOUNT}$",
-        description="The account to guard; an event from any other account is rejected with an "
-        "alert. "
-        "Unset: the account of the worker's own credentials.",
+        description="The account that Countermand guards. Events from any other account only "
+        "raise an alert. Unset: the account of the worker's credentials.",
         examples=["111122223333"],
     )
     region: str = Field(
         default="us-east-1",
         pattern=rf"^{REGION}$",
-        description="The region where the worker's own queue, topic and table are.",
+        description="The region of the worker's queue, topic, and table.",
         examples=["us-east-1"],
     )
     event_region: str = Field(
         default="us-east-1",
         pattern=rf"^{REGION}$",
-        description="The region that IAM's events must come from. IAM is global, and in the "
-        "partition `aws` its events appear in us-east-1 only.",
+        description="The region that IAM events come from. IAM is global, and in the "
+        "partition `aws` its events appear only in us-east-1.",
         examples=["us-gov-west-1"],
     )
     rule_prefix: str = Field(
         default="countermand",
         pattern=r"^[A-Za-z0-9_.-]{1,40}$",
-        description="Prefix of the EventBridge rules' names in the event region, such as "
-        "`countermand-iam` for `aws.iam`; only `countermand doctor` reads them.",
+        description="Prefix of the EventBridge rules in the event region, for example "
+        "`countermand-iam` for `aws.iam`. Only `countermand doctor` reads it.",
         examples=["countermand"],
     )
     mode: Mode = Field(
         default=Mode.DRY_RUN,
         description="How far the worker may go: `observe` only alerts, `dry-run` decides and "
-        "simulates without a write, `enforce` reverts changes. The default cannot break anything; "
-        "review its decisions before you enforce.",
+        "simulates without a write, `enforce` reverts changes. The default cannot break "
+        "anything. Review its decisions before you enforce.",
         examples=["dry-run"],
         json_schema_extra={"section": "What is decided"},
     )
@@ -129,31 +136,28 @@ class Fields(BaseModel):
         pattern=_GLOB,
         max_length=64,
         description="Users whose changes may be reverted: a glob (`*`, `?`) on the whole live "
-        "user name, case-sensitive, at path `/` only. The default covers test users only.",
+        "user name, case-sensitive, at path `/` only. The default covers only test users.",
         examples=["iam-test-*"],
     )
     role_scope: str = Field(
         default="iam-test-*",
         pattern=_GLOB,
         max_length=64,
-        description="Roles whose changes may be reverted: a glob on the live name, at path `/` "
-        "only.",
+        description="The same for roles, by their live name at path `/`.",
         examples=["iam-test-*"],
     )
     group_scope: str = Field(
         default="iam-test-*",
         pattern=_GLOB,
         max_length=128,
-        description="Groups whose changes may be reverted: a glob on the live name, at path `/` "
-        "only.",
+        description="The same for groups, by their live name at path `/`.",
         examples=["iam-test-*"],
     )
     policy_scope: str = Field(
         default="iam-test-*",
         pattern=_GLOB,
         max_length=128,
-        description="Customer-managed policies whose changes may be reverted: a glob on the name "
-        "and path in the ARN.",
+        description="The same for customer-managed policies, by the name and path in their ARN.",
         examples=["iam-test-*"],
     )
     resource_scope: str = Field(
@@ -161,64 +165,62 @@ class Fields(BaseModel):
         pattern=r"^[A-Za-z0-9_+=,.@*?:/-]*$",
         max_length=512,
         description="Trails, providers, functions, and other resources whose changes may be "
-        "reverted: a glob on the name, which in an ARN follows the type, or on the whole ARN when "
-        "it "
-        "begins with `arn:`. The default, empty, matches none.",
+        "reverted: a glob on the name, which is the part of an ARN after the type, or on the "
+        "whole ARN if the glob begins with `arn:`. The default is empty and covers no resource.",
         examples=["arn:aws:cloudtrail:us-east-1:111122223333:trail/audit"],
     )
     account_scope: str = Field(
         default="",
         pattern=r"^[0-9*?]*$",
         max_length=12,
-        description="Whether account-level settings, such as the password policy, may be "
-        "reverted: a glob on the account ID. The default, empty, matches none.",
+        description="Whether changes of account-level settings, such as the password policy, "
+        "may be reverted: a glob on the account ID. The default is empty and covers no account.",
         examples=["111122223333"],
     )
     break_glass: _Globs = Field(
         default=(),
         max_length=50,
-        description="ARNs of protected principals, which Countermand never changes, in scope or "
-        "not: globs, comma-separated.",
+        description="ARNs of protected principals, which Countermand never changes, in scope "
+        "or not: globs, comma-separated.",
         examples=["arn:aws:iam::111122223333:user/break-glass-*"],
-        json_schema_extra={"lists": "ARNs"},
     )
     rules_folders: _Folders = Field(
         default=(),
         max_length=10,
-        description="Folders with rule files of your own, beside the built-in ones; "
+        description="Folders with your own rule files, in addition to the built-in rules; "
         "comma-separated. Reloaded when a file changes and on SIGHUP.",
         examples=["/etc/countermand/rules"],
-        json_schema_extra={"lists": "paths"},
     )
     rule_overrides: str | None = Field(
         default=None,
         pattern=r"^/\S+$",
         max_length=512,
-        description="A YAML file that changes rules by id: their `mode`, `severity`, "
-        "`scope`, or whether they are `enabled`. Reloaded with the rules.",
+        description="A YAML file that changes rules by ID: their `mode`, `severity`, `scope`, "
+        "or whether they are `enabled`. Reloaded together with the rules.",
         examples=["/etc/countermand/overrides.yaml"],
     )
     exception_tag: str = Field(
         default="SecurityApproved=true",
         pattern=_TAG,
         max_length=385,
-        description="The tag, as `key=value`, on a principal whose changes are approved; both are "
-        "compared exactly.",
+        description="The tag, as `key=value`, of a principal whose changes were approved. Key "
+        "and value must match exactly.",
         examples=["SecurityApproved=true"],
     )
     own_role_arn: str | None = Field(
         default=None,
         pattern=rf"^arn:{_PARTITION}:iam::{_ACCOUNT}:role/\S{{1,576}}$",
-        description="ARN of the worker's role. Its changes are never reverted; a call that the "
-        "worker never makes raises an alert. Unset: the role or user of the worker's credentials.",
+        description="ARN of the worker's role. Countermand never reverts a change by this "
+        "role, and alerts if the worker never makes that call. Unset: the role or user of the "
+        "worker's credentials.",
         examples=["arn:aws:iam::111122223333:role/countermand-worker"],
     )
     max_event_age_hours: int = Field(
         default=24,
         ge=1,
         le=336,
-        description="Hours after which an event only raises an alert. EventBridge "
-        "itself retries for 24 hours.",
+        description="Hours after which an event only raises an alert. EventBridge itself "
+        "retries for 24 hours.",
         examples=["24"],
     )
     settle_seconds: int = Field(
@@ -233,15 +235,16 @@ class Fields(BaseModel):
         default=(5, 15),
         max_length=5,
         description="When to recheck a remediation, in seconds after it was applied; "
-        "comma-separated and ascending, all beyond IAM's 4 seconds of inconsistency.",
+        "comma-separated, in ascending order, each longer than the 4 seconds of IAM's "
+        "inconsistency.",
         examples=["5,15"],
-        json_schema_extra={"lists": "whole numbers"},
     )
     worker_threads: int = Field(
         default=16,
         ge=1,
         le=64,
-        description="Messages handled at once. Nearly all of the time is spent waiting for AWS.",
+        description="Messages handled at the same time. A worker spends nearly all of its "
+        "time waiting for AWS.",
         examples=["16"],
         json_schema_extra={"section": "How messages are handled"},
     )
@@ -249,32 +252,32 @@ class Fields(BaseModel):
         default=20,
         ge=0,
         le=20,
-        description="Seconds that one long poll waits for messages; 20 is the most that SQS "
-        "allows, and costs least.",
+        description="Seconds that one long poll waits for messages. 20 is the maximum of SQS, "
+        "and costs least.",
         examples=["20"],
     )
     visibility_seconds: int = Field(
         default=60,
         ge=30,
         le=43200,
-        description="Seconds for which a received message is hidden from other workers; how long "
-        "a crash delays a message, and longer than any poll.",
+        description="Seconds for which a received message is hidden from other workers. A "
+        "crash delays its messages by this time.",
         examples=["60"],
     )
     heartbeat_seconds: int = Field(
         default=20,
         ge=1,
         le=14400,
-        description="Seconds between two extensions of visibility and lease; at most a third of "
-        "the visibility, so that two may be missed.",
+        description="Seconds between two extensions of visibility and lease: at most a third "
+        "of the visibility, so that two may fail.",
         examples=["20"],
     )
     message_deadline_seconds: int = Field(
         default=240,
         ge=30,
         le=3600,
-        description="Seconds after which a message in progress returns to the queue; more than "
-        "all timeouts of its steps together.",
+        description="Seconds after which a message in hand returns to the queue: more than "
+        "the timeouts of all its steps together.",
         examples=["240"],
     )
     lease_margin_seconds: int = Field(
@@ -282,39 +285,39 @@ class Fields(BaseModel):
         ge=0,
         le=15,
         description="Seconds by which the lease on an event outlives the visibility of its "
-        "message, so that the next worker finds a lease that is about to end.",
+        "message, so that the next worker does not wait for a lease that has just begun.",
         examples=["15"],
     )
     drain_seconds: int = Field(
         default=25,
         ge=1,
         le=110,
-        description="Seconds after SIGTERM to finish the messages in progress; less than the grace "
-        "period "
-        "of Kubernetes and ECS (30 by default, 120 at most).",
+        description="Seconds after SIGTERM to finish the messages in hand: less than the "
+        "grace period of Kubernetes and ECS (30 by default, 120 at most).",
         examples=["25"],
     )
     backoff_base_seconds: int = Field(
         default=15,
         ge=1,
         le=900,
-        description="Longest wait before the first retry; it doubles each time, and the "
-        "actual wait is a random value below it.",
+        description="Longest wait before the first retry. It doubles with each retry, and the "
+        "actual wait is a random part of it.",
         examples=["15"],
     )
     backoff_cap_seconds: int = Field(
         default=900,
         ge=1,
         le=43200,
-        description="Longest wait before any retry. With the default, the queue's 8 receives last "
-        "for 15 minutes on average.",
+        description="Longest wait before any retry. With the default, the 8 receives of the "
+        "queue last 15 minutes on average.",
         examples=["900"],
     )
     ledger_url: str = Field(
         default="sqlite:countermand.sqlite3",
         pattern=_LEDGER,
-        description="Where decisions are kept: `sqlite:PATH` for one worker, `dynamodb:TABLE` for "
-        "any number. The default needs nothing but a disk that outlives the container.",
+        description="Where decisions are stored: `sqlite:PATH` for one worker, "
+        "`dynamodb:TABLE` for any number. The default needs only a disk that outlives the "
+        "container.",
         examples=["dynamodb:countermand"],
         json_schema_extra={"section": "What is kept"},
     )
@@ -322,23 +325,23 @@ class Fields(BaseModel):
         default=400,
         ge=15,
         le=3650,
-        description="Days for which decisions are kept: a year and a month. At least 15, because "
-        "a message can come back from the dead-letter queue after 14.",
+        description="Days for which decisions are stored. At least 15, because a message can "
+        "return from the dead-letter queue after 14.",
         examples=["400"],
     )
     replicas: int = Field(
         default=1,
         ge=1,
         le=1000,
-        description="How many workers share the queue. More than one needs a DynamoDB ledger: "
-        "an SQLite file belongs to one process.",
+        description="How many workers share the queue. Several workers need a DynamoDB "
+        "ledger, because an SQLite file belongs to one process.",
         examples=["1"],
     )
     api_host: str = Field(
         default="127.0.0.1",
         pattern=r"^[A-Za-z0-9.:_-]{1,253}$",
-        description="Address that the API listens on. The default is reachable from this machine "
-        "only; `0.0.0.0` in a container, together with a token.",
+        description="Address that the API listens on. The default is reachable only from this "
+        "machine. Use `0.0.0.0` in a container, together with a token.",
         examples=["0.0.0.0"],  # noqa: S104 - what a container needs, and refused without a token
         json_schema_extra={"section": "API"},
     )
@@ -346,62 +349,69 @@ class Fields(BaseModel):
         default=8080,
         ge=0,
         le=65535,
-        description="Port of API, probes and metrics; 0 takes any free one.",
+        description="Port of the API, the probes, and the metrics. 0 takes any free port.",
         examples=["8080"],
     )
     api_token: _Token | None = Field(
         default=None,
-        description="Bearer token for everything but probes and metrics: at least 16 printable "
-        "ASCII characters without spaces.",
+        description="Bearer token for everything but probes and metrics: at least 16 "
+        "printable ASCII characters without spaces.",
         examples=["$(openssl rand -hex 32)"],
     )
     api_allow_anonymous: bool = Field(
         default=False,
-        description="Allow the API to listen beyond this machine without a token: decisions name "
-        "users and policies, so something else must then control access.",
+        description="Allow the API to listen beyond this machine without a token. Decisions "
+        "name users and policies, so something else must then restrict access.",
         examples=["false"],
     )
     api_public_url: str = Field(
         default="http://127.0.0.1:8080",
         pattern=_URL,
-        description="Address under which people reach the API; alerts link to it.",
+        description="URL under which people reach the API. Alerts link to it.",
         examples=["https://countermand.example.com"],
     )
     log_level: Annotated[LogLevel, BeforeValidator(_upper)] = Field(
         default=LogLevel.INFO,
-        description="Lowest level that the service logs. Libraries log warnings and errors only: "
-        "botocore writes secrets at lower levels.",
+        description="Lowest level of the service's own log lines. Libraries log only "
+        "warnings, because botocore writes secrets at its lower levels.",
         examples=["DEBUG"],
         json_schema_extra={"section": "Logs"},
     )
     log_group: str | None = Field(
         default=None,
         pattern=r"^[A-Za-z0-9_./#-]{1,512}$",
-        description="CloudWatch Logs group that receives the log too. Unset: standard output only.",
+        description="CloudWatch Logs group that also receives the log. Unset: standard output "
+        "only.",
         examples=["/countermand/worker"],
     )
     log_stream: str = Field(
         default="countermand",
         pattern=r"^[^:*\s]{1,512}$",
-        description="Stream in that group; give each replica its own.",
+        description="Log stream in that group. Give each replica its own.",
         examples=["countermand"],
     )
 
+    @model_validator(mode="after")
+    def _check_relations(self) -> Self:
+        if errors := tuple(relations(self)):
+            raise RelationsError(errors)
+        return self
+
     @property
     def exception_tag_pair(self) -> tuple[str, str]:
-        """The exception tag as key and value."""
+        """Key and value of the exception tag."""
         key, _, value = self.exception_tag.partition("=")
         return key, value
 
     @property
     def ledger(self) -> tuple[str, str]:
-        """The ledger as kind (`sqlite`, `dynamodb`) and path or name of the table."""
+        """Kind of the ledger (`sqlite`, `dynamodb`), and its path or table name."""
         kind, _, name = self.ledger_url.partition(":")
         return kind, name
 
     @property
     def lease_seconds(self) -> int:
-        """Seconds for which a lease on an event is valid unless it is renewed."""
+        """Seconds for which a lease on an event lasts unless it is renewed."""
         return self.visibility_seconds + self.lease_margin_seconds
 
     @property
@@ -409,7 +419,17 @@ class Fields(BaseModel):
         """`api_public_url` without a slash at its end."""
         return self.api_public_url.rstrip("/")
 
+    def warnings(self) -> list[str]:
+        """Return what is allowed and still worth a second thought, as sentences for the log."""
+        return list(warnings(self))
 
-def variable(field: str) -> str:
-    """Name of the environment variable of a field."""
-    return PREFIX + field.upper()
+    def as_environment(self) -> dict[str, str]:
+        """Return the variables that give these settings, with secrets masked and unset ones left
+        out.
+        """
+        values = {name: getattr(self, name) for name in type(self).model_fields}
+        return {variable(name): shown(value) for name, value in values.items() if value is not None}
+
+    def as_text(self) -> str:
+        """Return `as_environment` as lines of `NAME=value`."""
+        return "".join(f"{name}={value}\n" for name, value in self.as_environment().items())

@@ -19,8 +19,8 @@ import pytest
 
 from countermand.api.app import create_app
 from countermand.api.problems import PROBLEM_TYPE
-from countermand.api.security import OPEN_PATHS
 from countermand.api.server import ApiServer
+from countermand.api.token import OPEN_PATHS
 from countermand.api.views import decision_view
 from countermand.core import model
 from countermand.core.errors import ConfigError, Permanent, Transient

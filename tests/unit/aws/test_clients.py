@@ -30,7 +30,7 @@ CALLS: Mapping[str, tuple[str, Mapping[str, str]]] = {
 
 
 def test_the_table_has_every_service_that_an_action_calls() -> None:
-    calls = (c for a in ALL.values() for c in (*a.read_permissions, *a.permissions))
+    calls = (c for a in ALL.values() for c in (*a.info.reads, *a.info.writes))
     services = {call.split(":")[0].replace("sso", "sso-admin") for call in calls}
     assert services <= CALLS.keys()
 

@@ -115,8 +115,8 @@ def test_coverage_names_each_call_and_its_rules() -> None:
 def test_every_action_is_listed_with_its_permissions() -> None:
     text = run("actions", "list")[1]
     for action in ALL.values():
-        assert action.name in text
-        assert all(permission in text for permission in action.permissions)
+        assert action.info.name in text
+        assert all(permission in text for permission in action.info.writes)
 
 
 def test_lint_says_that_a_pattern_is_too_long_for_eventbridge(tmp_path: Path) -> None:

@@ -89,8 +89,8 @@ def test_a_body_that_is_no_event_is_refused_with_the_reason(text: str, reason: s
         ({"eventTime": "0001-01-01T00:00:00+23:59"}, "detail.eventTime is out of range"),
         ({"errorCode": True}, "detail.errorCode must be a string"),
         ({"awsRegion": None}, "detail.awsRegion must be a non-empty string, not null"),
-        ({"recipientAccountId": "1234"}, "account is not an AWS account id"),
-        ({"recipientAccountId": "١٢٣٤٥٦٧٨٩٠١٢"}, "account is not an AWS account id"),
+        ({"recipientAccountId": "1234"}, "account is not an AWS account ID"),
+        ({"recipientAccountId": "١٢٣٤٥٦٧٨٩٠١٢"}, "account is not an AWS account ID"),
     ],
 )
 def test_a_field_of_the_wrong_kind_is_named(changes: dict[str, Any], reason: str) -> None:

@@ -1,4 +1,4 @@
-"""What is told about a decision: complete, and harmless whatever an attacker calls things."""
+"""The alert about a decision: complete, and safe whatever names an attacker chooses."""
 
 import json
 import re
@@ -204,7 +204,7 @@ def test_no_attribute_holds_what_the_author_of_an_event_may_choose() -> None:
 def test_the_subject_says_how_bad_who_what_and_what_was_done() -> None:
     assert notified().subject == (
         "[CRITICAL] iam-test-user: Administrator policy attached to a user"
-        " - would be taken back (dry run)"
+        " - would be reverted (dry run)"
     )
 
 
@@ -220,19 +220,19 @@ def test_the_mail_says_all_that_a_reader_needs() -> None:
     principal = user()
     text = notified(principal=principal, annotations=("The grant was back",)).text
     for needed in (
-        "What:     AttachUserPolicy, severity critical",
+        "Call:     AttachUserPolicy, severity critical",
         "Rule:     admin_policy_attached_to_user",
-        f"Who:      {MALLORY}",
-        f"Whom:     user {principal.arn}",
+        f"Actor:    {MALLORY}",
+        f"Target:   user {principal.arn}",
         f"Policy:   {ADMIN}",
-        "When:     2026-11-23 12:00:00 UTC",
-        f"Where:    account {ACCOUNT}, region us-east-1",
+        "Time:     2026-11-23 12:00:00 UTC",
+        f"Account:  {ACCOUNT}, region us-east-1",
         "Decision: remediate, mode dry-run",
-        "Because:  Approved for remediation",
-        "Outcome:  simulated",
+        "Reason:   Approved for remediation",
+        "Result:   simulated",
         "Step:     detach_user_policy: simulated, in detail",
         "Note:     The grant was back",
-        "What to do now:",
+        "Next steps",
     ):
         assert needed in text
     decision_id = record().decision.id
@@ -252,14 +252,15 @@ def test_the_mail_shows_whatever_the_rule_saw() -> None:
     [(Verdict.REMEDIATE, True), (Verdict.ALERT_ONLY, True), (Verdict.SKIP, False)],
 )
 def test_the_mail_ends_with_the_runbook_of_the_rule(verdict: Verdict, shown: bool) -> None:
-    text = notified(finding=replace(FINDING, runbook="Ask the\ncaller." * 20), verdict=verdict).text
-    assert (("  - " + "Ask the\\u000acaller." * 20 + "\n") in text) is shown
+    runbook = "1. Ask the\ncaller. 2. Search CloudTrail."
+    text = notified(finding=replace(FINDING, runbook=runbook), verdict=verdict).text
+    assert ("  1. Ask the\\u000acaller.\n  2. Search CloudTrail.\n" in text) is shown
 
 
 def test_the_mail_gives_the_other_reasons_too() -> None:
     reasons = (Reason(Guard.SCOPE, "out of scope"), Reason(Guard.AGE, "too old"))
     text = notified(verdict=Verdict.ALERT_ONLY, reasons=reasons, status=None).text
-    assert "Because:  out of scope" in text
+    assert "Reason:   out of scope" in text
     assert "Also:     too old" in text
 
 
@@ -273,7 +274,7 @@ def test_the_mail_names_what_other_rules_saw_in_the_event_and_whom_it_is_about()
         seen_by(
             "IAM user created",
             Verdict.ALERT_ONLY,
-            Subject(SubjectKind.USER, "bob\nWhom: x"),
+            Subject(SubjectKind.USER, "bob\nTarget: x"),
             Severity.LOW,
         ),
         seen_by("Nothing", Verdict.SKIP, None, Severity.CRITICAL),
@@ -285,8 +286,8 @@ def test_the_mail_names_what_other_rules_saw_in_the_event_and_whom_it_is_about()
         ),
     ]
     text = alert(Record(decide(EVENT, rulings), Timings(received_at=NOW)), API).text
-    assert f"  Whom:     account {ACCOUNT}\n" in text
-    assert "  Also:     IAM user created: user bob\\u000aWhom: x\n" in text
+    assert f"  Target:   account {ACCOUNT}\n" in text
+    assert "  Also:     IAM user created: user bob\\u000aTarget: x\n" in text
     assert text.count("  Also:") == 1
 
 
@@ -298,14 +299,14 @@ def test_what_many_other_rules_saw_does_not_flood_the_mail() -> None:
 
 
 def test_a_target_that_was_not_read_is_named_as_the_event_names_it() -> None:
-    assert "Whom:     user iam-test-user" in notified().text
+    assert "Target:   user iam-test-user" in notified().text
 
 
 def test_a_hidden_target_is_said_to_be_hidden() -> None:
     finding = replace(FINDING, subject=None, evidence={})
     hidden = notified(finding=finding, verdict=Verdict.ALERT_ONLY, status=None)
     assert "hidden target" in hidden.subject
-    assert "Whom:     hidden by the event" in hidden.text
+    assert "Target:   hidden by the event" in hidden.text
     assert "Policy:" not in hidden.text
     assert hidden.document["target_user"] is None
     assert hidden.document["policy_arn"] is None
@@ -320,7 +321,7 @@ def test_a_hidden_target_is_said_to_be_hidden() -> None:
     ],
 )
 def test_the_mail_says_who_as_well_as_the_event_does(actor: Actor, shown: str) -> None:
-    assert f"Who:      {shown}\n" in notified(event=replace(EVENT, actor=actor)).text
+    assert f"Actor:    {shown}\n" in notified(event=replace(EVENT, actor=actor)).text
 
 
 UNREADABLE = (Reason(Guard.UNREADABLE, "UNVERIFIED: live state unreadable (AccessDenied)"),)
@@ -329,34 +330,34 @@ UNREADABLE = (Reason(Guard.UNREADABLE, "UNVERIFIED: live state unreadable (Acces
 @pytest.mark.parametrize(
     ("changes", "done", "advice"),
     [
-        ({}, "would be taken back (dry run)", "set COUNTERMAND_MODE=enforce"),
-        ({"status": StepStatus.APPLIED, "mode": Mode.ENFORCE}, "taken back", "countermand undo d-"),
+        ({}, "would be reverted (dry run)", "set COUNTERMAND_MODE=enforce"),
+        ({"status": StepStatus.APPLIED, "mode": Mode.ENFORCE}, "reverted", "countermand undo d-"),
         (
             {"status": StepStatus.FAILED, "mode": Mode.ENFORCE},
             "REMEDIATION FAILED, act now",
-            "Take the change back by hand: Countermand tried and could not",
+            "Revert the change manually: Countermand tried and failed",
         ),
         (
             {"status": StepStatus.UNCHANGED, "mode": Mode.ENFORCE},
             "already removed",
-            "Ask the caller why",
+            "Ask the actor why",
         ),
         (
             {"status": None, "verdict": Verdict.ALERT_ONLY, "reasons": (Reason(Guard.AGE, "old"),)},
             "alert only",
-            "Look at the change and take it back by hand if it is not wanted",
+            "If it was not intended, revert it manually",
         ),
         (
             {"status": None, "verdict": Verdict.SKIP, "reasons": (Reason(Guard.EXCEPTION, "tag"),)},
-            "not taken back",
-            "Nothing, if the reason above is right",
+            "not reverted",
+            "None if the reason above is right",
         ),
         (
             {"status": None, "verdict": Verdict.WAIT, "reasons": UNREADABLE},
             "UNVERIFIED, live state unreadable",
-            "Check the target in IAM by hand now",
+            "Check the target in IAM now",
         ),
-        ({"status": None}, "approved for remediation", "Ask the caller why"),
+        ({"status": None}, "approved for remediation", "Ask the actor why"),
     ],
     ids=[
         "simulated",
@@ -375,7 +376,7 @@ def test_every_outcome_has_its_words_and_its_advice(
     said = notified(**changes)
     assert said.subject.endswith(f" - {done}")
     assert said.text.splitlines()[0].endswith(f": {done}.")
-    assert advice in said.text.partition("What to do now:")[2]
+    assert advice in said.text.partition("Next steps")[2]
 
 
 def test_nobody_is_told_to_undo_what_was_not_done() -> None:

@@ -76,7 +76,7 @@ def test_only_the_targets_of_what_was_taken_back_are_open_to_the_caller(stage: S
 def test_a_grant_is_not_given_to_another_user_of_the_same_name(stage: Stage) -> None:
     record = taken_back(stage)
     stage.users(user(unique_id="AIDAANOTHER", policy_arns=frozenset()))
-    with pytest.raises(Permanent, match="another one now"):
+    with pytest.raises(Permanent, match="deleted and recreated"):
         undone(stage, record.decision.id)
     assert not stage.identities.attached("iam-test-user")
     assert stage.record().undo is None
@@ -85,7 +85,7 @@ def test_a_grant_is_not_given_to_another_user_of_the_same_name(stage: Stage) -> 
 def test_there_is_nothing_to_give_back_to_a_deleted_user(stage: Stage) -> None:
     record = taken_back(stage)
     stage.users()
-    with pytest.raises(Permanent, match="was deleted"):
+    with pytest.raises(Permanent, match="no longer exists"):
         undone(stage, record.decision.id)
 
 

@@ -201,7 +201,7 @@ def replaced(history: History, changed: Event, aspect: Aspect, **changes: Any) -
 
 
 def test_before_any_snapshot_nothing_is_known(history: History, clock: FrozenClock) -> None:
-    with pytest.raises(CannotRestore, match="nobody knows the trust policy"):
+    with pytest.raises(CannotRestore, match="previous trust policy is unknown"):
         before(history, clock, Aspect.TRUST_POLICY)
 
 
@@ -572,7 +572,7 @@ def test_a_snapshot_knows_the_resources_in_scope(
     clock.advance(60)
     iam.metadata = "<evil/>"
     assert of_provider(history, clock) == "<idp/>"
-    with pytest.raises(CannotRestore, match="nobody knows the saml metadata"):
+    with pytest.raises(CannotRestore, match="previous saml metadata is unknown"):
         of_provider(history, clock, PROVIDER.replace("iam-test", "other"))
 
 
@@ -613,7 +613,7 @@ def test_what_the_team_was_told_of_is_not_put_back_over_its_repair_for_a_day(
     clock.advance(3600)
     history.refresh(asked=True)
     clock.advance(1)
-    with pytest.raises(CannotRestore, match="nobody knows"):
+    with pytest.raises(CannotRestore, match="is unknown"):
         of_provider(history, clock)
     clock.advance(24 * 3600)
     history.refresh(asked=True)

@@ -180,9 +180,9 @@ SERVICES = {
 @pytest.mark.parametrize("name", ALL)
 def test_an_action_is_found_by_its_own_name_and_says_what_it_needs(name: str) -> None:
     action: Action = ALL[name]
-    assert action.name == name
-    assert action.description.endswith(".")
-    for permission in (*action.read_permissions, *action.permissions, *action.undo_permissions):
+    assert action.info.name == name
+    assert action.info.description.endswith(".")
+    for permission in (*action.info.reads, *action.info.writes, *action.info.undo_calls):
         assert permission.partition(":")[0] in SERVICES
         assert "*" not in permission
 
@@ -198,7 +198,7 @@ def test_the_rights_to_grant_among_what_the_worker_needs_are_known() -> None:
         "iam:UpdateSAMLProvider",
     )
     needed = {
-        name: {p for p in action.permissions if p.startswith(could_grant)}
+        name: {p for p in action.info.writes if p.startswith(could_grant)}
         for name, action in ALL.items()
     }
     assert {name: granting for name, granting in needed.items() if granting} == {
@@ -226,7 +226,7 @@ def test_the_rights_to_grant_among_what_the_worker_needs_are_known() -> None:
     ["deny_without_mfa", "revoke_role_sessions", "revoke_user_sessions", "scramble_login_profile"],
 )
 def test_an_action_whose_call_iam_cannot_narrow_to_denials_says_so(name: str) -> None:
-    assert "The call could grant" in ALL[name].description
+    assert "The call could grant" in ALL[name].info.description
 
 
 def test_a_finding_about_our_own_role_is_told_when_the_call_could_have_granted() -> None:
@@ -245,7 +245,7 @@ def test_what_the_worker_sets_in_other_services_only_watches_limits_ends_or_rest
     needed = {
         p
         for action in ALL.values()
-        for p in action.permissions
+        for p in action.info.writes
         if not p.startswith("iam:") and not p.partition(":")[2].startswith(takes)
     }
     assert needed == {
@@ -274,7 +274,7 @@ def test_the_parameters_are_the_target_and_what_the_rule_saw(kind: SubjectKind) 
         severity=Severity.HIGH,
         subject=subject,
         evidence=evidence,
-        remediation=action.name,
+        remediation=action.info.name,
     )
     granted = user("iam-test-x", kind=kind)
     wanted = {f"{kind}_name": "iam-test-x", "policy_arn": ADMIN}

@@ -1,17 +1,18 @@
-"""Let a trail record all management events again."""
+"""Make a trail record all management events again."""
 
 import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from countermand.actions.gone import false_when_gone
 from countermand.core.checks.trails import records_all_changes
-from countermand.core.errors import CannotRestore, Gone
+from countermand.core.errors import CannotRestore
 from countermand.core.model import Finding, Principal
-from countermand.ports import Cloud, Plan
+from countermand.ports import ActionInfo, Cloud, Plan
 
 _MOST_SELECTORS = 5
-"""Of a trail with basic selectors.
+"""The quota of a trail with basic selectors.
 https://docs.aws.amazon.com/awscloudtrail/latest/userguide/WhatIsCloudTrail-Limits.html"""
 _ALL_MANAGEMENT = {"ReadWriteType": "All", "IncludeManagementEvents": True}
 _ALL_MANAGEMENT_ADVANCED = {
@@ -23,23 +24,25 @@ _KINDS = ("EventSelectors", "AdvancedEventSelectors")
 
 @dataclass(frozen=True, slots=True)
 class RestoreEventSelectors:
-    """cloudtrail:PutEventSelectors, undone by the same call with the selectors of the event.
+    """Calls cloudtrail:PutEventSelectors; undo makes the same call with the event's selectors.
 
-    The event does not say which selectors it replaced. So the trail gets those that hide nothing:
-    all management events, beside the data events that it has. At worst it records too much.
+    The event does not say which selectors it replaced. The action therefore sets selectors that
+    hide nothing: all management events, and the data events of now. At worst the trail records
+    too much.
     https://docs.aws.amazon.com/awscloudtrail/latest/APIReference/API_PutEventSelectors.html
     """
 
-    name = "restore_event_selectors"
-    description = (
-        "Let the trail record all management events, and leave its selectors of data events as "
-        "they are now. Which selectors it had before is not known: an exclusion of KMS or RDS "
-        "events does not come back. Undo puts the selectors that were taken back."
+    info = ActionInfo(
+        name="restore_event_selectors",
+        description=(
+            "Make the trail record all management events, and keep its current selectors of data "
+            "events. The selectors before the change are unknown, so an exclusion of KMS or RDS "
+            "events is lost. Undo sets the selectors of the change again."
+        ),
+        reads=("cloudtrail:GetEventSelectors",),
+        writes=("cloudtrail:PutEventSelectors",),
+        undo_calls=("cloudtrail:PutEventSelectors",),
     )
-    needs = ()
-    read_permissions = ("cloudtrail:GetEventSelectors",)
-    permissions = ("cloudtrail:PutEventSelectors",)
-    undo_permissions = ("cloudtrail:PutEventSelectors",)
 
     def plan(self, cloud: Cloud, finding: Finding, _principal: Principal | None) -> Plan | None:
         if finding.subject is None:
@@ -47,27 +50,22 @@ class RestoreEventSelectors:
         selectors = _read(cloud, finding.subject.name)
         if records_all_changes(selectors):
             return None
-        return Plan(
-            {
-                "trail": finding.subject.name,
-                "selectors": json.dumps(selectors),
-                "wanted": json.dumps(_widened(selectors)),
-            }
-        )
+        params = {
+            "trail": finding.subject.name,
+            "selectors": json.dumps(selectors),
+            "wanted": json.dumps(_widened(selectors)),
+        }
+        return Plan(params)
 
+    @false_when_gone
     def apply(self, cloud: Cloud, params: Mapping[str, str]) -> bool:
-        try:
-            _put(cloud, params, "wanted")
-        except Gone:
-            return False
+        _put(cloud, params, "wanted")
         return True
 
+    @false_when_gone
     def is_present(self, cloud: Cloud, params: Mapping[str, str]) -> bool:
-        """Whether the trail misses changes."""
-        try:
-            return not records_all_changes(_read(cloud, params["trail"]))
-        except Gone:
-            return False
+        """Return whether the trail misses changes."""
+        return not records_all_changes(_read(cloud, params["trail"]))
 
     def undo(self, cloud: Cloud, params: Mapping[str, str]) -> None:
         _put(cloud, params, "selectors")
@@ -84,6 +82,7 @@ def _put(cloud: Cloud, params: Mapping[str, str], which: str) -> None:
 
 
 def _widened(selectors: Mapping[str, Sequence[Any]]) -> dict[str, Any]:
+    """Return the selectors with all management events, in the form that the trail uses."""
     if "AdvancedEventSelectors" in selectors:
         others = [s for s in selectors["AdvancedEventSelectors"] if not _is_management(s)]
         return {"AdvancedEventSelectors": [_ALL_MANAGEMENT_ADVANCED, *others]}

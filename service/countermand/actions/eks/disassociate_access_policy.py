@@ -1,56 +1,54 @@
-"""Take an administrator's access policy of an EKS cluster from a principal."""
+"""Take an administrator access policy of an EKS cluster from a principal."""
 
 import json
 from collections.abc import Mapping
 from dataclasses import dataclass
 from urllib.parse import unquote
 
-from countermand.core.errors import Gone
+from countermand.actions.gone import false_when_gone
 from countermand.core.model import Finding, Principal
-from countermand.ports import Cloud, Plan
+from countermand.ports import ActionInfo, Cloud, Plan
 
 
 @dataclass(frozen=True, slots=True)
 class DisassociateAccessPolicy:
-    """eks:DisassociateAccessPolicy, undone by eks:AssociateAccessPolicy with the scope of before.
+    """Calls eks:DisassociateAccessPolicy; undo calls eks:AssociateAccessPolicy.
 
     https://docs.aws.amazon.com/eks/latest/APIReference/API_DisassociateAccessPolicy.html
     """
 
-    name = "disassociate_access_policy"
-    description = (
-        "Take the access policy of the cluster from the principal; undo gives it back with the "
-        "same scope of namespaces."
+    info = ActionInfo(
+        name="disassociate_access_policy",
+        description=(
+            "Disassociate the access policy of the cluster from the principal. Undo associates it "
+            "again, with the same scope of namespaces."
+        ),
+        needs=("principal_arn", "access_policy_arn"),
+        reads=("eks:ListAssociatedAccessPolicies",),
+        writes=("eks:DisassociateAccessPolicy",),
+        undo_calls=("eks:AssociateAccessPolicy",),
     )
-    needs = ("principal_arn", "access_policy_arn")
-    read_permissions = ("eks:ListAssociatedAccessPolicies",)
-    permissions = ("eks:DisassociateAccessPolicy",)
-    undo_permissions = ("eks:AssociateAccessPolicy",)
 
     def plan(self, cloud: Cloud, finding: Finding, _principal: Principal | None) -> Plan | None:
         if finding.subject is None:
             return None
         params = {
             "cluster": finding.subject.name,
-            # It is a part of the request's URL, and CloudTrail keeps it encoded.
+            # Both are parts of the request's URL, and CloudTrail keeps them encoded.
             "principal_arn": unquote(finding.evidence["principal_arn"]),
             "policy_arn": unquote(finding.evidence["access_policy_arn"]),
         }
         scope = _access_scope(cloud, params)
         return None if scope is None else Plan({**params, "access_scope": scope})
 
+    @false_when_gone
     def apply(self, cloud: Cloud, params: Mapping[str, str]) -> bool:
-        try:
-            cloud.call("eks:DisassociateAccessPolicy", **_request(params))
-        except Gone:
-            return False
+        cloud.call("eks:DisassociateAccessPolicy", **_request(params))
         return True
 
+    @false_when_gone
     def is_present(self, cloud: Cloud, params: Mapping[str, str]) -> bool:
-        try:
-            return _access_scope(cloud, params) is not None
-        except Gone:
-            return False
+        return _access_scope(cloud, params) is not None
 
     def undo(self, cloud: Cloud, params: Mapping[str, str]) -> None:
         scope = json.loads(params["access_scope"])
@@ -66,7 +64,7 @@ def _request(params: Mapping[str, str]) -> dict[str, str]:
 
 
 def _access_scope(cloud: Cloud, params: Mapping[str, str]) -> str | None:
-    """Of the policy's association, as JSON; None: there is none."""
+    """Return the scope of the policy's association as JSON, or None without an association."""
     found = cloud.items(
         "eks:ListAssociatedAccessPolicies",
         "associatedAccessPolicies",

@@ -1,28 +1,31 @@
-"""Enable a rule of EventBridge again that was disabled."""
+"""Enable an EventBridge rule that was disabled."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from countermand.core.errors import CannotRestore, Gone
+from countermand.actions.gone import false_when_gone
+from countermand.core.errors import CannotRestore
 from countermand.core.model import Finding, Principal
-from countermand.ports import Cloud, Plan
+from countermand.ports import ActionInfo, Cloud, Plan
 
 _DEFAULT_BUS = "default"
 
 
 @dataclass(frozen=True, slots=True)
 class EnableEventRule:
-    """events:EnableRule, undone by events:DisableRule; on the default bus, where CloudTrail is.
+    """Calls events:EnableRule on the default bus; undo calls events:DisableRule.
 
+    CloudTrail delivers its events to the default bus only.
     https://docs.aws.amazon.com/eventbridge/latest/APIReference/API_EnableRule.html
     """
 
-    name = "enable_event_rule"
-    description = "Enable the disabled rule of the default event bus again; undo disables it."
-    needs = ()
-    read_permissions = ("events:DescribeRule",)
-    permissions = ("events:EnableRule",)
-    undo_permissions = ("events:DisableRule",)
+    info = ActionInfo(
+        name="enable_event_rule",
+        description="Enable the EventBridge rule on the default event bus. Undo disables it.",
+        reads=("events:DescribeRule",),
+        writes=("events:EnableRule",),
+        undo_calls=("events:DisableRule",),
+    )
 
     def plan(self, cloud: Cloud, finding: Finding, _principal: Principal | None) -> Plan | None:
         if finding.subject is None:
@@ -31,25 +34,21 @@ class EnableEventRule:
         if bus.rpartition("/")[2] != _DEFAULT_BUS:
             raise CannotRestore("the rule is not on the default event bus")
         params = {"rule": finding.subject.name}
-        return Plan(params) if _disabled(cloud, params) else None
+        return Plan(params) if _is_disabled(cloud, params) else None
 
+    @false_when_gone
     def apply(self, cloud: Cloud, params: Mapping[str, str]) -> bool:
-        try:
-            cloud.call("events:EnableRule", Name=params["rule"])
-        except Gone:
-            return False
+        cloud.call("events:EnableRule", Name=params["rule"])
         return True
 
+    @false_when_gone
     def is_present(self, cloud: Cloud, params: Mapping[str, str]) -> bool:
-        """Whether the rule is disabled."""
-        try:
-            return _disabled(cloud, params)
-        except Gone:
-            return False
+        """Return whether the EventBridge rule is disabled."""
+        return _is_disabled(cloud, params)
 
     def undo(self, cloud: Cloud, params: Mapping[str, str]) -> None:
         cloud.call("events:DisableRule", Name=params["rule"])
 
 
-def _disabled(cloud: Cloud, params: Mapping[str, str]) -> bool:
+def _is_disabled(cloud: Cloud, params: Mapping[str, str]) -> bool:
     return bool(cloud.call("events:DescribeRule", Name=params["rule"])["State"] == "DISABLED")

@@ -1,4 +1,4 @@
-"""Whether roles make administrators: for actions on what carries them, such as a function."""
+"""Evaluate the roles that a resource, such as a function, gives to anyone who uses it."""
 
 from collections.abc import Iterable
 
@@ -13,17 +13,18 @@ READS = ("iam:GetRole", *held_reads(SubjectKind.ROLE))
 
 
 def demand_admin(cloud: Cloud, role_arns: Iterable[str]) -> tuple[str, ...]:
-    """Return the ARNs if one of the roles is an escalation path to administrator permissions now.
+    """Return the ARNs if one of the roles gives a path to administrator permissions now.
 
     Raises `Benign` or `CannotRestore` otherwise.
     """
-    arns, there = tuple(role_arns), []
+    arns, evaluations = tuple(role_arns), []
     for arn in arns:
         try:
             name = arn.rpartition("/")[2]
             boundary = boundary_of(cloud.call("iam:GetRole", RoleName=name)["Role"])
-            there.append(evaluate_held(cloud, SubjectKind.ROLE, name, Holder.of(arn), boundary))
+            holder = Holder.of(arn)
+            evaluations.append(evaluate_held(cloud, SubjectKind.ROLE, name, holder, boundary))
         except Gone:
             continue
-    demand_risk("role", there)
+    demand_risk("role", evaluations)
     return arns

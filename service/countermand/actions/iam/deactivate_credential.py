@@ -1,17 +1,17 @@
-"""Set a long-lived credential of a user inactive: a key, a certificate, a service's password."""
+"""Set a long-term credential of a user inactive: a key, a certificate, a service's password."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from countermand.core.errors import Gone
+from countermand.actions.gone import false_when_gone
 from countermand.core.model import Finding, Principal
-from countermand.ports import Cloud, Plan
+from countermand.ports import ActionInfo, Cloud, Plan
 
 
 @dataclass(frozen=True, slots=True)
 class DeactivateCredential:
-    """iam:UpdateAccessKey and its like, undone by the same call.
+    """Calls iam:UpdateAccessKey or its equivalent; undo makes the same call.
 
     https://docs.aws.amazon.com/IAM/latest/APIReference/API_UpdateAccessKey.html
     https://docs.aws.amazon.com/IAM/latest/APIReference/API_UpdateSSHPublicKey.html
@@ -22,29 +22,24 @@ class DeactivateCredential:
     name: str
     description: str
     entity: str
-    """As in the names of its calls: `AccessKey` of `iam:UpdateAccessKey`."""
+    """As in the names of the calls: `AccessKey` of `iam:UpdateAccessKey`."""
     listed: str
-    """Where iam:List... puts them: `AccessKeyMetadata`."""
+    """The key of the credentials in the answer of iam:List...: `AccessKeyMetadata`."""
     evidence: str
-    """Name of its id in rules and parameters: `access_key_id`."""
+    """The name of the credential's ID in rules and parameters: `access_key_id`."""
     dated: str
-    """Where iam:List... says when it was made."""
+    """The key of the creation time in the answer of iam:List..."""
 
     @property
-    def needs(self) -> tuple[str, ...]:
-        return (self.evidence,)
-
-    @property
-    def read_permissions(self) -> tuple[str, ...]:
-        return (f"iam:List{self.entity}s",)
-
-    @property
-    def permissions(self) -> tuple[str, ...]:
-        return (f"iam:Update{self.entity}",)
-
-    @property
-    def undo_permissions(self) -> tuple[str, ...]:
-        return self.permissions
+    def info(self) -> ActionInfo:
+        return ActionInfo(
+            name=self.name,
+            description=self.description,
+            needs=(self.evidence,),
+            reads=(f"iam:List{self.entity}s",),
+            writes=(f"iam:Update{self.entity}",),
+            undo_calls=(f"iam:Update{self.entity}",),
+        )
 
     def plan(self, cloud: Cloud, finding: Finding, principal: Principal | None) -> Plan | None:
         if principal is None:
@@ -56,18 +51,14 @@ class DeactivateCredential:
         found = self._active(cloud, params)
         return None if found is None else Plan(params, created=found[self.dated])
 
+    @false_when_gone
     def apply(self, cloud: Cloud, params: Mapping[str, str]) -> bool:
-        try:
-            self._set(cloud, params, "Inactive")
-        except Gone:
-            return False
+        self._set(cloud, params, "Inactive")
         return True
 
+    @false_when_gone
     def is_present(self, cloud: Cloud, params: Mapping[str, str]) -> bool:
-        try:
-            return self._active(cloud, params) is not None
-        except Gone:
-            return False
+        return self._active(cloud, params) is not None
 
     def undo(self, cloud: Cloud, params: Mapping[str, str]) -> None:
         self._set(cloud, params, "Active")
@@ -77,7 +68,7 @@ class DeactivateCredential:
         return f"{self.entity.removeprefix('Signing')}Id"
 
     def _active(self, cloud: Cloud, params: Mapping[str, str]) -> Any:  # noqa: ANN401  as boto3
-        """None when there is no such one, or it is inactive."""
+        """Return the credential, or None if it does not exist or is inactive."""
         wanted = (params[self.evidence], "Active")
         found = cloud.items(f"iam:List{self.entity}s", self.listed, UserName=params["user_name"])
         return next((each for each in found if (each[self._id], each["Status"]) == wanted), None)
@@ -90,8 +81,8 @@ class DeactivateCredential:
 DEACTIVATE_ACCESS_KEY = DeactivateCredential(
     name="deactivate_access_key",
     description=(
-        "Set the access key of the event inactive; undo sets it active. The call could also set a "
-        "key of the user active: IAM cannot restrict it by status."
+        "Set the access key of the event inactive. Undo sets it active. The call could also set a "
+        "key of the user active, because IAM cannot restrict it by status."
     ),
     entity="AccessKey",
     listed="AccessKeyMetadata",
@@ -101,8 +92,9 @@ DEACTIVATE_ACCESS_KEY = DeactivateCredential(
 DEACTIVATE_SERVICE_SPECIFIC_CREDENTIAL = DeactivateCredential(
     name="deactivate_service_specific_credential",
     description=(
-        "Set the service-specific credential (Bedrock, CodeCommit, Keyspaces) inactive; undo sets "
-        "it active. The call could also set one active: IAM cannot restrict it by status."
+        "Set the service-specific credential (Bedrock, CodeCommit, Keyspaces) inactive. Undo sets "
+        "it active. The call could also set a credential of the user active, because IAM cannot "
+        "restrict it by status."
     ),
     entity="ServiceSpecificCredential",
     listed="ServiceSpecificCredentials",
@@ -112,8 +104,8 @@ DEACTIVATE_SERVICE_SPECIFIC_CREDENTIAL = DeactivateCredential(
 DEACTIVATE_SIGNING_CERTIFICATE = DeactivateCredential(
     name="deactivate_signing_certificate",
     description=(
-        "Set the X.509 signing certificate inactive; undo sets it active. The call could also set "
-        "one of the user active: IAM cannot restrict it by status."
+        "Set the X.509 signing certificate inactive. Undo sets it active. The call could also set "
+        "a certificate of the user active, because IAM cannot restrict it by status."
     ),
     entity="SigningCertificate",
     listed="Certificates",
@@ -123,8 +115,8 @@ DEACTIVATE_SIGNING_CERTIFICATE = DeactivateCredential(
 DEACTIVATE_SSH_PUBLIC_KEY = DeactivateCredential(
     name="deactivate_ssh_public_key",
     description=(
-        "Set the SSH key for CodeCommit inactive; undo sets it active. The call could also set a "
-        "key of the user active: IAM cannot restrict it by status."
+        "Set the SSH key for CodeCommit inactive. Undo sets it active. The call could also set a "
+        "key of the user active, because IAM cannot restrict it by status."
     ),
     entity="SSHPublicKey",
     listed="SSHPublicKeys",

@@ -1,32 +1,35 @@
-"""Delete a customer-managed policy that was created and is attached to nobody yet."""
+"""Delete a new customer-managed policy that nobody uses yet."""
 
 import json
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from countermand.core.errors import CannotRestore, Gone
+from countermand.actions.gone import false_when_gone
+from countermand.core.errors import CannotRestore
 from countermand.core.model import Finding, Principal
 from countermand.core.policies.evaluate import Holder, evaluate_policies
-from countermand.ports import Cloud, Plan
+from countermand.ports import ActionInfo, Cloud, Plan
 
 
 @dataclass(frozen=True, slots=True)
 class DeleteUnattachedPolicy:
-    """iam:DeletePolicy, undone by iam:CreatePolicy with the document, path and description it had.
+    """Calls iam:DeletePolicy; undo calls iam:CreatePolicy with the same document.
 
-    The new policy has the ARN of the old one, and another id.
+    The new policy has the same ARN, but another ID.
     https://docs.aws.amazon.com/IAM/latest/APIReference/API_DeletePolicy.html
     """
 
-    name = "delete_unattached_policy"
-    description = (
-        "Delete the policy if it gives administrator rights, is attached to nobody and has one "
-        "version; undo creates it again, without its tags and under another id."
+    info = ActionInfo(
+        name="delete_unattached_policy",
+        description=(
+            "Delete the policy if it gives administrator permissions, has a single version, and is "
+            "attached to nothing. Undo creates it again with its document, path, and description, "
+            "but without its tags and under another ID."
+        ),
+        reads=("iam:GetPolicy", "iam:GetPolicyVersion", "iam:ListPolicyVersions"),
+        writes=("iam:DeletePolicy",),
+        undo_calls=("iam:CreatePolicy",),
     )
-    needs = ()
-    read_permissions = ("iam:GetPolicy", "iam:GetPolicyVersion", "iam:ListPolicyVersions")
-    permissions = ("iam:DeletePolicy",)
-    undo_permissions = ("iam:CreatePolicy",)
 
     def plan(self, cloud: Cloud, finding: Finding, _principal: Principal | None) -> Plan | None:
         if finding.subject is None:
@@ -45,31 +48,25 @@ class DeleteUnattachedPolicy:
             raise CannotRestore("it is in use, and a policy in use cannot be deleted")
         if len(cloud.items("iam:ListPolicyVersions", "Versions", PolicyArn=arn)) > 1:
             raise CannotRestore("it has several versions, which would be lost")
-        return Plan(
-            {
-                "policy_arn": arn,
-                "policy_id": policy["PolicyId"],
-                "policy_name": policy["PolicyName"],
-                "path": policy["Path"],
-                "description": policy.get("Description", ""),
-                "policy_document": json.dumps(document),
-            },
-            created=policy["CreateDate"],
-        )
+        params = {
+            "policy_arn": arn,
+            "policy_id": policy["PolicyId"],
+            "policy_name": policy["PolicyName"],
+            "path": policy["Path"],
+            "description": policy.get("Description", ""),
+            "policy_document": json.dumps(document),
+        }
+        return Plan(params, created=policy["CreateDate"])
 
+    @false_when_gone
     def apply(self, cloud: Cloud, params: Mapping[str, str]) -> bool:
-        try:
-            cloud.call("iam:DeletePolicy", PolicyArn=params["policy_arn"])
-        except Gone:
-            return False
+        cloud.call("iam:DeletePolicy", PolicyArn=params["policy_arn"])
         return True
 
+    @false_when_gone
     def is_present(self, cloud: Cloud, params: Mapping[str, str]) -> bool:
-        """Whether it is still that policy, not one that was made since."""
-        try:
-            policy = cloud.call("iam:GetPolicy", PolicyArn=params["policy_arn"])["Policy"]
-        except Gone:
-            return False
+        """Return whether the policy exists and is not a newer one with the same ARN."""
+        policy = cloud.call("iam:GetPolicy", PolicyArn=params["policy_arn"])["Policy"]
         return bool(policy["PolicyId"] == params["policy_id"])
 
     def undo(self, cloud: Cloud, params: Mapping[str, str]) -> None:

@@ -1,72 +1,55 @@
-"""Attach one of AWS's deny policies again that was detached."""
+"""Attach a deny policy of AWS again that was detached."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from countermand.actions.iam.detach_policy import is_attached, request_of
+from countermand.actions.gone import false_when_gone
+from countermand.actions.iam.detach_policy import attach, detach, is_attached
 from countermand.core.checks.policies import PROTECTED_DENY_ARNS
-from countermand.core.errors import Gone
 from countermand.core.model import Finding, Principal, SubjectKind
-from countermand.ports import Cloud, Plan
+from countermand.ports import ActionInfo, Cloud, Plan
 
 
 @dataclass(frozen=True, slots=True)
 class ReattachDenyPolicy:
-    """iam:AttachUserPolicy and its like, for deny policies only; undone by iam:DetachUserPolicy.
+    """Calls iam:AttachUserPolicy or its equivalent for deny policies; undo detaches.
 
     https://docs.aws.amazon.com/IAM/latest/APIReference/API_AttachUserPolicy.html
     """
 
     kind: SubjectKind
-    needs = ("policy_arn",)
 
     @property
-    def name(self) -> str:
-        return f"reattach_{self.kind}_deny_policy"
-
-    @property
-    def description(self) -> str:
-        return (
-            f"Attach AWS's quarantine or deny policy to the {self.kind} again; undo detaches it. "
-            "Grant the call only for these ARNs, by the condition iam:PolicyARN."
+    def info(self) -> ActionInfo:
+        entity = self.kind.capitalize()
+        return ActionInfo(
+            name=f"reattach_{self.kind}_deny_policy",
+            description=(
+                f"Attach the AWS quarantine or deny policy to the {self.kind} again. Undo detaches "
+                "it. Grant the call only for these ARNs, by the condition iam:PolicyARN."
+            ),
+            needs=("policy_arn",),
+            reads=(f"iam:ListAttached{entity}Policies",),
+            writes=(f"iam:Attach{entity}Policy",),
+            undo_calls=(f"iam:Detach{entity}Policy",),
         )
-
-    @property
-    def read_permissions(self) -> tuple[str, ...]:
-        return (f"iam:ListAttached{self._entity}Policies",)
-
-    @property
-    def permissions(self) -> tuple[str, ...]:
-        return (f"iam:Attach{self._entity}Policy",)
-
-    @property
-    def undo_permissions(self) -> tuple[str, ...]:
-        return (f"iam:Detach{self._entity}Policy",)
 
     def plan(self, _cloud: Cloud, finding: Finding, principal: Principal | None) -> Plan | None:
         arn = finding.evidence["policy_arn"]
-        # The event is no authority on what may be attached.
+        # An event can be forged, so it does not decide which policies may be attached.
         if principal is None or arn not in PROTECTED_DENY_ARNS or arn in principal.policy_arns:
             return None
         return Plan({f"{self.kind}_name": principal.name, "policy_arn": arn})
 
+    @false_when_gone
     def apply(self, cloud: Cloud, params: Mapping[str, str]) -> bool:
-        try:
-            cloud.call(f"iam:Attach{self._entity}Policy", **request_of(self.kind, params))
-        except Gone:
-            return False
+        attach(cloud, self.kind, params)
         return True
 
+    @false_when_gone
     def is_present(self, cloud: Cloud, params: Mapping[str, str]) -> bool:
-        """Whether the gap is there: the policy is not attached."""
-        try:
-            return not is_attached(cloud, self.kind, params)
-        except Gone:
-            return False
+        """Return whether the policy is missing."""
+        return not is_attached(cloud, self.kind, params)
 
     def undo(self, cloud: Cloud, params: Mapping[str, str]) -> None:
-        cloud.call(f"iam:Detach{self._entity}Policy", **request_of(self.kind, params))
-
-    @property
-    def _entity(self) -> str:
-        return self.kind.capitalize()
+        detach(cloud, self.kind, params)

@@ -1,26 +1,28 @@
-"""Remove a client id from an OIDC identity provider."""
+"""Remove a client ID from an OIDC identity provider."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from countermand.core.errors import Gone
+from countermand.actions.gone import false_when_gone
 from countermand.core.model import Finding, Principal
-from countermand.ports import Cloud, Plan
+from countermand.ports import ActionInfo, Cloud, Plan
 
 
 @dataclass(frozen=True, slots=True)
 class RemoveOidcClientId:
-    """iam:RemoveClientIDFromOpenIDConnectProvider, undone by its opposite.
+    """Calls iam:RemoveClientIDFromOpenIDConnectProvider; undo adds the client ID again.
 
     https://docs.aws.amazon.com/IAM/latest/APIReference/API_RemoveClientIDFromOpenIDConnectProvider.html
     """
 
-    name = "remove_oidc_client_id"
-    description = "Remove the client id (audience) from the OIDC provider; undo adds it again."
-    needs = ("client_id",)
-    read_permissions = ("iam:GetOpenIDConnectProvider",)
-    permissions = ("iam:RemoveClientIDFromOpenIDConnectProvider",)
-    undo_permissions = ("iam:AddClientIDToOpenIDConnectProvider",)
+    info = ActionInfo(
+        name="remove_oidc_client_id",
+        description="Remove the client ID (audience) from the OIDC provider. Undo adds it again.",
+        needs=("client_id",),
+        reads=("iam:GetOpenIDConnectProvider",),
+        writes=("iam:RemoveClientIDFromOpenIDConnectProvider",),
+        undo_calls=("iam:AddClientIDToOpenIDConnectProvider",),
+    )
 
     def plan(self, cloud: Cloud, finding: Finding, _principal: Principal | None) -> Plan | None:
         if finding.subject is None:
@@ -30,18 +32,16 @@ class RemoveOidcClientId:
         return Plan(params) if self.is_present(cloud, params) else None
 
     def apply(self, cloud: Cloud, params: Mapping[str, str]) -> bool:
-        # To remove an id that is not there is no error to IAM.
+        # IAM also accepts the removal of a client ID that is not there.
         if not self.is_present(cloud, params):
             return False
         cloud.call("iam:RemoveClientIDFromOpenIDConnectProvider", **_request(params))
         return True
 
+    @false_when_gone
     def is_present(self, cloud: Cloud, params: Mapping[str, str]) -> bool:
         arn = params["provider_arn"]
-        try:
-            provider = cloud.call("iam:GetOpenIDConnectProvider", OpenIDConnectProviderArn=arn)
-        except Gone:
-            return False
+        provider = cloud.call("iam:GetOpenIDConnectProvider", OpenIDConnectProviderArn=arn)
         return params["client_id"] in provider.get("ClientIDList", ())
 
     def undo(self, cloud: Cloud, params: Mapping[str, str]) -> None:

@@ -1,37 +1,38 @@
-"""Remove a user from a group that grants administrator rights."""
+"""Remove a user from a group with administrator permissions."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from countermand.core.errors import Gone
+from countermand.actions.gone import false_when_gone
 from countermand.core.model import Finding, Principal, SubjectKind
 from countermand.core.policies.evaluate import Holder
 from countermand.live.policies import demand_risk, evaluate_held, held_reads
-from countermand.ports import Cloud, Plan
+from countermand.ports import ActionInfo, Cloud, Plan
 
 
 @dataclass(frozen=True, slots=True)
 class RemoveUserFromGroup:
-    """iam:RemoveUserFromGroup, undone by iam:AddUserToGroup.
+    """Calls iam:RemoveUserFromGroup; undo calls iam:AddUserToGroup.
 
     https://docs.aws.amazon.com/IAM/latest/APIReference/API_RemoveUserFromGroup.html
     """
 
-    name = "remove_user_from_group"
-    description = (
-        "Remove the user from the group if its attached and inline policies together grant "
-        "administrator rights now, under no condition; "
-        "undo adds the user again."
+    info = ActionInfo(
+        name="remove_user_from_group",
+        description=(
+            "Remove the user from the group if the attached and inline policies of the group "
+            "together give unconditional administrator permissions now. Undo adds the user again."
+        ),
+        needs=("group_name",),
+        reads=(*held_reads(SubjectKind.GROUP), "iam:ListGroupsForUser"),
+        writes=("iam:RemoveUserFromGroup",),
+        undo_calls=("iam:AddUserToGroup",),
     )
-    needs = ("group_name",)
-    read_permissions = (*held_reads(SubjectKind.GROUP), "iam:ListGroupsForUser")
-    permissions = ("iam:RemoveUserFromGroup",)
-    undo_permissions = ("iam:AddUserToGroup",)
 
     def plan(self, cloud: Cloud, finding: Finding, principal: Principal | None) -> Plan | None:
         if principal is None:
             return None
-        # CloudTrail shows a name as the caller wrote it, and IAM takes it in any case.
+        # IAM ignores the case of a name, and CloudTrail shows the name as the caller wrote it.
         asked, groups = finding.evidence["group_name"].lower(), _groups(cloud, principal.name)
         group = next((name for name in groups if name.lower() == asked), None)
         if group is None:
@@ -42,18 +43,14 @@ class RemoveUserFromGroup:
         demand_risk("group", [evaluation])
         return Plan({"user_name": principal.name, "group_name": group})
 
+    @false_when_gone
     def apply(self, cloud: Cloud, params: Mapping[str, str]) -> bool:
-        try:
-            cloud.call("iam:RemoveUserFromGroup", **_request(params))
-        except Gone:
-            return False
+        cloud.call("iam:RemoveUserFromGroup", **_request(params))
         return True
 
+    @false_when_gone
     def is_present(self, cloud: Cloud, params: Mapping[str, str]) -> bool:
-        try:
-            return params["group_name"] in _groups(cloud, params["user_name"])
-        except Gone:
-            return False
+        return params["group_name"] in _groups(cloud, params["user_name"])
 
     def undo(self, cloud: Cloud, params: Mapping[str, str]) -> None:
         cloud.call("iam:AddUserToGroup", **_request(params))

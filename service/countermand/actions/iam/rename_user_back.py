@@ -1,38 +1,41 @@
-"""Give a user the name back that it had."""
+"""Restore the previous name of a user."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from countermand.core.errors import CannotRestore, Gone
+from countermand.actions.gone import false_when_gone
+from countermand.core.errors import CannotRestore
 from countermand.core.model import Finding, Principal, SubjectKind
 from countermand.core.rules.schema import PREVIOUS
 from countermand.live.values import principal as read_principal
-from countermand.ports import Cloud, Plan
+from countermand.ports import ActionInfo, Cloud, Plan
 
 
 @dataclass(frozen=True, slots=True)
 class RenameUserBack:
-    """iam:UpdateUser, undone by the same call.
+    """Calls iam:UpdateUser; undo makes the same call.
 
-    Both names must be in scope, for the call asks for the right on both.
+    IAM checks the permission for both names, so both must be in scope.
     https://docs.aws.amazon.com/IAM/latest/APIReference/API_UpdateUser.html
     """
 
-    name = "rename_user_back"
-    description = (
-        "Give the user the name back that it had, unless its path was changed too; undo gives it "
-        "the new one. Keys, passwords and policies stay with the user either way."
+    info = ActionInfo(
+        name="rename_user_back",
+        description=(
+            "Restore the previous name of the user, unless the path changed too. Undo sets the new "
+            "name again. The user keeps keys, passwords, and policies either way."
+        ),
+        needs=(PREVIOUS,),
+        reads=("iam:GetUser",),
+        writes=("iam:UpdateUser",),
+        undo_calls=("iam:UpdateUser",),
     )
-    needs = (PREVIOUS,)
-    read_permissions = ("iam:GetUser",)
-    permissions = ("iam:UpdateUser",)
-    undo_permissions = ("iam:UpdateUser",)
 
     def plan(self, cloud: Cloud, finding: Finding, principal: Principal | None) -> Plan | None:
         if principal is None:
             return None
         if "new_path" in finding.evidence:
-            raise CannotRestore("nobody knows the path that the user had")
+            raise CannotRestore("the previous path of the user is unknown")
         if principal.name == finding.evidence[PREVIOUS]:
             return None
         params = {
@@ -42,18 +45,14 @@ class RenameUserBack:
         }
         return Plan(params) if self.is_present(cloud, params) else None
 
+    @false_when_gone
     def apply(self, cloud: Cloud, params: Mapping[str, str]) -> bool:
-        try:
-            _rename(cloud, params["user_name"], params["previous_name"])
-        except Gone:
-            return False
+        _rename(cloud, params["user_name"], params["previous_name"])
         return True
 
+    @false_when_gone
     def is_present(self, cloud: Cloud, params: Mapping[str, str]) -> bool:
-        try:
-            shown = read_principal(cloud, SubjectKind.USER, params["user_name"])
-        except Gone:
-            return False
+        shown = read_principal(cloud, SubjectKind.USER, params["user_name"])
         return shown.unique_id == params["user_id"]
 
     def undo(self, cloud: Cloud, params: Mapping[str, str]) -> None:

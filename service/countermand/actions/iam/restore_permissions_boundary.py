@@ -1,8 +1,10 @@
-"""Put back the permissions boundary of a user or role."""
+"""Restore the previous permissions boundary of a user or role."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
 
+from countermand.actions.gone import false_when_gone
+from countermand.actions.iam import boundary
 from countermand.core.aspects import boundary_of
 from countermand.core.errors import CannotRestore, Gone
 from countermand.core.model import Finding, Principal, SubjectKind
@@ -10,117 +12,93 @@ from countermand.core.policies.escalations import Privilege
 from countermand.core.policies.evaluate import Holder, evaluate_policies
 from countermand.core.rules.schema import PREVIOUS
 from countermand.live.policies import PERMISSIONS, managed_policies
-from countermand.ports import Cloud, Plan
+from countermand.ports import ActionInfo, Cloud, Plan
 
 
 @dataclass(frozen=True, slots=True)
 class RestorePermissionsBoundary:
-    """iam:PutUserPermissionsBoundary with the boundary before; undone by the one that was taken
-    back, or by removing it.
+    """Calls iam:PutUserPermissionsBoundary or its equivalent with the previous boundary.
 
+    Undo sets the boundary of the change again, or removes the boundary if the change removed it.
     https://docs.aws.amazon.com/IAM/latest/APIReference/API_PutUserPermissionsBoundary.html
     """
 
     kind: SubjectKind
-    needs = (PREVIOUS,)
 
     @property
-    def name(self) -> str:
-        return f"restore_{self.kind}_permissions_boundary"
-
-    @property
-    def description(self) -> str:
-        return (
-            f"Put back the permissions boundary that the {self.kind} had before, if that is a "
-            "policy of the account's own or AWSDenyAll, and the new one lets worse rights through; "
-            "undo sets the new one again, or none."
-        )
-
-    @property
-    def read_permissions(self) -> tuple[str, ...]:
-        return (f"iam:Get{self._entity}", *PERMISSIONS)
-
-    @property
-    def permissions(self) -> tuple[str, ...]:
-        return (f"iam:Put{self._entity}PermissionsBoundary",)
-
-    @property
-    def undo_permissions(self) -> tuple[str, ...]:
-        return (
-            f"iam:Delete{self._entity}PermissionsBoundary",
-            f"iam:Put{self._entity}PermissionsBoundary",
+    def info(self) -> ActionInfo:
+        return ActionInfo(
+            name=f"restore_{self.kind}_permissions_boundary",
+            description=(
+                f"Restore the previous permissions boundary of the {self.kind} if that is "
+                "customer-managed or AWSDenyAll, and the new boundary allows worse privileges. "
+                "Undo sets the new boundary again, or removes the boundary."
+            ),
+            needs=(PREVIOUS,),
+            reads=(f"iam:Get{self.kind.capitalize()}", *PERMISSIONS),
+            writes=boundary.writes(self.kind),
+            undo_calls=boundary.undo_calls(self.kind),
         )
 
     def plan(self, cloud: Cloud, finding: Finding, principal: Principal | None) -> Plan | None:
         if principal is None:
             return None
-        boundary, previous = self._boundary(cloud, principal.name), finding.evidence[PREVIOUS]
-        if boundary == previous:
+        current, previous = self._read(cloud, principal.name), finding.evidence[PREVIOUS]
+        if current == previous:
             return None
         if not previous:
-            raise CannotRestore("there was no boundary before, so that rights were only taken away")
+            raise CannotRestore("there was no boundary before, so the change only removed access")
         _, _, _, _, owner, policy = previous.split(":", 5)
         if owner == "aws" and policy != "policy/AWSDenyAll":
-            raise CannotRestore(f"its boundary was AWS's {policy}, which may not be put back")
-        if (why := _no_loosening(cloud, previous, boundary, principal)) is not None:
+            raise CannotRestore(f"its boundary was the AWS managed {policy}, which is not allowed")
+        if (why := _no_loosening(cloud, previous, current, principal)) is not None:
             raise CannotRestore(why)
-        return Plan(
-            {f"{self.kind}_name": principal.name, "boundary_arn": boundary, PREVIOUS: previous}
-        )
+        params = {
+            f"{self.kind}_name": principal.name,
+            "boundary_arn": current,
+            PREVIOUS: previous,
+        }
+        return Plan(params)
 
+    # Not `false_when_gone`: IAM also says that the policy of the boundary does not exist.
     def apply(self, cloud: Cloud, params: Mapping[str, str]) -> bool:
-        self._put(cloud, params, params[PREVIOUS])
+        self._set(cloud, params, params[PREVIOUS])
         return True
 
+    @false_when_gone
     def is_present(self, cloud: Cloud, params: Mapping[str, str]) -> bool:
-        try:
-            return self._boundary(cloud, params[f"{self.kind}_name"]) == params["boundary_arn"]
-        except Gone:
-            return False
+        return self._read(cloud, params[f"{self.kind}_name"]) == params["boundary_arn"]
 
     def undo(self, cloud: Cloud, params: Mapping[str, str]) -> None:
-        if params["boundary_arn"]:
-            self._put(cloud, params, params["boundary_arn"])
-        else:
-            operation = f"iam:Delete{self._entity}PermissionsBoundary"
-            cloud.call(operation, **{f"{self._entity}Name": params[f"{self.kind}_name"]})
+        self._set(cloud, params, params["boundary_arn"])
 
-    @property
-    def _entity(self) -> str:
-        return self.kind.capitalize()
+    def _read(self, cloud: Cloud, name: str) -> str:
+        """Return the ARN of the boundary, or '' without one."""
+        return boundary_of(boundary.entity(cloud, self.kind, name))
 
-    def _boundary(self, cloud: Cloud, name: str) -> str:
-        """Its ARN, or ''."""
-        request = {f"{self._entity}Name": name}
-        entity = cloud.call(f"iam:Get{self._entity}", **request)[self._entity]
-        return boundary_of(entity)
-
-    def _put(self, cloud: Cloud, params: Mapping[str, str], arn: str) -> None:
-        request = {
-            f"{self._entity}Name": params[f"{self.kind}_name"],
-            "PermissionsBoundary": arn,
-        }
-        cloud.call(f"iam:Put{self._entity}PermissionsBoundary", **request)
+    def _set(self, cloud: Cloud, params: Mapping[str, str], arn: str) -> None:
+        boundary.set_boundary(cloud, self.kind, params[f"{self.kind}_name"], arn)
 
 
 def _no_loosening(cloud: Cloud, before: str, after: str, principal: Principal) -> str | None:
-    """Why the one before is not to come back: it does only if the new one lets worse through, as
-    to take rights away is no attack, and of two that let the same through nobody can tell which
-    allows more.
+    """Return why the previous boundary must not return, or None if it may.
+
+    It returns only if the new boundary allows worse privileges. A change that removes access is no
+    attack, and of two boundaries with the same privilege either might allow more.
     """
     try:
-        old, new = (_lets_through(cloud, arn, principal) for arn in (before, after))
+        old, new = (_allowed(cloud, arn, principal) for arn in (before, after))
     except Gone as error:
-        return f"the policy of its boundary, before or now, is deleted ({error})"
+        return f"the policy of the previous or of the current boundary is deleted ({error})"
     if new < old:
         return None
-    return "the new boundary lets no worse rights through than the one before: compare the two"
+    return "the new boundary allows no worse privileges than the previous one: compare the two"
 
 
-def _lets_through(cloud: Cloud, boundary: str, principal: Principal) -> int:
-    """Place among the claims, of which the worst is 0; without a boundary, worse than that."""
-    if not boundary:
+def _allowed(cloud: Cloud, arn: str, principal: Principal) -> int:
+    """Return the rank of the privilege that a boundary allows: 0 is the worst, -1 no boundary."""
+    if not arn:
         return -1
-    document = managed_policies(cloud).document(boundary)
+    document = managed_policies(cloud).document(arn)
     privilege = evaluate_policies({"": document}, Holder.of(principal.arn)).privilege
     return list(Privilege).index(privilege)

@@ -1,25 +1,26 @@
-"""Put back what a change of a provider, a trail or the account replaced."""
+"""Restore the previous value of a setting of a provider, a trail or the account."""
 
 import json
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from math import inf
 
-from countermand.core.errors import CannotRestore, Gone
+from countermand.actions.gone import false_when_gone
+from countermand.core.errors import CannotRestore
 from countermand.core.model import Aspect, Finding, Principal
 from countermand.core.rules.schema import PREVIOUS
 from countermand.live.values import READERS
-from countermand.ports import Cloud, Plan
+from countermand.ports import ActionInfo, Cloud, Plan
 
 type Put = Callable[[Cloud, str, str, str], None]
-"""Gives the target of this name or ARN a value, in place of the other."""
+"""Sets a value on the target of this name or ARN, in place of another value."""
 type Obstacle = Callable[[str, str], str | None]
-"""Why the first value cannot be put back in place of the second."""
+"""Returns why the first value cannot be restored in place of the second, or None if it can."""
 
 
 @dataclass(frozen=True, slots=True)
 class RestoreSetting:
-    """The call that made the change, with the value before; undone with the one taken back.
+    """Makes the call of the change with the previous value; undo makes it with the new value.
 
     https://docs.aws.amazon.com/IAM/latest/APIReference/API_UpdateSAMLProvider.html
     https://docs.aws.amazon.com/IAM/latest/APIReference/API_UpdateOpenIDConnectProviderThumbprint.html
@@ -30,18 +31,20 @@ class RestoreSetting:
     name: str
     description: str
     aspect: Aspect
-    permissions: tuple[str, ...]
+    writes: tuple[str, ...]
     put: Put
     obstacle: Obstacle
-    needs = (PREVIOUS,)
 
     @property
-    def read_permissions(self) -> tuple[str, ...]:
-        return (READERS[self.aspect].read,)
-
-    @property
-    def undo_permissions(self) -> tuple[str, ...]:
-        return self.permissions
+    def info(self) -> ActionInfo:
+        return ActionInfo(
+            name=self.name,
+            description=self.description,
+            needs=(PREVIOUS,),
+            reads=(READERS[self.aspect].read,),
+            writes=self.writes,
+            undo_calls=self.writes,
+        )
 
     def plan(self, cloud: Cloud, finding: Finding, _principal: Principal | None) -> Plan | None:
         if finding.subject is None:
@@ -54,11 +57,9 @@ class RestoreSetting:
             raise CannotRestore(why)
         return Plan({"name": name, "value": value, PREVIOUS: previous})
 
+    @false_when_gone
     def apply(self, cloud: Cloud, params: Mapping[str, str]) -> bool:
-        try:
-            self.put(cloud, params["name"], params[PREVIOUS], params["value"])
-        except Gone:
-            return False
+        self.put(cloud, params["name"], params[PREVIOUS], params["value"])
         return True
 
     def is_present(self, cloud: Cloud, params: Mapping[str, str]) -> bool:
@@ -72,7 +73,7 @@ class RestoreSetting:
 
 
 def _gone(previous: str, value: str) -> str | None:
-    """Of what exists by itself: there is nothing to set a value on, or nothing was there."""
+    """Return why a provider or trail cannot be restored: it does not exist, or did not exist."""
     if not value:
         return "it is deleted now"
     return None if previous else "it was not there before"
@@ -82,22 +83,22 @@ def _needs_a_role(previous: str, value: str) -> str | None:
     if (why := _gone(previous, value)) is not None:
         return why
     if any(name.startswith("CloudWatchLogs") for name in _differing(previous, value)):
-        return "its log group was changed, and to set that the worker would have to pass a role"
+        return "its log group changed, and the worker may not pass the role that a log group needs"
     return None
 
 
 def _is_no_weaker(previous: str, value: str) -> str | None:
-    """A step up is taken back neither where it still is too low, nor where it is the first one."""
+    """Return why a password policy is left in place: it asks for no less than the previous one."""
     before, now = _strength(previous), _strength(value)
     if any(now[name] < strength for name, strength in before.items()):
         return None
-    return "the new policy asks for no less than the one before"
+    return "the new policy asks for no less than the previous one"
 
 
 def _strength(password_policy: str) -> dict[str, float]:
-    """Of each setting, as a number that is less where it asks for less.
+    """Return each setting as a number that is lower where the policy asks for less.
 
-    Without a policy IAM asks for 8 characters, in one without a length for 6.
+    Without a policy, IAM asks for 8 characters. In a policy without a length, it asks for 6.
     https://docs.aws.amazon.com/IAM/latest/UserGuide/id_credentials_passwords_account-policy.html
     """
     policy = json.loads(password_policy) if password_policy else {"MinimumPasswordLength": 8}
@@ -111,7 +112,7 @@ def _strength(password_policy: str) -> dict[str, float]:
 
 
 def _differing(wanted: str, instead_of: str) -> dict[str, object]:
-    """The settings that are to be sent; an empty text takes one away."""
+    """Return the settings that the call must send; an empty text removes a setting."""
     new, old = json.loads(wanted), json.loads(instead_of)
     names = sorted(new.keys() | old.keys())
     return {name: new.get(name, "") for name in names if new.get(name) != old.get(name)}
@@ -143,45 +144,47 @@ def _put_password_policy(cloud: Cloud, _name: str, wanted: str, _instead_of: str
 RESTORE_SAML_METADATA = RestoreSetting(
     name="restore_saml_metadata",
     description=(
-        "Put back the metadata that the SAML provider had before, with the keys of the identity "
-        "provider; undo puts the new ones. IAM cannot limit what the call puts: grant it for the "
-        "providers in scope only."
+        "Restore the previous metadata of the SAML provider, with the keys of the identity "
+        "provider. Undo sets the new metadata again. IAM cannot restrict the metadata, so grant "
+        "the call for the providers in scope only."
     ),
     aspect=Aspect.SAML_METADATA,
-    permissions=("iam:UpdateSAMLProvider",),
+    writes=("iam:UpdateSAMLProvider",),
     put=_put_metadata,
     obstacle=_gone,
 )
 RESTORE_OIDC_THUMBPRINTS = RestoreSetting(
     name="restore_oidc_thumbprints",
     description=(
-        "Put back the certificate thumbprints that the OIDC provider had before; undo puts the new "
-        "ones. IAM cannot limit what the call puts: grant it for the providers in scope only."
+        "Restore the previous certificate thumbprints of the OIDC provider. Undo sets the new "
+        "thumbprints again. IAM cannot restrict the thumbprints, so grant the call for the "
+        "providers in scope only."
     ),
     aspect=Aspect.OIDC_THUMBPRINTS,
-    permissions=("iam:UpdateOpenIDConnectProviderThumbprint",),
+    writes=("iam:UpdateOpenIDConnectProviderThumbprint",),
     put=_put_thumbprints,
     obstacle=_gone,
 )
 RESTORE_TRAIL = RestoreSetting(
     name="restore_trail",
     description=(
-        "Give the trail the settings that it had before: bucket, regions, validation, key. Not its "
-        "log group, for which the worker would have to pass a role. Undo puts the new ones."
+        "Restore the previous settings of the trail: bucket, regions, validation, key. A changed "
+        "log group is left in place, because the worker may not pass the role that it needs. Undo "
+        "sets the new settings again."
     ),
     aspect=Aspect.TRAIL,
-    permissions=("cloudtrail:UpdateTrail",),
+    writes=("cloudtrail:UpdateTrail",),
     put=_put_trail,
     obstacle=_needs_a_role,
 )
 RESTORE_PASSWORD_POLICY = RestoreSetting(
     name="restore_password_policy",
     description=(
-        "Put back the password policy that the account had before, or none if it had none, unless "
-        "the new one asks for no less; undo puts the new one, or none."
+        "Restore the previous password policy of the account, or delete the new "
+        "policy, unless the new policy asks for no less. Undo restores the policy of the change."
     ),
     aspect=Aspect.PASSWORD_POLICY,
-    permissions=("iam:DeleteAccountPasswordPolicy", "iam:UpdateAccountPasswordPolicy"),
+    writes=("iam:DeleteAccountPasswordPolicy", "iam:UpdateAccountPasswordPolicy"),
     put=_put_password_policy,
     obstacle=_is_no_weaker,
 )

@@ -1,34 +1,38 @@
-"""Put back the trust policy of a role that was opened to others."""
+"""Restore the trust policy of a role that was exposed."""
 
 import json
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from countermand.core.errors import CannotRestore, Gone
+from countermand.actions.gone import false_when_gone
+from countermand.core.errors import CannotRestore
 from countermand.core.model import Finding, Principal
 from countermand.core.policies.trust import evaluate_trust
 from countermand.core.rules.schema import PREVIOUS
-from countermand.ports import Cloud, Plan
+from countermand.ports import ActionInfo, Cloud, Plan
 
 
 @dataclass(frozen=True, slots=True)
 class RestoreTrustPolicy:
-    """iam:UpdateAssumeRolePolicy with the policy before; undone by the one that was taken back.
+    """Calls iam:UpdateAssumeRolePolicy with the previous policy; undo restores the changed one.
 
-    Sessions that were opened meanwhile live on until they end.
+    Sessions that were opened in between stay valid until they expire.
     https://docs.aws.amazon.com/IAM/latest/APIReference/API_UpdateAssumeRolePolicy.html
     """
 
-    name = "restore_role_trust_policy"
-    description = (
-        "Put back the trust policy that the role had before, unless that trusted others too; undo "
-        "puts the open one back. Sessions opened meanwhile live on. IAM cannot limit what the call "
-        "puts: grant it for the roles in scope only."
+    info = ActionInfo(
+        name="restore_role_trust_policy",
+        description=(
+            "Restore the previous trust policy of the role, unless that exposed the role too. "
+            "Sessions opened in between stay valid until they expire. Undo restores the changed "
+            "policy. IAM cannot restrict the content of the policy, so grant the call for the "
+            "roles in scope only."
+        ),
+        needs=(PREVIOUS,),
+        reads=("iam:GetRole",),
+        writes=("iam:UpdateAssumeRolePolicy",),
+        undo_calls=("iam:UpdateAssumeRolePolicy",),
     )
-    needs = (PREVIOUS,)
-    read_permissions = ("iam:GetRole",)
-    permissions = ("iam:UpdateAssumeRolePolicy",)
-    undo_permissions = ("iam:UpdateAssumeRolePolicy",)
 
     def plan(self, cloud: Cloud, finding: Finding, principal: Principal | None) -> Plan | None:
         if principal is None:
@@ -38,27 +42,22 @@ class RestoreTrustPolicy:
         if not evaluate_trust(document, {account_id}).opening.is_risk:
             return None
         if evaluate_trust(previous, {account_id}).opening.is_risk:
-            raise CannotRestore("the trust policy before it was open too")
-        return Plan(
-            {
-                "role_name": principal.name,
-                "policy_document": document,
-                "previous_document": previous,
-            }
-        )
+            raise CannotRestore("the previous trust policy exposed the role too")
+        params = {
+            "role_name": principal.name,
+            "policy_document": document,
+            "previous_document": previous,
+        }
+        return Plan(params)
 
+    @false_when_gone
     def apply(self, cloud: Cloud, params: Mapping[str, str]) -> bool:
-        try:
-            _put(cloud, params["role_name"], params["previous_document"])
-        except Gone:
-            return False
+        _put(cloud, params["role_name"], params["previous_document"])
         return True
 
+    @false_when_gone
     def is_present(self, cloud: Cloud, params: Mapping[str, str]) -> bool:
-        try:
-            return _document(cloud, params["role_name"]) == params["policy_document"]
-        except Gone:
-            return False
+        return _document(cloud, params["role_name"]) == params["policy_document"]
 
     def undo(self, cloud: Cloud, params: Mapping[str, str]) -> None:
         _put(cloud, params["role_name"], params["policy_document"])

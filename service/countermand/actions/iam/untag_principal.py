@@ -1,74 +1,58 @@
-"""Take the exception tag from a user or role."""
+"""Remove the exception tag from a user or role."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
 
+from countermand.actions.gone import false_when_gone
 from countermand.core.checks.identity import EXCEPTION_TAG_KEY
-from countermand.core.errors import Gone
 from countermand.core.model import Finding, Principal, SubjectKind
-from countermand.ports import Cloud, Plan
+from countermand.ports import ActionInfo, Cloud, Plan
 
 
 @dataclass(frozen=True, slots=True)
 class UntagPrincipal:
-    """iam:UntagUser and iam:UntagRole, undone by iam:TagUser and iam:TagRole with the same value.
+    """Calls iam:UntagUser or iam:UntagRole; undo sets the tag again with the same value.
 
     https://docs.aws.amazon.com/IAM/latest/APIReference/API_UntagUser.html
     """
 
     kind: SubjectKind
-    needs = ()
 
     @property
-    def name(self) -> str:
-        return f"untag_{self.kind}"
-
-    @property
-    def description(self) -> str:
-        return (
-            f"Take the tag {EXCEPTION_TAG_KEY} from the {self.kind}; undo sets it again with the "
-            "same value. Grant the call only under the condition aws:TagKeys = this key: other "
-            "tags may decide about rights."
+    def info(self) -> ActionInfo:
+        entity = self.kind.capitalize()
+        return ActionInfo(
+            name=f"untag_{self.kind}",
+            description=(
+                f"Remove the tag {EXCEPTION_TAG_KEY} from the {self.kind}. Undo sets it again with "
+                "the same value. Grant the call only under the condition aws:TagKeys = this key, "
+                "because other tags can decide about permissions."
+            ),
+            reads=(f"iam:List{entity}Tags",),
+            writes=(f"iam:Untag{entity}",),
+            undo_calls=(f"iam:Tag{entity}",),
         )
-
-    @property
-    def read_permissions(self) -> tuple[str, ...]:
-        return (f"iam:List{self._entity}Tags",)
-
-    @property
-    def permissions(self) -> tuple[str, ...]:
-        return (f"iam:Untag{self._entity}",)
-
-    @property
-    def undo_permissions(self) -> tuple[str, ...]:
-        return (f"iam:Tag{self._entity}",)
 
     def plan(self, _cloud: Cloud, _finding: Finding, principal: Principal | None) -> Plan | None:
-        # The event is no authority on which tag may be taken away.
+        # An event can be forged, so it does not decide which tag may be removed.
         if principal is None or EXCEPTION_TAG_KEY not in principal.tags:
             return None
-        return Plan(
-            {
-                f"{self.kind}_name": principal.name,
-                "tag_key": EXCEPTION_TAG_KEY,
-                "tag_value": principal.tags[EXCEPTION_TAG_KEY],
-            }
-        )
+        params = {
+            f"{self.kind}_name": principal.name,
+            "tag_key": EXCEPTION_TAG_KEY,
+            "tag_value": principal.tags[EXCEPTION_TAG_KEY],
+        }
+        return Plan(params)
 
+    @false_when_gone
     def apply(self, cloud: Cloud, params: Mapping[str, str]) -> bool:
-        try:
-            cloud.call(
-                f"iam:Untag{self._entity}", **self._request(params), TagKeys=[params["tag_key"]]
-            )
-        except Gone:
-            return False
+        tag_keys = [params["tag_key"]]
+        cloud.call(f"iam:Untag{self._entity}", **self._request(params), TagKeys=tag_keys)
         return True
 
+    @false_when_gone
     def is_present(self, cloud: Cloud, params: Mapping[str, str]) -> bool:
-        try:
-            tags = cloud.items(f"iam:List{self._entity}Tags", "Tags", **self._request(params))
-        except Gone:
-            return False
+        tags = cloud.items(f"iam:List{self._entity}Tags", "Tags", **self._request(params))
         return any(tag["Key"] == params["tag_key"] for tag in tags)
 
     def undo(self, cloud: Cloud, params: Mapping[str, str]) -> None:

@@ -1,44 +1,45 @@
-"""Take an administrator's permission set of Identity Center from a user or group."""
+"""Delete the assignment of an administrator permission set of Identity Center."""
 
 import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from typing import Any
 
+from countermand.actions.gone import false_when_gone
 from countermand.actions.identity_center.permission_set import READS, evaluate_permission_set
-from countermand.core.errors import Gone, Permanent
+from countermand.actions.identity_center.provisioning import wait_for_end
+from countermand.core.errors import Gone
 from countermand.core.model import Finding, Principal
 from countermand.live.policies import demand_risk
-from countermand.ports import Cloud, Plan
-
-_POLLS = 15
-_POLL_SECONDS = 2.0
+from countermand.ports import ActionInfo, Cloud, Plan
 
 
 @dataclass(frozen=True, slots=True)
 class DeleteAccountAssignment:
-    """sso:DeleteAccountAssignment, undone by sso:CreateAccountAssignment; both end some seconds
-    after their answer, which is waited for.
+    """Calls sso:DeleteAccountAssignment; undo calls sso:CreateAccountAssignment.
 
+    Identity Center answers both before they are done, so the action waits for the end.
     https://docs.aws.amazon.com/singlesignon/latest/APIReference/API_DeleteAccountAssignment.html
     """
 
     sleep: Callable[[float], None] = time.sleep
-    name = "delete_account_assignment"
-    description = (
-        "Delete the assignment if the permission set grants administrator rights now, under no "
-        "condition; sessions that are open last. Undo creates it again."
-    )
-    needs = ("instance_arn", "target_id", "principal_type", "principal_id")
-    read_permissions = (
-        *READS,
-        "sso:DescribeAccountAssignmentDeletionStatus",
-        "sso:ListAccountAssignments",
-    )
-    permissions = ("sso:DeleteAccountAssignment",)
-    undo_permissions = (
-        "sso:CreateAccountAssignment",
-        "sso:DescribeAccountAssignmentCreationStatus",
+    info = ActionInfo(
+        name="delete_account_assignment",
+        description=(
+            "Delete the assignment if the permission set has unconditional administrator "
+            "permissions now. Open sessions stay valid until they expire. Undo creates the "
+            "assignment again."
+        ),
+        needs=("instance_arn", "target_id", "principal_type", "principal_id"),
+        reads=(
+            *READS,
+            "sso:DescribeAccountAssignmentDeletionStatus",
+            "sso:ListAccountAssignments",
+        ),
+        writes=("sso:DeleteAccountAssignment",),
+        undo_calls=(
+            "sso:CreateAccountAssignment",
+            "sso:DescribeAccountAssignmentCreationStatus",
+        ),
     )
 
     def plan(self, cloud: Cloud, finding: Finding, _principal: Principal | None) -> Plan | None:
@@ -46,7 +47,7 @@ class DeleteAccountAssignment:
             return None
         params = {
             "permission_set_arn": finding.subject.name,
-            **{name: finding.evidence[name] for name in self.needs},
+            **{name: finding.evidence[name] for name in self.info.needs},
         }
         if not self.is_present(cloud, params):
             return None
@@ -61,50 +62,41 @@ class DeleteAccountAssignment:
             answer = cloud.call("sso:DeleteAccountAssignment", **_request(params))
         except Gone:
             return False
-        self._wait(
-            lambda status: cloud.call(
+        # Outside of the `try`: a request that is gone says nothing about the assignment.
+        wait_for_end(
+            answer["AccountAssignmentDeletionStatus"],
+            lambda request_id: cloud.call(
                 "sso:DescribeAccountAssignmentDeletionStatus",
                 InstanceArn=params["instance_arn"],
-                AccountAssignmentDeletionRequestId=status["RequestId"],
+                AccountAssignmentDeletionRequestId=request_id,
             )["AccountAssignmentDeletionStatus"],
-            answer["AccountAssignmentDeletionStatus"],
+            self.sleep,
         )
         return True
 
+    @false_when_gone
     def is_present(self, cloud: Cloud, params: Mapping[str, str]) -> bool:
-        try:
-            assignments = cloud.items(
-                "sso:ListAccountAssignments",
-                "AccountAssignments",
-                InstanceArn=params["instance_arn"],
-                AccountId=params["target_id"],
-                PermissionSetArn=params["permission_set_arn"],
-            )
-        except Gone:
-            return False
+        assignments = cloud.items(
+            "sso:ListAccountAssignments",
+            "AccountAssignments",
+            InstanceArn=params["instance_arn"],
+            AccountId=params["target_id"],
+            PermissionSetArn=params["permission_set_arn"],
+        )
         wanted = params["principal_type"], params["principal_id"]
         return any((a["PrincipalType"], a["PrincipalId"]) == wanted for a in assignments)
 
     def undo(self, cloud: Cloud, params: Mapping[str, str]) -> None:
         answer = cloud.call("sso:CreateAccountAssignment", **_request(params))
-        self._wait(
-            lambda status: cloud.call(
+        wait_for_end(
+            answer["AccountAssignmentCreationStatus"],
+            lambda request_id: cloud.call(
                 "sso:DescribeAccountAssignmentCreationStatus",
                 InstanceArn=params["instance_arn"],
-                AccountAssignmentCreationRequestId=status["RequestId"],
+                AccountAssignmentCreationRequestId=request_id,
             )["AccountAssignmentCreationStatus"],
-            answer["AccountAssignmentCreationStatus"],
+            self.sleep,
         )
-
-    def _wait(self, ask: Callable[[Any], Any], status: Any) -> None:  # noqa: ANN401  as boto3
-        """Until it ended, or half a minute: what is still running then is seen by `is_present`."""
-        for _ in range(_POLLS):
-            if status["Status"] != "IN_PROGRESS":
-                break
-            self.sleep(_POLL_SECONDS)
-            status = ask(status)
-        if status["Status"] == "FAILED":
-            raise Permanent(f"Identity Center failed: {status.get('FailureReason', 'no reason')}")
 
 
 def _request(params: Mapping[str, str]) -> dict[str, str]:

@@ -1,40 +1,42 @@
-"""Take a user out of a group of Identity Center that makes administrators."""
+"""Remove a user from an administrator group of Identity Center."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from countermand.actions.gone import false_when_gone
 from countermand.actions.identity_center.permission_set import READS, evaluate_permission_set
-from countermand.core.errors import Gone
 from countermand.core.model import Finding, Principal
 from countermand.core.policies.evaluate import Evaluation
 from countermand.live.policies import demand_risk
-from countermand.ports import Cloud, Plan
+from countermand.ports import ActionInfo, Cloud, Plan
 
 
 @dataclass(frozen=True, slots=True)
 class DeleteGroupMembership:
-    """identitystore:DeleteGroupMembership, undone by identitystore:CreateGroupMembership.
+    """Calls identitystore:DeleteGroupMembership; undo calls identitystore:CreateGroupMembership.
 
-    Each membership has an id of its own, so it is known by its group and its member.
+    An undo makes a membership with a new ID, so group and member identify a membership.
     https://docs.aws.amazon.com/singlesignon/latest/IdentityStoreAPIReference/API_DeleteGroupMembership.html
     """
 
-    name = "delete_group_membership"
-    description = (
-        "Take the user out of the group if a permission set that the group has in this account "
-        "grants administrator rights now, under no condition; sessions that are open last. Undo "
-        "adds the user again."
+    info = ActionInfo(
+        name="delete_group_membership",
+        description=(
+            "Remove the user from the group if a permission set of the group in this account has "
+            "unconditional administrator permissions now. Open sessions stay valid until they "
+            "expire. Undo adds the user again."
+        ),
+        needs=("account_id", "member_id"),
+        reads=(
+            *READS,
+            "identitystore:GetGroupMembershipId",
+            "sso:ListAccountAssignmentsForPrincipal",
+            "sso:ListInstances",
+        ),
+        writes=("identitystore:DeleteGroupMembership",),
+        undo_calls=("identitystore:CreateGroupMembership",),
     )
-    needs = ("account_id", "member_id")
-    read_permissions = (
-        *READS,
-        "identitystore:GetGroupMembershipId",
-        "sso:ListAccountAssignmentsForPrincipal",
-        "sso:ListInstances",
-    )
-    permissions = ("identitystore:DeleteGroupMembership",)
-    undo_permissions = ("identitystore:CreateGroupMembership",)
 
     def plan(self, cloud: Cloud, finding: Finding, _principal: Principal | None) -> Plan | None:
         if finding.subject is None:
@@ -42,36 +44,30 @@ class DeleteGroupMembership:
         group, account = finding.subject.name, finding.evidence["account_id"]
         named = finding.evidence.get("identity_store_id")
         for instance in cloud.items("sso:ListInstances", "Instances"):
+            store = instance["IdentityStoreId"]
             params = {
-                "identity_store_id": instance["IdentityStoreId"],
+                "identity_store_id": store,
                 "group_id": group,
                 "member_id": finding.evidence["member_id"],
             }
-            if named not in (None, params["identity_store_id"]) or not self.is_present(
-                cloud, params
-            ):
-                continue
-            demand_risk("group", _judged(cloud, instance["InstanceArn"], group, account))
-            return Plan(params)
+            # Some events do not name the identity store: then each is tried.
+            if named in (None, store) and self.is_present(cloud, params):
+                demand_risk("group", _evaluations(cloud, instance["InstanceArn"], group, account))
+                return Plan(params)
         return None
 
+    @false_when_gone
     def apply(self, cloud: Cloud, params: Mapping[str, str]) -> bool:
-        try:
-            cloud.call(
-                "identitystore:DeleteGroupMembership",
-                IdentityStoreId=params["identity_store_id"],
-                MembershipId=_membership_id(cloud, params),
-            )
-        except Gone:
-            return False
+        cloud.call(
+            "identitystore:DeleteGroupMembership",
+            IdentityStoreId=params["identity_store_id"],
+            MembershipId=_membership_id(cloud, params),
+        )
         return True
 
+    @false_when_gone
     def is_present(self, cloud: Cloud, params: Mapping[str, str]) -> bool:
-        try:
-            _membership_id(cloud, params)
-        except Gone:
-            return False
-        return True
+        return bool(_membership_id(cloud, params))
 
     def undo(self, cloud: Cloud, params: Mapping[str, str]) -> None:
         cloud.call("identitystore:CreateGroupMembership", **_request(params))
@@ -90,7 +86,10 @@ def _request(params: Mapping[str, str]) -> dict[str, Any]:
     }
 
 
-def _judged(cloud: Cloud, instance_arn: str, group_id: str, account_id: str) -> list[Evaluation]:
+def _evaluations(
+    cloud: Cloud, instance_arn: str, group_id: str, account_id: str
+) -> list[Evaluation]:
+    """Evaluate each permission set that the group has in the account."""
     assignments = cloud.items(
         "sso:ListAccountAssignmentsForPrincipal",
         "AccountAssignments",

@@ -4,43 +4,46 @@ import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
+from countermand.actions.gone import false_when_gone
+from countermand.actions.identity_center.provisioning import wait_for_end
 from countermand.core.checks.policies import ADMIN_POLICY_ARNS
 from countermand.core.errors import Denied, Gone, Permanent, Transient
 from countermand.core.model import Finding, Principal
-from countermand.ports import Cloud, Plan
-
-_POLLS = 15
-_POLL_SECONDS = 2.0
+from countermand.ports import ActionInfo, Cloud, Plan
 
 
 @dataclass(frozen=True, slots=True)
 class DetachPermissionSetPolicy:
-    """sso:DetachManagedPolicyFromPermissionSet, undone by sso:AttachManagedPolicyToPermissionSet;
-    each takes effect in the accounts by sso:ProvisionPermissionSet.
+    """Calls sso:DetachManagedPolicyFromPermissionSet, then sso:ProvisionPermissionSet.
 
+    Undo calls sso:AttachManagedPolicyToPermissionSet, then sso:ProvisionPermissionSet. The accounts
+    see a change of a permission set only after it is provisioned.
     https://docs.aws.amazon.com/singlesignon/latest/APIReference/API_DetachManagedPolicyFromPermissionSet.html
     """
 
     sleep: Callable[[float], None] = time.sleep
-    name = "detach_permission_set_policy"
-    description = (
-        "Detach AWS's administrator policy from the permission set and provision the set anew, "
-        "with all else that was changed in it and not provisioned; undo attaches and provisions."
+    info = ActionInfo(
+        name="detach_permission_set_policy",
+        description=(
+            "Detach the AWS managed administrator policy from the permission set, and provision "
+            "the set. This also provisions other changes of the set that were pending. Undo "
+            "attaches the policy and provisions the set."
+        ),
+        needs=("instance_arn", "policy_arn"),
+        reads=(
+            "sso:DescribePermissionSetProvisioningStatus",
+            "sso:ListManagedPoliciesInPermissionSet",
+        ),
+        writes=("sso:DetachManagedPolicyFromPermissionSet", "sso:ProvisionPermissionSet"),
+        undo_calls=("sso:AttachManagedPolicyToPermissionSet", "sso:ProvisionPermissionSet"),
     )
-    needs = ("instance_arn", "policy_arn")
-    read_permissions = (
-        "sso:DescribePermissionSetProvisioningStatus",
-        "sso:ListManagedPoliciesInPermissionSet",
-    )
-    permissions = ("sso:DetachManagedPolicyFromPermissionSet", "sso:ProvisionPermissionSet")
-    undo_permissions = ("sso:AttachManagedPolicyToPermissionSet", "sso:ProvisionPermissionSet")
 
     def plan(self, cloud: Cloud, finding: Finding, _principal: Principal | None) -> Plan | None:
         if finding.subject is None or finding.evidence["policy_arn"] not in ADMIN_POLICY_ARNS:
             return None
         params = {
             "permission_set_arn": finding.subject.name,
-            **{name: finding.evidence[name] for name in self.needs},
+            **{name: finding.evidence[name] for name in self.info.needs},
         }
         return Plan(params) if self.is_present(cloud, params) else None
 
@@ -53,24 +56,22 @@ class DetachPermissionSetPolicy:
                 ManagedPolicyArn=arn,
             )
         except Gone:
-            # Perhaps by an attempt of ours that was cut off before it provisioned.
+            # An earlier attempt may have detached it and ended before it provisioned the set.
             changed = False
         try:
             self._provision(cloud, params)
         except Gone:
             return False
         except (Denied, Permanent) as error:
-            # The half that was done is to be undone, so this is no refusal.
+            # A refusal would mean that nothing was written, but the policy is detached.
             raise Transient(f"detached, but not provisioned: {error}") from error
         return changed
 
+    @false_when_gone
     def is_present(self, cloud: Cloud, params: Mapping[str, str]) -> bool:
-        try:
-            attached = cloud.items(
-                "sso:ListManagedPoliciesInPermissionSet", "AttachedManagedPolicies", **_set(params)
-            )
-        except Gone:
-            return False
+        attached = cloud.items(
+            "sso:ListManagedPoliciesInPermissionSet", "AttachedManagedPolicies", **_set(params)
+        )
         return any(policy["Arn"] == params["policy_arn"] for policy in attached)
 
     def undo(self, cloud: Cloud, params: Mapping[str, str]) -> None:
@@ -79,22 +80,19 @@ class DetachPermissionSetPolicy:
         self._provision(cloud, params)
 
     def _provision(self, cloud: Cloud, params: Mapping[str, str]) -> None:
-        """In all accounts that have the set. Waits for the end, at most half a minute."""
+        """Provision the set in all accounts that have it, and wait for the end."""
         answer = cloud.call(
             "sso:ProvisionPermissionSet", **_set(params), TargetType="ALL_PROVISIONED_ACCOUNTS"
         )
-        status = answer["PermissionSetProvisioningStatus"]
-        for _ in range(_POLLS):
-            if status["Status"] != "IN_PROGRESS":
-                break
-            self.sleep(_POLL_SECONDS)
-            status = cloud.call(
+        wait_for_end(
+            answer["PermissionSetProvisioningStatus"],
+            lambda request_id: cloud.call(
                 "sso:DescribePermissionSetProvisioningStatus",
                 InstanceArn=params["instance_arn"],
-                ProvisionPermissionSetRequestId=status["RequestId"],
-            )["PermissionSetProvisioningStatus"]
-        if status["Status"] == "FAILED":
-            raise Permanent(f"Identity Center failed: {status.get('FailureReason', 'no reason')}")
+                ProvisionPermissionSetRequestId=request_id,
+            )["PermissionSetProvisioningStatus"],
+            self.sleep,
+        )
 
 
 def _set(params: Mapping[str, str]) -> dict[str, str]:

@@ -1,4 +1,4 @@
-"""What a permission set of Identity Center gives in an account: for actions on who has it."""
+"""Evaluate what a permission set of Identity Center gives in an account."""
 
 from countermand.core.policies.escalations import Privilege
 from countermand.core.policies.evaluate import Evaluation, Holder, evaluate_policies
@@ -16,8 +16,10 @@ READS = (
 def evaluate_permission_set(
     cloud: Cloud, instance_arn: str, set_arn: str, account_id: str
 ) -> Evaluation:
-    """By AWS's managed policies and the inline one. Those of the account's own are named only, so
-    that a set that has some is never said to be benign.
+    """Evaluate the AWS managed policies and the inline policy of a permission set.
+
+    Identity Center shows only the names of customer-managed policies. A set that has some is
+    therefore never benign.
     """
     which = {"InstanceArn": instance_arn, "PermissionSetArn": set_arn}
     attached = cloud.items(

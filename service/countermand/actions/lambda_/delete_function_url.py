@@ -1,31 +1,33 @@
-"""Delete the URL by which everybody can call a Lambda function."""
+"""Delete the URL by which anyone can call a Lambda function."""
 
 import json
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from countermand.core.errors import Gone
+from countermand.actions.gone import false_when_gone
+from countermand.actions.lambda_.function import request_of
 from countermand.core.model import Finding, Principal
-from countermand.ports import Cloud, Plan
+from countermand.ports import ActionInfo, Cloud, Plan
 
 
 @dataclass(frozen=True, slots=True)
 class DeleteFunctionUrl:
-    """lambda:DeleteFunctionUrlConfig, undone by lambda:CreateFunctionUrlConfig under a new URL.
+    """Calls lambda:DeleteFunctionUrlConfig; undo calls lambda:CreateFunctionUrlConfig.
 
     https://docs.aws.amazon.com/lambda/latest/api/API_DeleteFunctionUrlConfig.html
     """
 
-    name = "delete_function_url"
-    description = (
-        "Delete the URL of the function if it asks nobody for credentials; undo creates one with "
-        "the same settings. The address is another one then: its callers must be told."
+    info = ActionInfo(
+        name="delete_function_url",
+        description=(
+            "Delete the URL of the function if it asks for no credentials. Undo creates a URL with "
+            "the same settings but another address, which the callers then need."
+        ),
+        reads=("lambda:GetFunctionUrlConfig",),
+        writes=("lambda:DeleteFunctionUrlConfig",),
+        undo_calls=("lambda:CreateFunctionUrlConfig",),
     )
-    needs = ()
-    read_permissions = ("lambda:GetFunctionUrlConfig",)
-    permissions = ("lambda:DeleteFunctionUrlConfig",)
-    undo_permissions = ("lambda:CreateFunctionUrlConfig",)
 
     def plan(self, cloud: Cloud, finding: Finding, _principal: Principal | None) -> Plan | None:
         if finding.subject is None:
@@ -40,29 +42,20 @@ class DeleteFunctionUrl:
         kept = {key: config[key] for key in ("Cors", "InvokeMode") if config.get(key)}
         return Plan({**params, "url": config["FunctionUrl"], "settings": json.dumps(kept)})
 
+    @false_when_gone
     def apply(self, cloud: Cloud, params: Mapping[str, str]) -> bool:
-        try:
-            cloud.call("lambda:DeleteFunctionUrlConfig", **_function(params))
-        except Gone:
-            return False
+        cloud.call("lambda:DeleteFunctionUrlConfig", **request_of(params))
         return True
 
+    @false_when_gone
     def is_present(self, cloud: Cloud, params: Mapping[str, str]) -> bool:
-        try:
-            return bool(_config(cloud, params)["AuthType"] == "NONE")
-        except Gone:
-            return False
+        return bool(_config(cloud, params)["AuthType"] == "NONE")
 
     def undo(self, cloud: Cloud, params: Mapping[str, str]) -> None:
         settings = json.loads(params["settings"])
-        request = {**_function(params), "AuthType": "NONE", **settings}
+        request = {**request_of(params), "AuthType": "NONE", **settings}
         cloud.call("lambda:CreateFunctionUrlConfig", **request)
 
 
-def _function(params: Mapping[str, str]) -> dict[str, str]:
-    qualifier = {"Qualifier": params["qualifier"]} if params["qualifier"] else {}
-    return {"FunctionName": params["function"], **qualifier}
-
-
 def _config(cloud: Cloud, params: Mapping[str, str]) -> Any:  # noqa: ANN401  JSON
-    return cloud.call("lambda:GetFunctionUrlConfig", **_function(params))
+    return cloud.call("lambda:GetFunctionUrlConfig", **request_of(params))

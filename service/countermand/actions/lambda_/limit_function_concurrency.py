@@ -1,62 +1,59 @@
-"""Keep a Lambda function with administrator rights from running."""
+"""Keep a Lambda function with administrator permissions from running."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
 
+from countermand.actions.gone import false_when_gone
 from countermand.actions.iam import admin_role
-from countermand.core.errors import Gone
 from countermand.core.model import Finding, Principal
-from countermand.ports import Cloud, Plan
+from countermand.ports import ActionInfo, Cloud, Plan
 
 
 @dataclass(frozen=True, slots=True)
 class LimitFunctionConcurrency:
-    """lambda:PutFunctionConcurrency of 0, undone by the limit of before, or by deleting it.
+    """Calls lambda:PutFunctionConcurrency with 0; undo sets or deletes the limit as it was.
 
     https://docs.aws.amazon.com/lambda/latest/api/API_PutFunctionConcurrency.html
     """
 
-    name = "limit_function_concurrency"
-    description = (
-        "Reserve no concurrency for the function if its role grants administrator rights now, "
-        "under no condition, so that it does not run; undo sets the limit that was there, or "
-        "removes it."
+    info = ActionInfo(
+        name="limit_function_concurrency",
+        description=(
+            "Reserve no concurrency for the function, so that it does not run, if its role has "
+            "unconditional administrator permissions now. Undo restores the previous limit, or "
+            "removes the new limit."
+        ),
+        reads=(
+            *admin_role.READS,
+            "lambda:GetFunctionConcurrency",
+            "lambda:GetFunctionConfiguration",
+        ),
+        writes=("lambda:PutFunctionConcurrency",),
+        undo_calls=("lambda:DeleteFunctionConcurrency", "lambda:PutFunctionConcurrency"),
     )
-    needs = ()
-    read_permissions = (
-        *admin_role.READS,
-        "lambda:GetFunctionConcurrency",
-        "lambda:GetFunctionConfiguration",
-    )
-    permissions = ("lambda:PutFunctionConcurrency",)
-    undo_permissions = ("lambda:DeleteFunctionConcurrency", "lambda:PutFunctionConcurrency")
 
     def plan(self, cloud: Cloud, finding: Finding, _principal: Principal | None) -> Plan | None:
         if finding.subject is None:
             return None
         asked = finding.subject.name
         function = cloud.call("lambda:GetFunctionConfiguration", FunctionName=asked)
-        # The limit is the function's, not a version's.
-        name = ":".join(function["FunctionArn"].split(":")[:7])
-        limit = _limit(cloud, name)
+        # The limit belongs to the function, so the ARN is cut before the version.
+        arn = ":".join(function["FunctionArn"].split(":")[:7])
+        limit = _limit(cloud, arn)
         if limit == "0":
             return None
         roles = admin_role.demand_admin(cloud, [function["Role"]])
-        return Plan({"function_arn": name, "previous_limit": limit}, role_arns=roles)
+        return Plan({"function_arn": arn, "previous_limit": limit}, role_arns=roles)
 
+    @false_when_gone
     def apply(self, cloud: Cloud, params: Mapping[str, str]) -> bool:
-        try:
-            _put(cloud, params, 0)
-        except Gone:
-            return False
+        _put(cloud, params, 0)
         return True
 
+    @false_when_gone
     def is_present(self, cloud: Cloud, params: Mapping[str, str]) -> bool:
-        """Whether the function may run."""
-        try:
-            return _limit(cloud, params["function_arn"]) != "0"
-        except Gone:
-            return False
+        """Return whether the function can run."""
+        return _limit(cloud, params["function_arn"]) != "0"
 
     def undo(self, cloud: Cloud, params: Mapping[str, str]) -> None:
         if params["previous_limit"]:
@@ -73,7 +70,7 @@ def _put(cloud: Cloud, params: Mapping[str, str], limit: int) -> None:
     )
 
 
-def _limit(cloud: Cloud, name: str) -> str:
-    """The reserved concurrency in digits, or nothing."""
-    answer = cloud.call("lambda:GetFunctionConcurrency", FunctionName=name)
+def _limit(cloud: Cloud, arn: str) -> str:
+    """Return the reserved concurrency in digits, or '' without one."""
+    answer = cloud.call("lambda:GetFunctionConcurrency", FunctionName=arn)
     return str(answer.get("ReservedConcurrentExecutions", ""))

@@ -1,32 +1,33 @@
-"""Disable a profile of IAM Roles Anywhere that gives a role with administrator rights."""
+"""Disable a Roles Anywhere profile that has an administrator role."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from countermand.actions.gone import false_when_gone
 from countermand.actions.iam import admin_role
-from countermand.core.errors import Gone
 from countermand.core.governance.guardrails import short_name
 from countermand.core.model import Finding, Principal
-from countermand.ports import Cloud, Plan
+from countermand.ports import ActionInfo, Cloud, Plan
 
 
 @dataclass(frozen=True, slots=True)
 class DisableProfile:
-    """rolesanywhere:DisableProfile, undone by rolesanywhere:EnableProfile.
+    """Calls rolesanywhere:DisableProfile; undo calls rolesanywhere:EnableProfile.
 
     https://docs.aws.amazon.com/rolesanywhere/latest/APIReference/API_DisableProfile.html
     """
 
-    name = "disable_profile"
-    description = (
-        "Disable the profile if one of its roles grants administrator rights now, under no "
-        "condition; sessions that are open last. Undo enables it."
+    info = ActionInfo(
+        name="disable_profile",
+        description=(
+            "Disable the profile if one of its roles has unconditional administrator permissions "
+            "now. Open sessions stay valid until they expire. Undo enables the profile."
+        ),
+        reads=(*admin_role.READS, "rolesanywhere:GetProfile"),
+        writes=("rolesanywhere:DisableProfile",),
+        undo_calls=("rolesanywhere:EnableProfile",),
     )
-    needs = ()
-    read_permissions = (*admin_role.READS, "rolesanywhere:GetProfile")
-    permissions = ("rolesanywhere:DisableProfile",)
-    undo_permissions = ("rolesanywhere:EnableProfile",)
 
     def plan(self, cloud: Cloud, finding: Finding, _principal: Principal | None) -> Plan | None:
         if finding.subject is None:
@@ -38,19 +39,15 @@ class DisableProfile:
         roles = admin_role.demand_admin(cloud, profile["roleArns"])
         return Plan({"profile_id": profile_id}, created=profile["createdAt"], role_arns=roles)
 
+    @false_when_gone
     def apply(self, cloud: Cloud, params: Mapping[str, str]) -> bool:
-        try:
-            cloud.call("rolesanywhere:DisableProfile", profileId=params["profile_id"])
-        except Gone:
-            return False
+        cloud.call("rolesanywhere:DisableProfile", profileId=params["profile_id"])
         return True
 
+    @false_when_gone
     def is_present(self, cloud: Cloud, params: Mapping[str, str]) -> bool:
-        """Whether the profile is enabled."""
-        try:
-            return bool(_profile(cloud, params["profile_id"])["enabled"])
-        except Gone:
-            return False
+        """Return whether the profile is enabled."""
+        return bool(_profile(cloud, params["profile_id"])["enabled"])
 
     def undo(self, cloud: Cloud, params: Mapping[str, str]) -> None:
         cloud.call("rolesanywhere:EnableProfile", profileId=params["profile_id"])

@@ -4,28 +4,29 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from countermand.core.errors import Gone
+from countermand.actions.gone import false_when_gone
 from countermand.core.governance.guardrails import short_name
 from countermand.core.model import Finding, Principal
-from countermand.ports import Cloud, Plan
+from countermand.ports import ActionInfo, Cloud, Plan
 
 
 @dataclass(frozen=True, slots=True)
 class DisableTrustAnchor:
-    """rolesanywhere:DisableTrustAnchor, undone by rolesanywhere:EnableTrustAnchor.
+    """Calls rolesanywhere:DisableTrustAnchor; undo calls rolesanywhere:EnableTrustAnchor.
 
     https://docs.aws.amazon.com/rolesanywhere/latest/APIReference/API_DisableTrustAnchor.html
     """
 
-    name = "disable_trust_anchor"
-    description = (
-        "Disable the trust anchor, so that its certificates open no more sessions; those that are "
-        "open last. Undo enables it."
+    info = ActionInfo(
+        name="disable_trust_anchor",
+        description=(
+            "Disable the trust anchor, so that its certificates open no more sessions. Open "
+            "sessions stay valid until they expire. Undo enables the trust anchor."
+        ),
+        reads=("rolesanywhere:GetTrustAnchor",),
+        writes=("rolesanywhere:DisableTrustAnchor",),
+        undo_calls=("rolesanywhere:EnableTrustAnchor",),
     )
-    needs = ()
-    read_permissions = ("rolesanywhere:GetTrustAnchor",)
-    permissions = ("rolesanywhere:DisableTrustAnchor",)
-    undo_permissions = ("rolesanywhere:EnableTrustAnchor",)
 
     def plan(self, cloud: Cloud, finding: Finding, _principal: Principal | None) -> Plan | None:
         if finding.subject is None:
@@ -36,19 +37,15 @@ class DisableTrustAnchor:
             return None
         return Plan({"trust_anchor_id": anchor_id}, created=anchor["createdAt"])
 
+    @false_when_gone
     def apply(self, cloud: Cloud, params: Mapping[str, str]) -> bool:
-        try:
-            cloud.call("rolesanywhere:DisableTrustAnchor", trustAnchorId=params["trust_anchor_id"])
-        except Gone:
-            return False
+        cloud.call("rolesanywhere:DisableTrustAnchor", trustAnchorId=params["trust_anchor_id"])
         return True
 
+    @false_when_gone
     def is_present(self, cloud: Cloud, params: Mapping[str, str]) -> bool:
-        """Whether the trust anchor is enabled."""
-        try:
-            return bool(_anchor(cloud, params["trust_anchor_id"])["enabled"])
-        except Gone:
-            return False
+        """Return whether the trust anchor is enabled."""
+        return bool(_anchor(cloud, params["trust_anchor_id"])["enabled"])
 
     def undo(self, cloud: Cloud, params: Mapping[str, str]) -> None:
         cloud.call("rolesanywhere:EnableTrustAnchor", trustAnchorId=params["trust_anchor_id"])

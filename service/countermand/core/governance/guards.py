@@ -219,8 +219,10 @@ def _gone(case: _Case) -> Objection | None:
 
 def _recreated(case: _Case) -> Objection | None:
     principal = case.principal
+    if principal is None or principal.created <= case.event.time:
+        return None
     # CloudTrail's times have no fraction: a principal may be created in the second of the event.
-    if principal is None or principal.created.replace(microsecond=0) <= case.event.time:
+    if principal.created.replace(microsecond=0) <= case.event.time:
         return None
     text = (
         f"The {principal.kind} was created after the event: "

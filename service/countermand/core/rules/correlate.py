@@ -1,8 +1,8 @@
-"""Several events that together mean more: a new user who gets power, a caller who probes.
+"""Several events that mean more together: a new user who becomes powerful, a caller who probes.
 
-Each event that a rule matched leaves a marker in sets of the ledger, one set for each correlation
-that it could belong to, each thing that it has in common with others, and each span of time. Sets
-know no order: whichever event comes last, on whichever replica, finds the others there.
+Each event that a rule matched adds markers to correlation windows in the ledger. A window is an
+unordered set for one correlation, one subject and one span of time. The event that arrives last,
+on any replica, finds the markers of the others there and completes the sequence.
 """
 
 import hashlib
@@ -21,19 +21,19 @@ _MOST_GRAINS = 60
 
 @dataclass(frozen=True, slots=True)
 class Marker:
-    """What one event leaves behind for one correlation."""
+    """What one event adds to the windows of one correlation."""
 
     correlation: Correlation
     subject: Subject
-    """What it has in common with the others."""
+    """What the event has in common with the others."""
     windows: tuple[str, ...]
-    """Names of the windows: the first is its own, the others are of the spans before and after."""
+    """Names of the windows: its own first, then those of the spans before and after."""
     value: str
     """`what@unix time`"""
 
 
 def markers_of(event: Event, findings: Sequence[Finding], rules: RuleSet) -> Iterator[Marker]:
-    """The correlations that an event could belong to."""
+    """Yield a marker for each correlation that an event could belong to."""
     for correlation in rules.correlations:
         for what, subject in _parts(event, findings, correlation):
             span = correlation.file.correlate.within_minutes * _MINUTE
@@ -48,9 +48,7 @@ def markers_of(event: Event, findings: Sequence[Finding], rules: RuleSet) -> Ite
 
 
 def completed(marker: Marker, members: Iterable[str]) -> datetime | None:
-    """Return when the sequence began that these markers complete, rounded to the window, or
-    None while a step is missing.
-    """
+    """Return when the completed sequence began, rounded to the window; None: it is incomplete."""
     correlate = marker.correlation.file.correlate
     seen = sorted({_split(member) for member in (*members, marker.value)})
     own, span = _split(marker.value)[0], correlate.within_minutes * _MINUTE
@@ -63,15 +61,16 @@ def completed(marker: Marker, members: Iterable[str]) -> datetime | None:
         else:
             whole = all(within & set(step) for step in correlate.steps)
         if whole:
-            # Of the span: a caller who goes on probing is one story a span, not one a call.
+            # Rounded, so that a caller who keeps probing makes one sequence a span, not one a call.
             return datetime.fromtimestamp(begin - begin % span, UTC)
     return None
 
 
 def sequence(event: Event, marker: Marker, began: datetime) -> tuple[Event, Finding]:
-    """The event and the finding that stand for the whole: the same ones, whichever came last."""
+    """Make the event and finding of a sequence: the same ones, whichever event came last."""
     correlation, subject = marker.correlation, marker.subject
     key = f"{event.account_id}:{correlation.id}:{subject.kind}/{subject.name}@{began:%Y%m%dT%H%M}"
+    # The ledger keeps a digest of the body: renaming `story` would look like a forged payload.
     whole = replace(event, id=key, error_code=None, request=None, body={"detail": {"story": key}})
     correlate = correlation.file.correlate
     minutes = f"within {correlate.within_minutes} minutes"
@@ -85,7 +84,7 @@ def sequence(event: Event, marker: Marker, began: datetime) -> tuple[Event, Find
 def _parts(
     event: Event, findings: Sequence[Finding], correlation: Correlation
 ) -> Iterator[tuple[str, Subject]]:
-    """What the event adds, and to what."""
+    """Yield what the event contributes, and the subject to which."""
     correlate = correlation.file.correlate
     if correlate.denied_calls is not None:
         if findings and event.error_code is not None and event.error_code.startswith(_DENIED):
@@ -110,9 +109,9 @@ def _common(correlation: Correlation, event: Event, finding: Finding) -> Subject
 
 
 def _grain(correlate: Correlate) -> int:
-    """Seconds that steps are told apart by: a flood of one rule must not fill the set before the
-    others come. Denied calls are counted, and many enough are enough.
-    """
+    """Return the seconds to which the times of markers are rounded."""
+    # A flood of one rule must not fill the window before the other steps arrive. Denied calls are
+    # counted instead, and each one needs a marker of its own.
     return _MINUTE * max(1, correlate.within_minutes // _MOST_GRAINS) if correlate.steps else 1
 
 

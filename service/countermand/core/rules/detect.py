@@ -1,4 +1,4 @@
-"""Second stage: which rules an event matches, and what they saw.
+"""Second stage: the rules that an event matches, and their findings.
 
 | target in the event        | call failed | finding                                  |
 |----------------------------|-------------|------------------------------------------|
@@ -17,9 +17,9 @@ _LONGEST_ARN = 2048
 
 
 def detect(event: Event, rules: RuleSet) -> tuple[Finding, ...]:
-    """Ask every rule that could match. One that breaks is a finding too, and stops no other.
+    """Ask every rule that could match. A broken rule makes a finding and does not stop the others.
 
-    Raises `Malformed` when a rule matched, none gave a finding and the event lacks its target.
+    Raises `Malformed` when a rule matched, no rule made a finding and the event lacks its target.
     """
     findings: list[Finding] = []
     malformed: Malformed | None = None
@@ -46,7 +46,7 @@ def _apply(rule: Rule, event: Event) -> Finding | None:
             return None
     except Malformed:
         raise
-    except Exception as error:  # noqa: BLE001  a rule file may come from anybody
+    except Exception as error:  # noqa: BLE001  operators bring their own rules
         evidence, failure = {}, f"{type(error).__name__}: {error}"
     subject = _subject(rule, event)
     return rule.info.finding(subject, evidence, failure)
@@ -68,8 +68,9 @@ def _subject(rule: Rule, event: Event) -> Subject | None:
 
 
 def _name_in(value: object, account_id: str) -> object:
-    """The last part of an ARN of this account, as sts:AssumeRole names its role; None for an ARN of
-    another one. No name of a principal has a colon.
+    """Return the name in an ARN of this account; None for an ARN of another account.
+
+    sts:AssumeRole names its role by ARN. No name of a principal contains a colon.
     """
     if type(value) is not str or not value.startswith("arn:"):
         return value
@@ -78,7 +79,7 @@ def _name_in(value: object, account_id: str) -> object:
 
 
 def _evidence(rule: Rule, event: Event) -> dict[str, str]:
-    """Texts, and numbers and booleans as JSON writes them; nothing else is shown or acted on."""
+    """Return texts, and numbers and booleans as JSON writes them; anything else is left out."""
     shown = {}
     for name, path in rule.evidence:
         value = value_at(event, path)
