@@ -375,10 +375,10 @@ def test_sighup_reloads_the_rules(site: Site) -> None:
 
     rule.write_text(text.replace("severity: low", "severity: dreadful"))
     worker.process.send_signal(signal.SIGHUP)
-    assert eventually(lambda: told("Rules not read anew"), 5)
+    assert eventually(lambda: told("Rule reload failed"), 5)
     assert "countermand_rules_stale 1.0" in worker.get("/metrics")[1]
     rule.write_text(text.replace("severity: low", "severity: medium"))
     worker.process.send_signal(signal.SIGHUP)
-    assert eventually(lambda: told("Rules read anew"), 5)
+    assert eventually(lambda: told("Rules reloaded"), 5)
     assert "countermand_rules_stale 0.0" in worker.get("/metrics")[1]
     assert worker.ready()
