@@ -19,7 +19,8 @@ from typing import NoReturn
 from countermand import __version__, logs
 from countermand.actions import ALL as ACTIONS
 from countermand.actions import OWN_CALLS
-from countermand.api.app import ApiServer, create_app
+from countermand.api.app import create_app
+from countermand.api.server import ApiServer
 from countermand.aws.clients import Caller, Clients
 from countermand.aws.cloud import AwsCloud
 from countermand.aws.errors import on_error

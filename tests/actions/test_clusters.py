@@ -25,7 +25,8 @@ def associated(script: Script, *policies: str) -> None:
 
 
 @pytest.mark.parametrize("principal_arn", [ENCODED, WHO["principalArn"]])
-def test_the_access_is_taken_and_given_back_with_its_scope(principal_arn: str) -> None:
+def test_access_is_reverted_and_undone(principal_arn: str) -> None:
+    """Undo associates the access policy again with the same scope."""
     script = Script("eks")
     associated(script, VIEW, ADMIN)
     associated(script, VIEW, ADMIN)
@@ -40,7 +41,8 @@ def test_the_access_is_taken_and_given_back_with_its_scope(principal_arn: str) -
     script.ended()
 
 
-def test_access_that_was_taken_since_is_left_alone() -> None:
+def test_removed_access_is_left_alone() -> None:
+    """The action plans nothing when the access policy is no longer associated."""
     script = Script("eks")
     associated(script, VIEW)
     evidence = {"principal_arn": ENCODED, "access_policy_arn": ADMIN}

@@ -63,17 +63,19 @@ CREDENTIALS = [
 
 
 @pytest.mark.parametrize(("action", "needed", "make"), CREDENTIALS)
-def test_a_credential_is_set_inactive_and_works_again_after_undo(
+def test_credential_is_deactivated_and_undone(
     account: Account, action: str, needed: str, make: Callable[[Account], str]
 ) -> None:
+    """A credential of each kind is inactive after the action, and active after its undo."""
     params = account.plan(action, subject(account), **{needed: make(account)})
     account.remediate_and_undo(action, params)
 
 
 @pytest.mark.parametrize(("action", "needed", "make"), CREDENTIALS)
-def test_a_credential_that_is_inactive_needs_nothing(
+def test_inactive_credential_needs_nothing(
     account: Account, action: str, needed: str, make: Callable[[Account], str]
 ) -> None:
+    """The action plans nothing for a credential that is inactive."""
     evidence = {needed: make(account)}
     params = account.plan(action, subject(account), **evidence)
     assert params is not None
@@ -82,9 +84,10 @@ def test_a_credential_that_is_inactive_needs_nothing(
 
 
 @pytest.mark.parametrize(("action", "needed", "make"), CREDENTIALS)
-def test_a_credential_of_somebody_else_is_not_touched(
+def test_credential_of_another_user_is_kept(
     account: Account, dynamodb: Any, action: str, needed: str, make: Callable[[Account], str]
 ) -> None:
+    """The action never deactivates a credential of another user."""
     other = Account(dynamodb.meta.endpoint_url)
     make(account)
     assert account.plan(action, subject(account), **{needed: make(other)}) is None
@@ -157,7 +160,8 @@ FINDING = Finding(
 )
 
 
-def test_a_service_credential_is_set_inactive_and_works_again_after_undo() -> None:
+def test_service_credential_is_deactivated() -> None:
+    """The plan of a service-specific credential carries its creation time."""
     iam = StubbedIam()
     iam.lists("Active", "Active")
     params = {"user_name": "iam-test-user", "credential_id": CREDENTIAL}
@@ -173,7 +177,8 @@ def test_a_service_credential_is_set_inactive_and_works_again_after_undo() -> No
     iam.stub.assert_no_pending_responses()
 
 
-def test_a_service_credential_on_the_second_page_is_found() -> None:
+def test_service_credential_on_second_page() -> None:
+    """The action reads all pages of the list of credentials."""
     iam = StubbedIam()
     iam.lists("Active", more="next")
     iam.lists("Expired", "Active", asked={"Marker": "next"})
@@ -181,7 +186,7 @@ def test_a_service_credential_on_the_second_page_is_found() -> None:
     iam.stub.assert_no_pending_responses()
 
 
-def test_a_service_credential_that_was_deleted_is_gone() -> None:
+def test_deleted_service_credential_is_gone() -> None:
     iam = StubbedIam()
     iam.stub.add_client_error("list_service_specific_credentials", "NoSuchEntity")
     iam.stub.add_client_error("update_service_specific_credential", "NoSuchEntity")

@@ -43,7 +43,8 @@ def test_a_rule_of_another_bus_is_left_to_people(clients: MotoClients, rule: str
         plan(clients.cloud(), "enable_event_rule", rule, event_bus="orders")
 
 
-def test_a_rule_that_was_deleted_since_cannot_be_enabled(clients: MotoClients, rule: str) -> None:
+def test_deleted_rule_cannot_be_enabled(clients: MotoClients, rule: str) -> None:
+    """An EventBridge rule that was deleted needs no action."""
     clients.get("events").delete_rule(Name=rule)
     action, params = ALL["enable_event_rule"], {"rule": rule}
     assert not action.is_present(clients.cloud(), params)

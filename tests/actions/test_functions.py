@@ -75,9 +75,10 @@ def function(dynamodb: Any) -> Function:
 
 @pytest.mark.parametrize("by", ["name", "arn"])
 @pytest.mark.parametrize("before", [None, 7])
-def test_a_function_of_an_administrator_is_stopped_and_gets_its_limit_back(
+def test_admin_function_is_stopped_and_undone(
     function: Function, by: str, before: int | None
 ) -> None:
+    """A function with an administrator role cannot run until undo restores its limit."""
     make_admin(function.clients, function.name)
     if before is not None:
         function.client.put_function_concurrency(
@@ -91,12 +92,14 @@ def test_a_function_of_an_administrator_is_stopped_and_gets_its_limit_back(
     assert function.limit() == before
 
 
-def test_a_harmless_function_runs_on(function: Function) -> None:
+def test_benign_function_keeps_running(function: Function) -> None:
+    """A function without administrator permissions is left in place."""
     with pytest.raises(Benign, match="role gives no path"):
         plan(function.cloud, LIMIT, function.name)
 
 
-def test_a_function_that_stands_still_is_left_alone(function: Function) -> None:
+def test_stopped_function_is_left_alone(function: Function) -> None:
+    """The action plans nothing for a function that cannot run."""
     make_admin(function.clients, function.name, "inline")
     function.client.put_function_concurrency(
         FunctionName=function.name, ReservedConcurrentExecutions=0
@@ -120,9 +123,10 @@ def test_a_function_that_is_gone_needs_no_limit(function: Function) -> None:
         ("s3.amazonaws.com", {"SourceArn": "arn:aws:s3:::bucket", "SourceAccount": THEIRS}),
     ],
 )
-def test_a_permission_is_removed_and_comes_back_as_it_was(
+def test_permission_is_removed_and_undone(
     function: Function, principal: str, more: dict[str, str]
 ) -> None:
+    """Undo adds the same permission to the function again."""
     function.allow(principal, **more)
     before = function.policy()
     params = plan(function.cloud, REMOVE, function.name, statement_id="backdoor")
@@ -130,7 +134,8 @@ def test_a_permission_is_removed_and_comes_back_as_it_was(
     assert function.policy() == before
 
 
-def test_a_permission_that_was_removed_since_is_left_alone(function: Function) -> None:
+def test_removed_permission_is_left_alone(function: Function) -> None:
+    """The action plans nothing when the statement is gone."""
     function.allow("*")
     assert plan(function.cloud, REMOVE, function.name, statement_id="another") is None
 
@@ -147,7 +152,8 @@ def statement(**changes: Any) -> dict[str, str]:
     return {"Policy": json.dumps({"Version": "2012-10-17", "Statement": [whole]})}
 
 
-def test_every_condition_that_a_permission_can_have_comes_back() -> None:
+def test_undo_restores_every_condition() -> None:
+    """Undo adds the permission with each condition that AddPermission supports."""
     conditions = {
         "ArnLike": {"AWS:SourceArn": "arn:aws:s3:::b"},
         "StringEquals": {
@@ -185,9 +191,10 @@ def test_every_condition_that_a_permission_can_have_comes_back() -> None:
         {"Condition": {"ArnLike": {"AWS:SourceArn": ["arn:aws:s3:::a", "arn:aws:s3:::b"]}}},
     ],
 )
-def test_a_statement_that_could_not_be_added_again_is_left_to_people(
+def test_unrestorable_statement_is_left_in_place(
     changes: dict[str, Any],
 ) -> None:
+    """The action refuses a statement that AddPermission could not create again."""
     script = Script("lambda")
     script.expect("get_policy", {"FunctionName": "f"}, statement(**changes))
     with pytest.raises(CannotRestore, match="the statement"):
@@ -206,7 +213,8 @@ def test_a_policy_that_is_gone_has_no_permission() -> None:
 URL = "delete_function_url"
 
 
-def test_an_open_url_is_deleted_and_another_one_made_with_its_settings(function: Function) -> None:
+def test_open_endpoint_is_deleted_and_created_again(function: Function) -> None:
+    """Undo creates another URL with the same settings."""
     cors = {"AllowOrigins": ["https://example.com"], "MaxAge": 60}
     made = function.client.create_function_url_config(
         FunctionName=function.name, AuthType="NONE", Cors=cors
@@ -219,12 +227,14 @@ def test_an_open_url_is_deleted_and_another_one_made_with_its_settings(function:
     assert (again["AuthType"], again["Cors"]) == ("NONE", cors)
 
 
-def test_a_url_that_asks_for_credentials_is_left_alone(function: Function) -> None:
+def test_endpoint_with_iam_auth_is_left_alone(function: Function) -> None:
+    """The action plans nothing for a URL that asks for credentials."""
     function.client.create_function_url_config(FunctionName=function.name, AuthType="AWS_IAM")
     assert plan(function.cloud, URL, function.name) is None
 
 
-def test_a_url_that_is_gone_needs_no_deletion(function: Function) -> None:
+def test_missing_endpoint_needs_no_deletion(function: Function) -> None:
+    """A URL that does not exist needs no action."""
     params = {"function": function.name, "qualifier": "", "url": "", "settings": "{}"}
     assert not ALL[URL].is_present(function.cloud, params)
     with pytest.raises(Gone):

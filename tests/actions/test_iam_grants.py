@@ -32,9 +32,10 @@ def account(dynamodb: Any) -> Account:
 
 @pytest.mark.parametrize("kind", KINDS)
 @pytest.mark.parametrize("previous", ["", READ])
-def test_an_inline_policy_becomes_what_it_was_and_comes_back(
+def test_inline_policy_is_restored_and_undone(
     account: Account, kind: SubjectKind, previous: str
 ) -> None:
+    """The action restores the previous document, and undo the changed one."""
     account.put_inline(kind, ADMIN)
     action, subject = f"restore_{kind}_inline_policy", Subject(kind, account.name)
     params = account.plan(action, subject, policy_name="inline", previous=previous)
@@ -51,7 +52,8 @@ def test_an_inline_policy_becomes_what_it_was_and_comes_back(
     assert answer["PolicyDocument"] == json.loads(ADMIN)
 
 
-def test_an_inline_policy_that_a_boundary_holds_back_is_left_alone(account: Account) -> None:
+def test_inline_policy_within_boundary_is_benign(account: Account) -> None:
+    """A policy that the permissions boundary holds back is benign."""
     account.put_inline(SubjectKind.ROLE, ADMIN)
     account.set_boundary(SubjectKind.ROLE, account.policy_arn)
     subject, seen = Subject(SubjectKind.ROLE, account.name), {"policy_name": "inline"}
@@ -62,17 +64,17 @@ def test_an_inline_policy_that_a_boundary_holds_back_is_left_alone(account: Acco
 
 
 @pytest.mark.parametrize("kind", KINDS)
-def test_an_inline_policy_that_was_made_harmless_since_is_left_alone(
-    account: Account, kind: SubjectKind
-) -> None:
+def test_benign_inline_policy_is_left_alone(account: Account, kind: SubjectKind) -> None:
+    """The action plans nothing when the policy gives no administrator permissions now."""
     account.put_inline(kind, READ)
     action, subject = f"restore_{kind}_inline_policy", Subject(kind, account.name)
     assert account.plan(action, subject, policy_name="inline", previous="") is None
 
 
-def test_an_inline_policy_that_granted_admin_rights_before_is_never_put_back(
+def test_admin_inline_policy_is_never_restored(
     account: Account,
 ) -> None:
+    """The action never restores a document that gives administrator permissions."""
     account.put_inline(SubjectKind.USER, ADMIN)
     subject = Subject(SubjectKind.USER, account.name)
     with pytest.raises(CannotRestore, match="previous policy gave"):
@@ -81,7 +83,8 @@ def test_an_inline_policy_that_granted_admin_rights_before_is_never_put_back(
         )
 
 
-def test_an_inline_policy_that_is_gone_needs_no_deletion(account: Account) -> None:
+def test_missing_inline_policy_needs_no_deletion(account: Account) -> None:
+    """A policy that does not exist needs no action."""
     account.put_inline(SubjectKind.USER, ADMIN)
     action, subject = "restore_user_inline_policy", Subject(SubjectKind.USER, account.name)
     params = account.plan(action, subject, policy_name="inline", previous="")
@@ -98,7 +101,8 @@ def _version(account: Account, text: str, *, default: bool = True) -> str:
     return str(answer["PolicyVersion"]["VersionId"])
 
 
-def test_the_version_before_it_becomes_the_default_again(account: Account) -> None:
+def test_previous_version_is_default_again(account: Account) -> None:
+    """The action makes the previous version the default, and undo the changed one."""
     version_id = _version(account, ADMIN)
     subject = Subject(SubjectKind.POLICY, account.policy_arn)
     seen = {"version_id": version_id, "set_as_default": "true"}
@@ -108,7 +112,8 @@ def test_the_version_before_it_becomes_the_default_again(account: Account) -> No
     account.remediate_and_undo("set_default_policy_version", params)
 
 
-def test_a_version_that_was_prepared_and_never_in_force_is_not_chosen(account: Account) -> None:
+def test_prepared_version_is_never_chosen(account: Account) -> None:
+    """The action never chooses a version that might never have been the default."""
     _version(account, document("s3:*"), default=False)
     version_id = _version(account, ADMIN)
     subject, seen = Subject(SubjectKind.POLICY, account.policy_arn), {"version_id": version_id}
@@ -120,13 +125,15 @@ def test_a_version_that_was_prepared_and_never_in_force_is_not_chosen(account: A
     account.remediate_and_undo("set_default_policy_version", params)
 
 
-def test_a_version_is_left_alone_that_is_not_the_default(account: Account) -> None:
+def test_old_version_is_left_alone(account: Account) -> None:
+    """The action plans nothing for a version that is not the default."""
     version_id = _version(account, ADMIN, default=False)
     subject = Subject(SubjectKind.POLICY, account.policy_arn)
     assert account.plan("set_default_policy_version", subject, version_id=version_id) is None
 
 
-def test_a_version_is_left_alone_that_is_harmless(account: Account) -> None:
+def test_benign_version_is_left_alone(account: Account) -> None:
+    """A version without administrator permissions is benign."""
     version_id = _version(account, READ)
     subject = Subject(SubjectKind.POLICY, account.policy_arn)
     with pytest.raises(Benign, match="no path to administrator"):
@@ -141,9 +148,8 @@ def test_a_version_is_left_alone_that_is_harmless(account: Account) -> None:
         ("v9", r"default version \(v9\) is deleted"),
     ],
 )
-def test_a_version_before_it_that_is_no_better_is_never_put_back(
-    account: Account, previous: str, why: str
-) -> None:
+def test_bad_previous_version_is_never_restored(account: Account, previous: str, why: str) -> None:
+    """The action refuses a previous version that is deleted or gives administrator permissions."""
     _version(account, ADMIN)
     seen = {"version_id": _version(account, document("iam:*")), "previous": previous}
     subject = Subject(SubjectKind.POLICY, account.policy_arn)
@@ -151,7 +157,8 @@ def test_a_version_before_it_that_is_no_better_is_never_put_back(
         account.plan("set_default_policy_version", subject, **seen)
 
 
-def test_a_policy_with_one_version_has_nothing_to_go_back_to(account: Account) -> None:
+def test_single_version_has_no_previous(account: Account) -> None:
+    """The action refuses a policy that has a single version."""
     policy = account.iam.create_policy(PolicyName=f"{account.name}-admin", PolicyDocument=ADMIN)
     subject = Subject(SubjectKind.POLICY, policy["Policy"]["Arn"])
     with pytest.raises(CannotRestore, match="previous default version is unknown"):
@@ -159,7 +166,8 @@ def test_a_policy_with_one_version_has_nothing_to_go_back_to(account: Account) -
 
 
 @pytest.mark.parametrize("how", ["attached", "inline"])
-def test_a_user_leaves_a_group_of_administrators_and_comes_back(account: Account, how: str) -> None:
+def test_user_leaves_admin_group_and_returns(account: Account, how: str) -> None:
+    """Undo adds the user to the administrator group again."""
     if how == "attached":
         account.iam.attach_group_policy(GroupName=account.name, PolicyArn=ADMIN_ARN)
     else:
@@ -170,9 +178,10 @@ def test_a_user_leaves_a_group_of_administrators_and_comes_back(account: Account
     account.remediate_and_undo("remove_user_from_group", params)
 
 
-def test_a_user_leaves_a_group_whose_own_policy_grants_admin_by_another_name(
+def test_user_leaves_group_with_customer_admin(
     account: Account,
 ) -> None:
+    """A customer-managed policy of the group counts like AdministratorAccess."""
     policy = account.iam.create_policy(PolicyName=f"{account.name}-x", PolicyDocument=ADMIN)
     account.iam.attach_group_policy(GroupName=account.name, PolicyArn=policy["Policy"]["Arn"])
     account.iam.add_user_to_group(GroupName=account.name, UserName=account.name)
@@ -181,8 +190,8 @@ def test_a_user_leaves_a_group_whose_own_policy_grants_admin_by_another_name(
     account.remediate_and_undo("remove_user_from_group", params)
 
 
-def test_a_user_leaves_a_group_that_may_rewrite_a_policy_of_its_own(account: Account) -> None:
-    """And not one that may rewrite a policy that it does not have."""
+def test_user_leaves_group_that_edits_its_policy(account: Account) -> None:
+    """Permission to change a policy is an escalation path only if the policy is attached."""
     account.put_inline(SubjectKind.GROUP, document("iam:CreatePolicyVersion", account.policy_arn))
     account.iam.add_user_to_group(GroupName=account.name, UserName=account.name)
     subject = Subject(SubjectKind.USER, account.name)
@@ -192,9 +201,10 @@ def test_a_user_leaves_a_group_that_may_rewrite_a_policy_of_its_own(account: Acc
     assert account.plan("remove_user_from_group", subject, group_name=account.name) is not None
 
 
-def test_a_user_stays_in_a_group_whose_inline_policy_denies_what_another_allows(
+def test_user_stays_in_group_with_deny(
     account: Account,
 ) -> None:
+    """A Deny in one policy of the group limits the other policies."""
     account.iam.attach_group_policy(GroupName=account.name, PolicyArn=ADMIN_ARN)
     account.put_inline(SubjectKind.GROUP, ADMIN.replace("Allow", "Deny"))
     account.iam.add_user_to_group(GroupName=account.name, UserName=account.name)
@@ -203,7 +213,8 @@ def test_a_user_stays_in_a_group_whose_inline_policy_denies_what_another_allows(
         account.plan("remove_user_from_group", subject, group_name=account.name)
 
 
-def test_the_name_of_a_group_is_the_same_in_any_case(account: Account) -> None:
+def test_group_name_ignores_case(account: Account) -> None:
+    """IAM and the action ignore the case of a group name."""
     account.put_inline(SubjectKind.GROUP, ADMIN)
     account.iam.add_user_to_group(GroupName=account.name, UserName=account.name)
     subject = Subject(SubjectKind.USER, account.name)
@@ -212,7 +223,8 @@ def test_the_name_of_a_group_is_the_same_in_any_case(account: Account) -> None:
     assert params["group_name"] == account.name
 
 
-def test_what_a_group_gives_under_a_condition_is_left_to_a_human(account: Account) -> None:
+def test_conditional_group_is_left_in_place(account: Account) -> None:
+    """The action refuses a group whose permissions depend on a condition."""
     conditional = json.loads(ADMIN)
     conditional["Statement"][0]["Condition"] = {"Bool": {"aws:MultiFactorAuthPresent": "true"}}
     account.put_inline(SubjectKind.GROUP, json.dumps(conditional))
@@ -222,7 +234,8 @@ def test_what_a_group_gives_under_a_condition_is_left_to_a_human(account: Accoun
         account.plan("remove_user_from_group", subject, group_name=account.name)
 
 
-def test_a_user_stays_in_a_harmless_group(account: Account) -> None:
+def test_user_stays_in_benign_group(account: Account) -> None:
+    """A group without administrator permissions is benign."""
     account.put_inline(SubjectKind.GROUP, READ)
     account.iam.add_user_to_group(GroupName=account.name, UserName=account.name)
     subject = Subject(SubjectKind.USER, account.name)
@@ -231,9 +244,8 @@ def test_a_user_stays_in_a_harmless_group(account: Account) -> None:
 
 
 @pytest.mark.parametrize("before", ["", ADMIN_ARN])
-def test_a_role_with_open_trust_is_denied_all_and_gets_its_boundary_back(
-    account: Account, before: str
-) -> None:
+def test_exposed_role_is_denied_and_undone(account: Account, before: str) -> None:
+    """AWSDenyAll becomes the boundary, and undo restores the previous one."""
     account.iam.update_assume_role_policy(RoleName=account.name, PolicyDocument=FOREIGN)
     if before:
         account.iam.put_role_permissions_boundary(RoleName=account.name, PermissionsBoundary=before)
@@ -244,33 +256,36 @@ def test_a_role_with_open_trust_is_denied_all_and_gets_its_boundary_back(
     assert role.get("PermissionsBoundary", {}).get("PermissionsBoundaryArn", "") == before
 
 
-def test_a_role_that_trusts_only_its_own_account_is_left_alone(account: Account) -> None:
+def test_role_of_own_account_is_left_alone(account: Account) -> None:
+    """The action plans nothing for a role that trusts only its account."""
     assert account.plan("deny_role_by_boundary", Subject(SubjectKind.ROLE, account.name)) is None
 
 
-def test_a_role_s_trust_policy_becomes_what_it_was_and_comes_back(account: Account) -> None:
+def test_trust_policy_is_restored_and_undone(account: Account) -> None:
+    """The action restores the previous trust policy, and undo the changed one."""
     account.iam.update_assume_role_policy(RoleName=account.name, PolicyDocument=FOREIGN)
     subject = Subject(SubjectKind.ROLE, account.name)
     params = account.plan("restore_role_trust_policy", subject, previous=OWN)
     account.remediate_and_undo("restore_role_trust_policy", params)
 
 
-def test_a_trust_policy_that_was_open_before_is_never_put_back(account: Account) -> None:
+def test_exposed_trust_policy_is_never_restored(account: Account) -> None:
+    """The action refuses a previous trust policy that exposed the role too."""
     account.iam.update_assume_role_policy(RoleName=account.name, PolicyDocument=FOREIGN)
     subject = Subject(SubjectKind.ROLE, account.name)
     with pytest.raises(CannotRestore, match="exposed the role too"):
         account.plan("restore_role_trust_policy", subject, previous=trust({"AWS": "*"}))
 
 
-def test_a_trust_policy_that_was_closed_since_is_left_alone(account: Account) -> None:
+def test_closed_trust_policy_is_left_alone(account: Account) -> None:
+    """The action plans nothing when the trust policy exposes nothing now."""
     subject = Subject(SubjectKind.ROLE, account.name)
     assert account.plan("restore_role_trust_policy", subject, previous=OWN) is None
 
 
 @pytest.mark.parametrize("now", ["", ADMIN_ARN])
-def test_a_role_s_boundary_becomes_what_it_was_and_the_change_comes_back(
-    account: Account, now: str
-) -> None:
+def test_boundary_is_restored_and_undone(account: Account, now: str) -> None:
+    """The action restores the previous boundary, and undo the changed one."""
     account.set_boundary(SubjectKind.ROLE, now)
     subject, action = Subject(SubjectKind.ROLE, account.name), "restore_role_permissions_boundary"
     account.remediate_and_undo(action, account.plan(action, subject, previous=account.policy_arn))
@@ -282,16 +297,16 @@ def test_a_role_s_boundary_becomes_what_it_was_and_the_change_comes_back(
     ("previous", "why"),
     [("", "only removed access"), (ADMIN_ARN, "AWS managed policy/AdministratorAccess")],
 )
-def test_a_boundary_that_may_not_be_put_back_is_said_to_be_so(
-    account: Account, previous: str, why: str
-) -> None:
+def test_forbidden_boundary_is_not_restored(account: Account, previous: str, why: str) -> None:
+    """The reason says why a boundary cannot be restored."""
     account.set_boundary(SubjectKind.ROLE, DENY_ALL)
     subject = Subject(SubjectKind.ROLE, account.name)
     with pytest.raises(CannotRestore, match=why):
         account.plan("restore_role_permissions_boundary", subject, previous=previous)
 
 
-def test_a_boundary_that_was_tightened_or_lets_the_same_through_stays(account: Account) -> None:
+def test_tighter_boundary_is_left_in_place(account: Account) -> None:
+    """A change that allows no worse privileges is left in place."""
     more = account.iam.create_policy(
         PolicyName=f"{account.name}-s3", PolicyDocument=document("s3:*")
     )
@@ -301,7 +316,8 @@ def test_a_boundary_that_was_tightened_or_lets_the_same_through_stays(account: A
         account.plan("restore_role_permissions_boundary", subject, previous=before)
 
 
-def test_a_boundary_whose_policy_is_deleted_cannot_come_back(account: Account) -> None:
+def test_deleted_boundary_cannot_be_restored(account: Account) -> None:
+    """The action refuses a boundary whose policy was deleted."""
     subject = Subject(SubjectKind.ROLE, account.name)
     with pytest.raises(CannotRestore, match="is deleted"):
         account.plan(
@@ -309,7 +325,8 @@ def test_a_boundary_whose_policy_is_deleted_cannot_come_back(account: Account) -
         )
 
 
-def test_a_boundary_that_is_there_again_is_left_alone(account: Account) -> None:
+def test_restored_boundary_is_left_alone(account: Account) -> None:
+    """The action plans nothing when the previous boundary is set."""
     account.set_boundary(SubjectKind.ROLE, account.policy_arn)
     subject = Subject(SubjectKind.ROLE, account.name)
     action = "restore_role_permissions_boundary"
@@ -317,14 +334,16 @@ def test_a_boundary_that_is_there_again_is_left_alone(account: Account) -> None:
 
 
 @pytest.mark.parametrize("kind", [SubjectKind.USER, SubjectKind.ROLE])
-def test_a_detached_deny_policy_is_attached_again(account: Account, kind: SubjectKind) -> None:
+def test_deny_policy_is_attached_again(account: Account, kind: SubjectKind) -> None:
+    """The action attaches the deny policy, and undo detaches it."""
     action = f"reattach_{kind}_deny_policy"
     params = account.plan(action, Subject(kind, account.name), policy_arn=DENY_ALL)
     account.remediate_and_undo(action, params)
 
 
 @pytest.mark.parametrize("kind", [SubjectKind.USER, SubjectKind.ROLE])
-def test_nothing_but_a_deny_policy_is_ever_attached(account: Account, kind: SubjectKind) -> None:
+def test_only_deny_policies_are_attached(account: Account, kind: SubjectKind) -> None:
+    """The action attaches no policy but the protected deny policies."""
     action = f"reattach_{kind}_deny_policy"
     assert ADMIN_ARN not in PROTECTED_DENY_ARNS
     assert account.plan(action, Subject(kind, account.name), policy_arn=ADMIN_ARN) is None
@@ -342,7 +361,8 @@ def made_policy(account: Account, text: str) -> str:
     return str(answer["Policy"]["Arn"])
 
 
-def test_a_policy_that_is_attached_to_nobody_is_deleted_and_made_again(account: Account) -> None:
+def test_unattached_policy_is_deleted_and_undone(account: Account) -> None:
+    """Undo creates the policy again under another ID."""
     arn = made_policy(account, ADMIN)
     planned = account.full_plan(DELETE, Subject(SubjectKind.POLICY, arn))
     assert planned is not None
@@ -357,18 +377,18 @@ def test_a_policy_that_is_attached_to_nobody_is_deleted_and_made_again(account: 
     assert (again["Description"], again["DefaultVersionId"]) == ("for a test", "v1")
     version = account.iam.get_policy_version(PolicyArn=arn, VersionId="v1")["PolicyVersion"]
     assert version["Document"] == json.loads(ADMIN)
-    assert not action.is_present(account.cloud, params)  # another policy: its maker is asked anew
+    assert not action.is_present(account.cloud, params)  # another policy now
 
 
-def test_a_policy_that_grants_nothing_is_left_alone(account: Account) -> None:
+def test_benign_policy_is_left_alone(account: Account) -> None:
+    """The action plans nothing for a policy without administrator permissions."""
     arn = made_policy(account, READ)
     assert account.plan(DELETE, Subject(SubjectKind.POLICY, arn)) is None
 
 
 @pytest.mark.parametrize(("why", "text"), [("in use", "in use"), ("several", "several versions")])
-def test_a_policy_that_would_be_missed_is_not_deleted(
-    account: Account, why: str, text: str
-) -> None:
+def test_policy_in_use_is_not_deleted(account: Account, why: str, text: str) -> None:
+    """The action refuses a policy that is in use or has several versions."""
     arn = made_policy(account, ADMIN)
     if why == "in use":
         account.iam.attach_user_policy(UserName=account.name, PolicyArn=arn)
@@ -378,7 +398,8 @@ def test_a_policy_that_would_be_missed_is_not_deleted(
         account.plan(DELETE, Subject(SubjectKind.POLICY, arn))
 
 
-def test_a_policy_whose_arn_the_event_does_not_say_is_not_looked_for(account: Account) -> None:
+def test_unnamed_policy_is_left_in_place(account: Account) -> None:
+    """The action refuses a finding that does not say the ARN of the policy."""
     with pytest.raises(CannotRestore, match="does not say its ARN"):
         account.plan(DELETE, Subject(SubjectKind.POLICY, "some-name"))
 
@@ -386,9 +407,10 @@ def test_a_policy_whose_arn_the_event_does_not_say_is_not_looked_for(account: Ac
 # --- MFA devices
 
 
-def test_a_device_of_another_is_taken_from_the_user_and_only_its_owner_enrols_it(
+def test_mfa_device_is_deactivated_without_undo(
     account: Account,
 ) -> None:
+    """Only the owner of an MFA device can enroll it again."""
     serial = account.iam.create_virtual_mfa_device(VirtualMFADeviceName=account.name)[
         "VirtualMFADevice"
     ]["SerialNumber"]

@@ -77,9 +77,8 @@ def center(dynamodb: Any) -> Center:
 
 
 @pytest.mark.parametrize("how", ["attached", "inline"])
-def test_an_assignment_of_administrators_is_deleted_and_created_again(
-    center: Center, how: str
-) -> None:
+def test_admin_assignment_is_deleted_and_undone(center: Center, how: str) -> None:
+    """Undo creates the assignment of the administrator permission set again."""
     if how == "attached":
         center.attach(ADMIN_ARN)
     else:
@@ -91,13 +90,15 @@ def test_an_assignment_of_administrators_is_deleted_and_created_again(
     remediate_and_undo(center.cloud, action, params)
 
 
-def test_an_assignment_of_a_harmless_set_is_left_alone(center: Center) -> None:
+def test_benign_assignment_is_left_alone(center: Center) -> None:
+    """A permission set without administrator permissions is benign."""
     center.attach(READ_ONLY)
     with pytest.raises(Benign, match="permission set gives no path"):
         plan(center.cloud, DeleteAccountAssignment(), center.set, **center.evidence())
 
 
-def test_a_set_with_policies_that_only_the_account_shows_is_left_to_people(center: Center) -> None:
+def test_set_with_unreadable_policies_is_kept(center: Center) -> None:
+    """The action refuses a set with customer-managed policies, which it cannot read."""
     center.attach(READ_ONLY)
     policy = {"Name": "team-admin", "Path": "/"}
     center.client.attach_customer_managed_policy_reference_to_permission_set(
@@ -107,7 +108,8 @@ def test_a_set_with_policies_that_only_the_account_shows_is_left_to_people(cente
         plan(center.cloud, DeleteAccountAssignment(), center.set, **center.evidence())
 
 
-def test_an_assignment_that_was_deleted_since_is_left_alone(center: Center) -> None:
+def test_deleted_assignment_is_left_alone(center: Center) -> None:
+    """The action plans nothing when the assignment is gone."""
     center.attach(ADMIN_ARN)
     center.client.delete_account_assignment(**REQUEST | center.which)
     assert plan(center.cloud, DeleteAccountAssignment(), center.set, **center.evidence()) is None
@@ -123,7 +125,8 @@ def asked(script: Script, status: str, **more: str) -> None:
     script.expect("describe_account_assignment_deletion_status", request, answer)
 
 
-def test_the_end_of_a_deletion_is_waited_for() -> None:
+def test_deletion_is_awaited() -> None:
+    """The action polls until Identity Center has deleted the assignment."""
     script, waits = Script("sso-admin"), Waits()
     script.expect("delete_account_assignment", REQUEST, deletion("IN_PROGRESS"))
     for status in ("IN_PROGRESS", "IN_PROGRESS", "SUCCEEDED"):
@@ -133,7 +136,8 @@ def test_the_end_of_a_deletion_is_waited_for() -> None:
     assert waits.seconds == 6.0
 
 
-def test_a_deletion_that_fails_is_a_failure() -> None:
+def test_failed_deletion_is_permanent() -> None:
+    """The action raises the reason that Identity Center gives for a failure."""
     script = Script("sso-admin")
     script.expect("delete_account_assignment", REQUEST, deletion("IN_PROGRESS"))
     asked(script, "FAILED", FailureReason="the account is closed")
@@ -141,7 +145,8 @@ def test_a_deletion_that_fails_is_a_failure() -> None:
         DeleteAccountAssignment(Waits()).apply(script.cloud(), PARAMS)
 
 
-def test_a_deletion_without_end_is_waited_for_half_a_minute() -> None:
+def test_endless_deletion_is_left_running() -> None:
+    """The action stops polling after half a minute."""
     script, waits = Script("sso-admin"), Waits()
     script.expect("delete_account_assignment", REQUEST, deletion("IN_PROGRESS"))
     for _ in range(15):
@@ -178,7 +183,8 @@ def listed(script: Script, *arns: str) -> None:
     script.expect("list_managed_policies_in_permission_set", WHICH, answer)
 
 
-def test_an_administrator_policy_is_detached_provisioned_and_attached_again() -> None:
+def test_set_policy_is_detached_and_undone() -> None:
+    """The action and its undo both provision the permission set."""
     script, action = Script("sso-admin"), DetachPermissionSetPolicy(Waits())
     change = {**WHICH, "ManagedPolicyArn": ADMIN_ARN}
     listed(script, READ_ONLY, ADMIN_ARN)
@@ -195,7 +201,8 @@ def test_an_administrator_policy_is_detached_provisioned_and_attached_again() ->
     script.ended()
 
 
-def test_another_attempt_provisions_what_the_first_only_detached() -> None:
+def test_second_attempt_provisions() -> None:
+    """A second attempt provisions a set whose policy the first attempt detached."""
     script = Script("sso-admin")
     script.refuse("detach_managed_policy_from_permission_set", "ResourceNotFoundException")
     provisioned(script, "SUCCEEDED")
@@ -212,7 +219,8 @@ def test_a_set_that_is_gone_has_no_policy() -> None:
     assert not action.is_present(script.cloud(), POLICY)
 
 
-def test_provisioning_that_fails_leaves_something_to_undo() -> None:
+def test_failed_provisioning_can_be_undone() -> None:
+    """A failure after the detachment is no refusal."""
     script = Script("sso-admin")
     change = {**WHICH, "ManagedPolicyArn": ADMIN_ARN}
     script.expect("detach_managed_policy_from_permission_set", change, {})
@@ -225,7 +233,8 @@ def test_provisioning_that_fails_leaves_something_to_undo() -> None:
         assert not isinstance(error.value, Denied)
 
 
-def test_only_an_administrator_policy_is_ever_detached() -> None:
+def test_only_admin_policies_are_detached() -> None:
+    """The action detaches no policy but the AWS administrator policies."""
     script = Script("sso-admin")
     evidence = {"instance_arn": INSTANCE, "policy_arn": READ_ONLY}
     assert plan(script.cloud(), DetachPermissionSetPolicy(), SET, **evidence) is None
@@ -268,14 +277,16 @@ def joined(dynamodb: Any) -> Joined:
     return Joined(MotoClients(dynamodb.meta.endpoint_url))
 
 
-def test_a_member_of_administrators_is_taken_out_and_put_back(joined: Joined) -> None:
+def test_admin_member_is_removed_and_undone(joined: Joined) -> None:
+    """Undo adds the user to the group of Identity Center again."""
     joined.attach(ADMIN_ARN)
     joined.assign()
     params = joined.plan(member_id=joined.user, identity_store_id=joined.store)
     remediate_and_undo(joined.cloud, JOIN, params)
 
 
-def test_the_identity_store_is_read_when_the_event_does_not_say_it(joined: Joined) -> None:
+def test_identity_store_is_read_if_unnamed(joined: Joined) -> None:
+    """The action finds the identity store that the event does not name."""
     joined.attach(ADMIN_ARN)
     joined.assign()
     params = joined.plan(member_id=joined.user)
@@ -283,21 +294,24 @@ def test_the_identity_store_is_read_when_the_event_does_not_say_it(joined: Joine
     assert params["identity_store_id"] == joined.store
 
 
-def test_a_member_of_a_harmless_group_stays(joined: Joined) -> None:
+def test_member_of_benign_group_stays(joined: Joined) -> None:
+    """A group without administrator permissions is benign."""
     joined.attach(READ_ONLY)
     joined.assign()
     with pytest.raises(Benign, match="group gives no path"):
         joined.plan(member_id=joined.user)
 
 
-def test_a_group_without_an_assignment_in_this_account_is_left_alone(joined: Joined) -> None:
+def test_group_without_assignment_is_benign(joined: Joined) -> None:
+    """Assignments in other accounts do not count."""
     joined.attach(ADMIN_ARN)
     joined.assign("999999999999")
     with pytest.raises(Benign, match="group gives no path"):
         joined.plan(member_id=joined.user)
 
 
-def test_a_group_of_another_identity_store_is_left_alone(joined: Joined) -> None:
+def test_group_of_other_store_is_left_alone(joined: Joined) -> None:
+    """The action plans nothing for an identity store of another instance."""
     joined.attach(ADMIN_ARN)
     joined.assign()
     assert joined.plan(member_id=joined.user, identity_store_id="d-0000000000") is None

@@ -25,9 +25,8 @@ def name() -> str:
     return f"iam-test-{uuid.uuid4().hex[:12]}"
 
 
-def test_a_saml_provider_is_deleted_and_comes_back_as_it_was(
-    clients: MotoClients, name: str
-) -> None:
+def test_saml_provider_is_deleted_and_undone(clients: MotoClients, name: str) -> None:
+    """Undo creates the SAML provider with the same metadata."""
     iam = clients.get("iam")
     made = iam.create_saml_provider(Name=name, SAMLMetadataDocument=METADATA)
     arn = made["SAMLProviderArn"]
@@ -36,7 +35,8 @@ def test_a_saml_provider_is_deleted_and_comes_back_as_it_was(
     assert iam.get_saml_provider(SAMLProviderArn=arn)["SAMLMetadataDocument"] == METADATA
 
 
-def test_tags_of_a_saml_provider_come_back() -> None:
+def test_undo_restores_saml_tags() -> None:
+    """Undo creates the SAML provider with the same tags."""
     script, arn = Script("iam"), "arn:aws:iam::123456789012:saml-provider/corp"
     tags = [{"Key": "owner", "Value": "it"}]
     answer = {"SAMLMetadataDocument": METADATA, "Tags": tags, "CreateDate": NOW}
@@ -49,7 +49,8 @@ def test_tags_of_a_saml_provider_come_back() -> None:
     script.ended()
 
 
-def test_a_document_that_the_ledger_cannot_keep_is_left_to_people() -> None:
+def test_large_saml_metadata_is_refused() -> None:
+    """The action refuses metadata that is too large for the ledger."""
     script, arn = Script("iam"), "arn:aws:iam::123456789012:saml-provider/corp"
     answer = {"SAMLMetadataDocument": "x" * 100_001}
     script.expect("get_saml_provider", {"SAMLProviderArn": arn}, answer)
@@ -57,7 +58,8 @@ def test_a_document_that_the_ledger_cannot_keep_is_left_to_people() -> None:
         plan(script.cloud(), "delete_saml_provider", arn)
 
 
-def test_a_saml_provider_that_is_gone_needs_no_deletion(clients: MotoClients, name: str) -> None:
+def test_missing_saml_provider_needs_no_deletion(clients: MotoClients, name: str) -> None:
+    """A SAML provider that does not exist needs no action."""
     arn = f"arn:aws:iam::123456789012:saml-provider/{name}"
     with pytest.raises(Gone):
         plan(clients.cloud(), "delete_saml_provider", arn)
@@ -67,16 +69,16 @@ def test_a_saml_provider_that_is_gone_needs_no_deletion(clients: MotoClients, na
     assert not ALL["delete_saml_provider"].apply(script.cloud(), {"provider_arn": arn})
 
 
-def test_an_oidc_provider_that_is_gone_needs_no_deletion(clients: MotoClients) -> None:
+def test_missing_oidc_provider_needs_no_deletion(clients: MotoClients) -> None:
+    """An OIDC provider that does not exist needs no action."""
     with pytest.raises(Gone):
         plan(clients.cloud(), "delete_oidc_provider", f"{OIDC_ARN}/gone")
     params = {"provider_arn": f"{OIDC_ARN}/gone"}
     assert not ALL["delete_oidc_provider"].apply(clients.cloud(), params)
 
 
-def test_an_oidc_provider_is_deleted_and_comes_back_as_it_was(
-    clients: MotoClients, name: str
-) -> None:
+def test_oidc_provider_is_deleted_and_undone(clients: MotoClients, name: str) -> None:
+    """Undo creates the OIDC provider with the same settings."""
     iam = clients.get("iam")
     made = iam.create_open_id_connect_provider(
         Url=f"https://{name}.example.com",
@@ -97,7 +99,8 @@ def provider(*clients: str) -> dict[str, Any]:
     return {"Url": "idp.example.com", "ClientIDList": list(clients)}
 
 
-def test_a_client_id_is_removed_and_added_again() -> None:
+def test_client_is_removed_and_added_again() -> None:
+    """Undo adds the client ID again."""
     script = Script("iam")
     which = {"OpenIDConnectProviderArn": OIDC_ARN}
     change = {**which, "ClientID": "mallory"}
@@ -114,7 +117,8 @@ def test_a_client_id_is_removed_and_added_again() -> None:
     script.ended()
 
 
-def test_a_client_id_that_was_removed_since_is_left_alone() -> None:
+def test_removed_client_is_left_alone() -> None:
+    """The action plans nothing when the client ID is gone."""
     script = Script("iam")
     which = {"OpenIDConnectProviderArn": OIDC_ARN}
     for _ in range(2):

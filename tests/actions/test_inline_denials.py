@@ -46,9 +46,10 @@ def inline(account: Account, kind: SubjectKind) -> dict[str, Any]:
 
 
 @pytest.mark.parametrize(("action", "kind", "name"), ACTIONS)
-def test_what_is_put_only_denies_and_undo_deletes_it(
+def test_inline_denial_is_put_and_undone(
     account: Account, action: str, kind: SubjectKind, name: str
 ) -> None:
+    """The policy only denies, and undo deletes it."""
     params = plan(account, action, kind)
     assert params["previous"] == ""
     account.remediate_and_undo(action, params)
@@ -61,33 +62,37 @@ def test_what_is_put_only_denies_and_undo_deletes_it(
 
 
 @pytest.mark.parametrize(("action", "kind", "name"), ACTIONS)
-def test_what_was_there_under_the_name_comes_back(
+def test_undo_restores_policy_of_same_name(
     account: Account, action: str, kind: SubjectKind, name: str
 ) -> None:
+    """Undo restores a policy that had the name of the denial."""
     put(account, kind, name, READ)
     account.remediate_and_undo(action, plan(account, action, kind))
     assert inline(account, kind) == {name: json.loads(READ)}
 
 
 @pytest.mark.parametrize(("action", "kind", "name"), ACTIONS)
-def test_a_denial_that_is_there_already_is_not_put_again(
+def test_existing_denial_is_left_alone(
     account: Account, action: str, kind: SubjectKind, name: str
 ) -> None:
+    """The action plans nothing when the denial exists."""
     assert name
     ALL[action].apply(account.cloud, plan(account, action, kind))
     assert plan(account, action, kind) is None
 
 
 @pytest.mark.parametrize(("action", "kind", "name"), ACTIONS)
-def test_a_principal_that_was_deleted_is_not_denied_anything(
+def test_deleted_principal_is_not_denied(
     account: Account, action: str, kind: SubjectKind, name: str
 ) -> None:
+    """A principal that does not exist needs no action."""
     assert name
     params = {**plan(account, action, kind), f"{kind}_name": f"{account.name}-gone"}
     assert not ALL[action].apply(account.cloud, params)
 
 
-def test_without_mfa_everything_is_denied_and_an_access_key_goes_on(account: Account) -> None:
+def test_access_keys_work_without_mfa(account: Account) -> None:
+    """The policy denies sessions without MFA, but no request with an access key."""
     params = plan(account, "deny_without_mfa", USER)
     (statement,) = json.loads(params["policy_document"])["Statement"]
     assert (statement["Action"], statement["Resource"]) == (["*"], ["*"])
@@ -105,9 +110,10 @@ def test_without_mfa_everything_is_denied_and_an_access_key_goes_on(account: Acc
         ("2026-12-31T23:59:59Z", "2027-01-01T00:00:00Z"),
     ],
 )
-def test_the_session_of_the_event_is_among_those_that_are_denied(
+def test_session_of_event_is_denied(
     account: Account, kind: SubjectKind, issued_at: str, before: str
 ) -> None:
+    """The revocation covers the second in which the session was issued."""
     action = f"revoke_{kind}_sessions"
     params = plan(account, action, kind, issued_at)
     ALL[action].apply(account.cloud, params)
@@ -119,17 +125,15 @@ def test_the_session_of_the_event_is_among_those_that_are_denied(
 @pytest.mark.parametrize(
     "issued_at", ["", "noon", "9999-12-31T23:59:59Z", "0001-01-01T00:00:00+14:00"]
 )
-def test_a_time_that_is_none_revokes_nothing(
-    account: Account, kind: SubjectKind, issued_at: str
-) -> None:
+def test_invalid_time_revokes_nothing(account: Account, kind: SubjectKind, issued_at: str) -> None:
+    """The action refuses an event without a valid time of issue."""
     with pytest.raises(CannotRestore, match="does not say when"):
         plan(account, f"revoke_{kind}_sessions", kind, issued_at)
 
 
 @pytest.mark.parametrize("kind", [USER, ROLE])
-def test_an_earlier_event_never_narrows_a_later_revocation(
-    account: Account, kind: SubjectKind
-) -> None:
+def test_later_revocation_is_kept(account: Account, kind: SubjectKind) -> None:
+    """An earlier event never narrows a later revocation."""
     action = ALL[f"revoke_{kind}_sessions"]
     earlier = plan(account, action.info.name, kind, "2026-11-23T11:00:00Z")
     later = plan(account, action.info.name, kind)
@@ -153,9 +157,10 @@ def test_an_earlier_event_never_narrows_a_later_revocation(
         {"Condition": {}},
     ],
 )
-def test_a_policy_that_only_looks_like_a_revocation_is_replaced(
+def test_false_revocation_is_replaced(
     account: Account, kind: SubjectKind, change: dict[str, Any]
 ) -> None:
+    """Only the document that the console writes counts as a revocation."""
     action = ALL[f"revoke_{kind}_sessions"]
     params = plan(account, action.info.name, kind)
     statement = revoke_sessions._denial("2027-01-01T00:00:00Z")["Statement"][0] | change

@@ -41,20 +41,21 @@ def name(clients: MotoClients) -> str:
 
 
 @pytest.mark.parametrize("how", ["attached", "inline"])
-def test_an_administrator_is_taken_out_of_the_profile_and_put_back(
-    clients: MotoClients, name: str, how: str
-) -> None:
+def test_admin_role_is_removed_and_undone(clients: MotoClients, name: str, how: str) -> None:
+    """Undo adds the role to the instance profile again."""
     make_admin(clients, name, how)
     params = plan(clients.cloud(), ACTION, name, role_name=name)
     remediate_and_undo(clients.cloud(), ACTION, params)
 
 
-def test_a_harmless_role_stays_in_the_profile(clients: MotoClients, name: str) -> None:
+def test_benign_role_stays_in_profile(clients: MotoClients, name: str) -> None:
+    """A role without administrator permissions is benign."""
     with pytest.raises(Benign, match="role gives no path"):
         plan(clients.cloud(), ACTION, name, role_name=name)
 
 
-def test_the_name_of_a_role_is_the_same_in_any_case(clients: MotoClients, name: str) -> None:
+def test_role_name_ignores_case(clients: MotoClients, name: str) -> None:
+    """IAM and the action ignore the case of a role name."""
     make_admin(clients, name)
     params = {"instance_profile_name": name, "role_name": name}
     role_arn = f"arn:aws:iam::{MOTO_ACCOUNT}:role/{name}"
@@ -62,9 +63,8 @@ def test_the_name_of_a_role_is_the_same_in_any_case(clients: MotoClients, name: 
     assert found == Plan(params, role_arns=(role_arn,))
 
 
-def test_a_role_that_its_boundary_holds_back_stays_in_the_profile(
-    clients: MotoClients, name: str
-) -> None:
+def test_role_within_boundary_stays_in_profile(clients: MotoClients, name: str) -> None:
+    """A role that its permissions boundary holds back is benign."""
     make_admin(clients, name)
     iam = clients.get("iam")
     limits = iam.create_policy(PolicyName=name, PolicyDocument=document("s3:*"))["Policy"]["Arn"]
@@ -73,14 +73,16 @@ def test_a_role_that_its_boundary_holds_back_stays_in_the_profile(
         plan(clients.cloud(), ACTION, name, role_name=name)
 
 
-def test_what_a_customers_policy_gives_counts_too(clients: MotoClients, name: str) -> None:
+def test_customer_policy_of_role_counts(clients: MotoClients, name: str) -> None:
+    """A customer-managed policy of the role counts like an AWS managed one."""
     iam, text = clients.get("iam"), document("*")
     arn = iam.create_policy(PolicyName=name, PolicyDocument=text)["Policy"]["Arn"]
     iam.attach_role_policy(RoleName=name, PolicyArn=arn)
     assert plan(clients.cloud(), ACTION, name, role_name=name) is not None
 
 
-def test_a_role_that_left_the_profile_since_is_left_alone(clients: MotoClients, name: str) -> None:
+def test_removed_role_is_left_alone(clients: MotoClients, name: str) -> None:
+    """The action plans nothing when the role is no longer in the profile."""
     make_admin(clients, name)
     which = {"InstanceProfileName": name, "RoleName": name}
     clients.get("iam").remove_role_from_instance_profile(**which)
@@ -111,17 +113,17 @@ def association(clients: MotoClients, instance: str) -> str:
 
 
 @pytest.mark.parametrize("how", ["attached", "inline"])
-def test_a_profile_of_an_administrator_is_taken_from_the_instance_and_given_back(
+def test_admin_profile_is_removed_and_undone(
     clients: MotoClients, name: str, instance: str, how: str
 ) -> None:
+    """Undo associates the instance profile again."""
     make_admin(clients, name, how)
     params = plan(clients.cloud(), DISASSOCIATE, instance, profile_name=name)
     remediate_and_undo(clients.cloud(), DISASSOCIATE, params)
 
 
-def test_the_association_alone_leads_to_the_instance(
-    clients: MotoClients, name: str, instance: str
-) -> None:
+def test_association_leads_to_instance(clients: MotoClients, name: str, instance: str) -> None:
+    """The ID of an association is enough to find the instance."""
     make_admin(clients, name)
     arn = f"arn:aws:iam::123456789012:instance-profile/{name}"
     found = association(clients, instance)
@@ -132,16 +134,14 @@ def test_the_association_alone_leads_to_the_instance(
     )
 
 
-def test_a_harmless_profile_stays_on_the_instance(
-    clients: MotoClients, name: str, instance: str
-) -> None:
+def test_benign_profile_stays_on_instance(clients: MotoClients, name: str, instance: str) -> None:
+    """An instance profile without administrator permissions is benign."""
     with pytest.raises(Benign, match="role gives no path"):
         plan(clients.cloud(), DISASSOCIATE, instance, profile_name=name)
 
 
-def test_a_profile_that_left_the_instance_since_is_left_alone(
-    clients: MotoClients, name: str, instance: str
-) -> None:
+def test_removed_profile_is_left_alone(clients: MotoClients, name: str, instance: str) -> None:
+    """The action plans nothing when the profile is no longer associated."""
     make_admin(clients, name)
     params = plan(clients.cloud(), DISASSOCIATE, instance, profile_name=name)
     assert params is not None
@@ -152,9 +152,8 @@ def test_a_profile_that_left_the_instance_since_is_left_alone(
     assert not ALL[DISASSOCIATE].apply(clients.cloud(), params)
 
 
-def test_another_profile_that_came_meanwhile_is_left_alone(
-    clients: MotoClients, name: str, instance: str
-) -> None:
+def test_later_profile_is_left_alone(clients: MotoClients, name: str, instance: str) -> None:
+    """The action leaves a profile that the event does not name."""
     make_admin(clients, name)
     params = plan(clients.cloud(), DISASSOCIATE, instance, profile_name=name)
     assert params is not None
@@ -176,6 +175,7 @@ def test_an_instance_that_is_gone_has_no_profile(code: str) -> None:
     assert not ALL[DISASSOCIATE].is_present(script.cloud(), params)
 
 
-def test_an_event_without_a_profile_takes_nothing_away(clients: MotoClients, instance: str) -> None:
+def test_event_without_profile_is_refused(clients: MotoClients, instance: str) -> None:
+    """The action refuses an event that does not name a profile."""
     with pytest.raises(CannotRestore, match="does not name the instance profile"):
         plan(clients.cloud(), DISASSOCIATE, instance)

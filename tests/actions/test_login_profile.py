@@ -35,7 +35,8 @@ def set_password(account: Account) -> None:
     account.iam.create_login_profile(UserName=account.name, Password="Correct-horse-1")
 
 
-def test_a_password_is_deleted_and_undo_says_that_nobody_can_put_it_back(account: Account) -> None:
+def test_password_is_deleted_without_undo(account: Account) -> None:
+    """Undo says what an administrator must do."""
     set_password(account)
     params = account.plan(DELETE.info.name, subject(account))
     assert params is not None
@@ -47,7 +48,8 @@ def test_a_password_is_deleted_and_undo_says_that_nobody_can_put_it_back(account
     assert not DELETE.is_present(account.cloud, params)
 
 
-def test_a_password_that_was_set_anew_since_is_left_alone(account: Account) -> None:
+def test_newer_password_is_left_alone(account: Account) -> None:
+    """The action deletes no profile that is newer than the plan."""
     set_password(account)
     params = account.plan(DELETE.info.name, subject(account))
     assert params is not None
@@ -67,9 +69,10 @@ def test_a_user_without_password_needs_nothing(account: Account, name: str) -> N
     assert not ALL[name].apply(account.cloud, params)
 
 
-def test_a_password_is_scrambled_and_undo_says_that_nobody_can_put_it_back(
+def test_password_is_scrambled_without_undo(
     account: Account,
 ) -> None:
+    """Undo says what an administrator must do."""
     set_password(account)
     params = account.plan(SCRAMBLE.info.name, subject(account))
     assert params == {"user_name": account.name}
@@ -102,7 +105,8 @@ class StubbedIam:
         self.stub.add_response("get_login_profile", {"LoginProfile": profile})
 
 
-def test_a_password_that_is_too_new_to_delete_is_deleted_when_the_message_comes_back() -> None:
+def test_new_password_is_deleted_on_retry() -> None:
+    """IAM refuses to delete a new profile for some seconds, so the step is retried."""
     iam = StubbedIam()
     remediator = Remediator(ALL, iam.cloud, FrozenClock(), Metrics())
     step = Step(
@@ -120,14 +124,16 @@ def test_a_password_that_is_too_new_to_delete_is_deleted_when_the_message_comes_
     iam.stub.assert_no_pending_responses()
 
 
-def test_a_password_that_cannot_be_changed_now_is_worth_another_try() -> None:
+def test_unmodifiable_password_is_transient() -> None:
+    """A profile that IAM cannot change now is worth a retry."""
     iam = StubbedIam()
     iam.stub.add_client_error("update_login_profile", "EntityTemporarilyUnmodifiable")
     with pytest.raises(Transient):
         SCRAMBLE.apply(iam.cloud, PARAMS)
 
 
-def test_the_new_password_is_another_each_time_and_meets_any_password_policy() -> None:
+def test_scrambled_password_is_random_and_valid() -> None:
+    """Each password is different and meets every password policy."""
     iam, passwords = StubbedIam(), []
     iam.client.meta.events.register(
         "provide-client-params.iam.UpdateLoginProfile",

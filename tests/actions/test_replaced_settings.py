@@ -88,13 +88,14 @@ def no_password_policy(clients: MotoClients, name: str) -> tuple[str, Callable[[
         ("restore_password_policy", Aspect.PASSWORD_POLICY, no_password_policy),
     ],
 )
-def test_what_a_change_replaced_is_put_back_and_the_new_value_by_undo(
+def test_setting_is_restored_and_undone(
     clients: MotoClients,
     name: str,
     action: str,
     aspect: Aspect,
     make: Callable[[MotoClients, str], tuple[str, Callable[[], object]]],
 ) -> None:
+    """The action restores the previous value, and undo the changed one."""
     target, change = make(clients, name)
     cloud, read = clients.cloud(), READERS[aspect].value
     previous = read(cloud, target)
@@ -130,9 +131,10 @@ def test_what_a_change_replaced_is_put_back_and_the_new_value_by_undo(
         ({"MinimumPasswordLength": 8}, None, False),
     ],
 )
-def test_a_password_policy_is_put_back_only_in_place_of_a_weaker_one(
+def test_only_weaker_password_policy_is_reverted(
     clients: MotoClients, before: dict[str, Any] | None, now: dict[str, Any] | None, weaker: bool
 ) -> None:
+    """The action leaves a password policy that asks for no less."""
     iam, cloud, name = clients.get("iam"), clients.cloud(), "123456789012"
 
     def put(policy: dict[str, Any] | None) -> str:
@@ -166,9 +168,10 @@ def test_what_is_listed_can_be_read(clients: MotoClients, name: str, reader: Any
     ("previous", "deleted", "why"),
     [(METADATA, True, "it is deleted now"), ("", False, "it was not there before")],
 )
-def test_a_provider_that_is_or_was_not_there_cannot_be_restored(
+def test_missing_provider_cannot_be_restored(
     clients: MotoClients, name: str, previous: str, deleted: bool, why: str
 ) -> None:
+    """The action refuses a provider that is deleted or new."""
     arn, _ = a_saml_provider(clients, name)
     if deleted:
         clients.get("iam").delete_saml_provider(SAMLProviderArn=arn)
@@ -176,7 +179,8 @@ def test_a_provider_that_is_or_was_not_there_cannot_be_restored(
         plan(clients.cloud(), "restore_saml_metadata", arn, previous=previous)
 
 
-def test_a_setting_that_was_not_there_before_is_emptied() -> None:
+def test_new_setting_is_emptied() -> None:
+    """The action removes a setting that the change added."""
     script = Script("cloudtrail")
     before = {"S3BucketName": "logs", "EnableLogFileValidation": True}
     now = before | {"KmsKeyId": "arn:aws:kms:us-east-1:444455556666:key/evil"}
@@ -190,7 +194,8 @@ def test_a_setting_that_was_not_there_before_is_emptied() -> None:
     script.ended()
 
 
-def test_a_trail_whose_log_group_was_taken_away_is_left_to_people() -> None:
+def test_log_group_of_trail_is_not_restored() -> None:
+    """The action refuses to restore a log group, which needs iam:PassRole."""
     script = Script("cloudtrail")
     role = "arn:aws:iam::123456789012:role/logs"
     before = json.dumps({"S3BucketName": "logs", "CloudWatchLogsRoleArn": role})
@@ -207,9 +212,8 @@ def test_a_trail_whose_log_group_was_taken_away_is_left_to_people() -> None:
         ("restore_trail", "cloudtrail", "update_trail"),
     ],
 )
-def test_what_was_deleted_since_needs_no_restoring(
-    action: str, service: str, operation: str
-) -> None:
+def test_deleted_target_needs_no_restoring(action: str, service: str, operation: str) -> None:
+    """A target that does not exist needs no action."""
     script = Script(service)
     code = "NoSuchEntity" if service == "iam" else "TrailNotFoundException"
     script.refuse(operation, code)
@@ -235,9 +239,8 @@ def look_at(clients: MotoClients, found: Principal, **evidence: str) -> Mapping[
     return None if planned is None else planned.params
 
 
-def test_a_renamed_user_gets_the_old_name_back_and_the_new_one_by_undo(
-    clients: MotoClients, name: str
-) -> None:
+def test_user_name_is_restored_and_undone(clients: MotoClients, name: str) -> None:
+    """The action restores the previous name, and undo the new one."""
     iam = clients.get("iam")
     created = iam.create_user(UserName=name)["User"]["UserId"]
     iam.update_user(UserName=name, NewUserName=f"{name}-x")
@@ -247,22 +250,22 @@ def test_a_renamed_user_gets_the_old_name_back_and_the_new_one_by_undo(
     assert iam.get_user(UserName=f"{name}-x")["User"]["UserId"] == created
 
 
-def test_another_user_of_the_new_name_is_left_alone(clients: MotoClients, name: str) -> None:
+def test_other_user_of_new_name_is_left_alone(clients: MotoClients, name: str) -> None:
+    """The action renames no other user that has the new name."""
     clients.get("iam").create_user(UserName=name)
     params = {"user_name": name, "user_id": "AIDAOTHER", "previous_name": "x"}
     assert not ALL["rename_user_back"].is_present(clients.cloud(), params)
 
 
-def test_a_user_whose_name_is_what_it_was_or_whose_path_changed_is_left_alone(
-    clients: MotoClients, name: str
-) -> None:
+def test_unchanged_name_or_new_path_is_left_alone(clients: MotoClients, name: str) -> None:
+    """The action needs a changed name and an unchanged path."""
     same = user(name)
     assert look_at(clients, same, previous=name) is None
     with pytest.raises(CannotRestore, match="path"):
         look_at(clients, same, previous="old", new_path="/x/")
 
 
-def test_a_renamed_user_that_is_gone_needs_no_name(clients: MotoClients, name: str) -> None:
+def test_missing_user_needs_no_name(clients: MotoClients, name: str) -> None:
     params = {"user_name": name, "user_id": "AIDA", "previous_name": "x"}
     assert not ALL["rename_user_back"].is_present(clients.cloud(), params)
     assert not ALL["rename_user_back"].apply(clients.cloud(), params)

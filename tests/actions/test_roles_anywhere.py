@@ -42,7 +42,7 @@ def role(moto: MotoClients) -> str:
     return name
 
 
-def test_a_trust_anchor_is_disabled_and_enabled_again() -> None:
+def test_trust_anchor_is_disabled_and_undone() -> None:
     script = Script("rolesanywhere")
     anchor(script, "get_trust_anchor", enabled=True)
     anchor(script, "get_trust_anchor", enabled=True)
@@ -61,7 +61,7 @@ def test_a_disabled_trust_anchor_is_left_alone() -> None:
     assert plan(script.cloud(), "disable_trust_anchor", ANCHOR_ARN) is None
 
 
-def test_a_trust_anchor_that_is_gone_needs_nothing() -> None:
+def test_missing_trust_anchor_needs_nothing() -> None:
     script, params = Script("rolesanywhere"), {"trust_anchor_id": ANCHOR}
     script.refuse("disable_trust_anchor", "ResourceNotFoundException")
     script.refuse("get_trust_anchor", "ResourceNotFoundException")
@@ -70,9 +70,8 @@ def test_a_trust_anchor_that_is_gone_needs_nothing() -> None:
 
 
 @pytest.mark.parametrize("how", ["attached", "inline"])
-def test_a_profile_with_an_administrator_is_disabled_and_enabled_again(
-    moto: MotoClients, role: str, how: str
-) -> None:
+def test_admin_profile_is_disabled_and_undone(moto: MotoClients, role: str, how: str) -> None:
+    """Undo enables the Roles Anywhere profile again."""
     make_admin(moto, role, how)
     script = Script("rolesanywhere")
     profile(script, "get_profile", "gone", role, enabled=True)
@@ -86,7 +85,8 @@ def test_a_profile_with_an_administrator_is_disabled_and_enabled_again(
     script.ended()
 
 
-def test_a_profile_of_harmless_roles_is_left_alone(moto: MotoClients, role: str) -> None:
+def test_benign_profile_is_left_alone(moto: MotoClients, role: str) -> None:
+    """A profile without administrator roles is benign."""
     script = Script("rolesanywhere")
     profile(script, "get_profile", role, enabled=True)
     with pytest.raises(Benign, match="role gives no path"):

@@ -37,7 +37,8 @@ def trail(dynamodb: Any) -> Trail:
 
 
 @pytest.mark.parametrize("by", ["name", "arn"])
-def test_a_stopped_trail_logs_again_and_is_stopped_by_undo(trail: Trail, by: str) -> None:
+def test_stopped_trail_is_started_and_undone(trail: Trail, by: str) -> None:
+    """The trail logs after the action, and is stopped after its undo."""
     trail.cloudtrail.stop_logging(Name=trail.name)
     params = plan(trail.cloud, "start_logging", getattr(trail, by))
     remediate_and_undo(trail.cloud, "start_logging", params)
@@ -64,7 +65,7 @@ def test_a_trail_that_is_gone_cannot_be_started(trail: Trail) -> None:
         [{"ReadWriteType": "All", "IncludeManagementEvents": False, "DataResources": DATA}],
     ],
 )
-def test_a_narrowed_trail_records_all_changes_again(trail: Trail, narrow: Selectors) -> None:
+def test_narrowed_trail_records_all_again(trail: Trail, narrow: Selectors) -> None:
     trail.cloudtrail.put_event_selectors(TrailName=trail.name, EventSelectors=narrow)
     before = trail.selectors()["EventSelectors"]
     params = plan(trail.cloud, "restore_event_selectors", trail.name)
@@ -110,7 +111,8 @@ def test_advanced_selectors_stay_advanced(trail: Trail) -> None:
     assert trail.selectors()["AdvancedEventSelectors"] == [reads, data]
 
 
-def test_a_trail_that_records_all_changes_is_left_alone(trail: Trail) -> None:
+def test_complete_trail_is_left_alone(trail: Trail) -> None:
+    """The action plans nothing for a trail that records all changes."""
     without_kms = {
         "ReadWriteType": "All",
         "IncludeManagementEvents": True,
@@ -120,7 +122,8 @@ def test_a_trail_that_records_all_changes_is_left_alone(trail: Trail) -> None:
     assert plan(trail.cloud, "restore_event_selectors", trail.name) is None
 
 
-def test_five_selectors_of_data_events_leave_no_room() -> None:
+def test_five_data_selectors_leave_no_room() -> None:
+    """The action refuses a trail that has no room for another selector."""
     script = Script("cloudtrail")
     data = {"IncludeManagementEvents": False, "DataResources": DATA}
     script.expect("get_event_selectors", {"TrailName": "t"}, {"EventSelectors": [data] * 5})

@@ -30,9 +30,10 @@ def tags(account: Account, kind: SubjectKind) -> dict[str, str]:
 
 @pytest.mark.parametrize("kind", KINDS)
 @pytest.mark.parametrize("value", ["true", "until friday", ""])
-def test_the_exception_tag_is_taken_away_and_comes_back_as_it_was(
+def test_exception_tag_is_removed_and_undone(
     account: Account, kind: SubjectKind, value: str
 ) -> None:
+    """Undo sets the exception tag again with the same value."""
     tag(account, kind, SecurityApproved=value, team="a")
     before = tags(account, kind)
     params = account.plan(f"untag_{kind}", Subject(kind, account.name))

@@ -83,7 +83,7 @@ def test_an_override_enables_a_remediation(site: Site, tmp_path: Path) -> None:
     found = outcome(worker, happened(site, "CreateLoginProfile", {"userName": user}))
     refused = site.countermand(worker, "undo", found["decision_id"])
     assert refused.returncode != 0
-    assert "new password by hand" in refused.stdout + refused.stderr
+    assert "then a new password" in refused.stdout + refused.stderr
 
     request = {"userName": user, "serialNumber": f"arn:aws:iam::{site.account}:mfa/phone"}
     found = outcome(worker, happened(site, "DeactivateMFADevice", request))

@@ -173,7 +173,7 @@ def test_without_history_the_first_version_can_still_be_told(world: World) -> No
 def test_without_history_no_version_is_guessed(world: World) -> None:
     world.version(READ, default=False)
     record = world.handle("CreatePolicyVersion", policyDocument=ADMIN, **world.admin_version())
-    assert "nobody knows which version" in record.decision.reason
+    assert "previous default version is unknown" in record.decision.reason
     assert world.default_version() == "v3"
 
 
@@ -185,7 +185,7 @@ def test_without_history_nothing_is_known_of_a_version_that_becomes_the_default_
     request = {"policyArn": world.policy_arn, "versionId": "v2"}
     world.iam.set_default_policy_version(PolicyArn=world.policy_arn, VersionId="v2")
     record = world.handle("SetDefaultPolicyVersion", **request)
-    assert "nobody knows which version" in record.decision.reason
+    assert "previous default version is unknown" in record.decision.reason
     assert world.default_version() == "v2"
 
 
@@ -250,7 +250,7 @@ def test_a_boundary_that_is_tightened_stays_and_is_told(world: World) -> None:
     world.iam.put_role_permissions_boundary(RoleName=world.name, PermissionsBoundary=loose)
     world.snapshot()
     record = set_boundary(world, strict)
-    assert "no worse rights" in record.decision.reason
+    assert "no worse privileges" in record.decision.reason
     role = world.iam.get_role(RoleName=world.name)["Role"]
     assert role["PermissionsBoundary"]["PermissionsBoundaryArn"] == strict
 

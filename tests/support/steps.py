@@ -127,7 +127,7 @@ def new_client(service: str, **where: str) -> Any:
 
 
 def make_admin(clients: MotoClients, role: str, how: str = "attached") -> None:
-    """Let the role be administrator, by a policy of AWS's or by an inline one."""
+    """Let the role be administrator, by an AWS managed policy or an inline policy."""
     iam = clients.get("iam")
     if how == "attached":
         iam.attach_role_policy(RoleName=role, PolicyArn=ADMIN_ARN)

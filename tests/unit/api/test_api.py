@@ -17,7 +17,10 @@ from typing import Any, cast
 import httpx
 import pytest
 
-from countermand.api.app import OPEN_PATHS, PROBLEM_TYPE, ApiServer, create_app
+from countermand.api.app import create_app
+from countermand.api.problems import PROBLEM_TYPE
+from countermand.api.server import ApiServer
+from countermand.api.token import OPEN_PATHS
 from countermand.api.views import decision_view
 from countermand.core import model
 from countermand.core.errors import ConfigError, Permanent, Transient

@@ -76,7 +76,8 @@ RECEIVE = {
 }
 
 
-def test_messages_are_polled_for_on_the_client_that_may_wait(sqs: Sqs) -> None:
+def test_polling_client_receives_messages(sqs: Sqs) -> None:
+    """The long poll uses its own client."""
     received = {
         "MessageId": "m1",
         "Body": "body",
@@ -98,7 +99,8 @@ def test_one_message_is_deleted_by_itself(sqs: Sqs) -> None:
     assert list(sqs.queue.delete([message(1)])) == []
 
 
-def test_several_messages_are_deleted_at_once_and_the_failed_ones_returned(sqs: Sqs) -> None:
+def test_failed_deletions_are_returned(sqs: Sqs) -> None:
+    """Several messages are deleted by one call, and the failed ones returned."""
     entries = [{"Id": str(i), "ReceiptHandle": f"receipt-{i}"} for i in range(3)]
     failed = {"Id": "1", "SenderFault": False, "Code": "InternalError"}
     answer = {"Successful": [{"Id": "0"}, {"Id": "2"}], "Failed": [failed]}
@@ -108,7 +110,8 @@ def test_several_messages_are_deleted_at_once_and_the_failed_ones_returned(sqs: 
     assert list(sqs.queue.delete([message(0), message(1), message(2)])) == [message(1)]
 
 
-def test_a_message_that_was_delivered_twice_is_deleted_by_both_receipts(sqs: Sqs) -> None:
+def test_both_receipts_of_a_message_are_deleted(sqs: Sqs) -> None:
+    """A message that SQS delivered twice has two receipts."""
     twice = [Message("m1", "body", "receipt-a", 1), Message("m1", "body", "receipt-b", 2)]
     entries = [{"Id": "0", "ReceiptHandle": "receipt-a"}, {"Id": "1", "ReceiptHandle": "receipt-b"}]
     sqs.shared.add_response(
@@ -122,15 +125,15 @@ def test_a_message_that_was_delivered_twice_is_deleted_by_both_receipts(sqs: Sqs
 @pytest.mark.parametrize(
     ("seconds", "asked"), [(0, 0), (-1, 0), (7.4, 8), (7.6, 8), (43_200, 43_200), (1e6, 43_200)]
 )
-def test_a_message_is_given_back_within_the_times_that_sqs_allows(
-    sqs: Sqs, seconds: float, asked: int
-) -> None:
+def test_message_is_returned_within_sqs_limits(sqs: Sqs, seconds: float, asked: int) -> None:
+    """The visibility timeout stays between 0 seconds and 12 hours."""
     wanted = {"QueueUrl": QUEUE_URL, "ReceiptHandle": "receipt-1", "VisibilityTimeout": asked}
     sqs.shared.add_response("change_message_visibility", {}, wanted)
     sqs.queue.return_in([message(1)], seconds)
 
 
-def test_several_messages_are_given_back_with_one_call_and_the_failed_ones_named(sqs: Sqs) -> None:
+def test_failed_returns_are_named(sqs: Sqs) -> None:
+    """Several messages are returned by one call, and the failed ones named."""
     entries = [
         {"Id": str(n), "ReceiptHandle": f"receipt-{n}", "VisibilityTimeout": 60} for n in (0, 1)
     ]
@@ -162,9 +165,8 @@ def test_a_failed_call_to_sqs_is_described(sqs: Sqs) -> None:
 
 
 @pytest.mark.parametrize("attributes", [{}, {"severity": "critical", "account_id": ACCOUNT}])
-def test_an_alert_is_published_as_json_structure_with_string_attributes(
-    stubbed: Stubs, attributes: dict[str, str]
-) -> None:
+def test_alert_is_published_as_json(stubbed: Stubs, attributes: dict[str, str]) -> None:
+    """An alert has the message structure json and string attributes."""
     sns = stubbed("sns")
     wanted = {
         "TopicArn": TOPIC_ARN,
@@ -270,7 +272,7 @@ def test_a_principal_is_read_as_iam_describes_it(iam: Iam, kind: SubjectKind) ->
 
 
 @pytest.mark.parametrize("kind", KINDS)
-def test_tags_and_policies_are_read_to_the_last_page(iam: Iam, kind: SubjectKind) -> None:
+def test_all_pages_of_a_principal_are_read(iam: Iam, kind: SubjectKind) -> None:
     iam.found(kind)
     iam.tagged(kind, {"a": "1"}, {}, {"SecurityApproved": "true"})
     iam.attached(kind, [READ_ONLY], [], [ADMIN])
@@ -283,13 +285,15 @@ def test_tags_and_policies_are_read_to_the_last_page(iam: Iam, kind: SubjectKind
 
 @pytest.mark.parametrize("kind", KINDS)
 @pytest.mark.parametrize("code", ["NoSuchEntity", "NoSuchEntityException"])
-def test_a_principal_that_is_not_there_is_none(iam: Iam, kind: SubjectKind, code: str) -> None:
+def test_missing_principal_reads_as_nothing(iam: Iam, kind: SubjectKind, code: str) -> None:
+    """A principal that does not exist is None."""
     iam.stub.add_client_error(f"get_{kind}", code)
     assert iam.identities.read(Subject(kind, "someone")) is None
 
 
 @pytest.mark.parametrize("kind", KINDS)
-def test_a_principal_that_vanishes_while_it_is_read_is_none(iam: Iam, kind: SubjectKind) -> None:
+def test_vanishing_principal_reads_as_nothing(iam: Iam, kind: SubjectKind) -> None:
+    """A principal that is deleted during the read is None."""
     iam.found(kind)
     iam.tagged(kind, {})
     iam.stub.add_client_error(f"list_attached_{kind}_policies", "NoSuchEntity")
@@ -333,7 +337,8 @@ def test_a_call_that_aws_refuses_is_described(
         cloud.call("iam:DetachUserPolicy", UserName="someone", PolicyArn=ADMIN)
 
 
-def test_what_is_gone_is_told_apart_from_what_is_refused(iam: Iam, cloud: AwsCloud) -> None:
+def test_gone_differs_from_denied(iam: Iam, cloud: AwsCloud) -> None:
+    """A missing target raises Gone, and a missing permission Denied."""
     iam.stub.add_client_error("detach_user_policy", "NoSuchEntity")
     with pytest.raises(Gone, match="iam:DetachUserPolicy: NoSuchEntity"):
         cloud.call("iam:DetachUserPolicy", UserName="someone", PolicyArn=ADMIN)
@@ -374,5 +379,5 @@ def test_a_list_that_breaks_off_is_no_list(iam: Iam, cloud: AwsCloud) -> None:
         (f"arn:aws:sts::{ACCOUNT}:federated-user/ana", None),
     ],
 )
-def test_the_role_behind_a_session_is_known_by_its_arn(arn: str, role: str | None) -> None:
+def test_session_arn_names_its_role(arn: str, role: str | None) -> None:
     assert Caller(ACCOUNT, arn).role_arn == role

@@ -29,7 +29,7 @@ CALLS: Mapping[str, tuple[str, Mapping[str, str]]] = {
 }
 
 
-def test_the_table_has_every_service_that_an_action_calls() -> None:
+def test_table_has_every_service_of_actions() -> None:
     calls = (c for a in ALL.values() for c in (*a.info.reads, *a.info.writes))
     services = {call.split(":")[0].replace("sso", "sso-admin") for call in calls}
     assert services <= CALLS.keys()
@@ -47,13 +47,14 @@ def sessions() -> tuple[Any, Any]:
 @pytest.mark.parametrize("region", ["us-east-1", "eu-west-3", "us-gov-west-1", "cn-north-1"])
 @pytest.mark.parametrize("fips", [False, True])
 @pytest.mark.parametrize("service", CALLS)
-def test_every_service_is_called_where_botocore_alone_would_call_it(
+def test_endpoints_match_those_of_botocore(
     sessions: tuple[Any, Any],
     service: str,
     region: str,
     fips: bool,
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
+    """The reduced data of botocore leads to the same endpoints."""
     monkeypatch.delenv("AWS_ENDPOINT_URL", raising=False)
     usual, ours = (_request(session, service, region, fips=fips) for session in sessions)
     assert ours == usual

@@ -69,9 +69,8 @@ def failure(error: Exception) -> CountermandError:
         ("", Transient),
     ],
 )
-def test_a_code_is_denied_permanent_or_by_default_transient(
-    code: str, kind: type[CountermandError]
-) -> None:
+def test_code_is_denied_permanent_or_transient(code: str, kind: type[CountermandError]) -> None:
+    """Every code that the table does not list is transient."""
     error = failure(refusal(code))
     assert type(error) is kind
     assert str(error) == f"iam:DetachUserPolicy failed: {code}"
@@ -95,9 +94,8 @@ def test_an_answer_without_a_code_is_transient() -> None:
         (BotoCoreError(), Transient),
     ],
 )
-def test_a_call_that_never_got_an_answer_is_sorted_too(
-    raised: Exception, kind: type[CountermandError]
-) -> None:
+def test_call_without_answer_is_translated(raised: Exception, kind: type[CountermandError]) -> None:
+    """The errors that botocore raises without an answer are translated too."""
     error = failure(raised)
     assert type(error) is kind
     assert SECRET not in str(error)
@@ -112,7 +110,8 @@ def test_the_text_never_repeats_what_aws_said(code: str) -> None:
 
 
 @pytest.mark.parametrize("error", [ZeroDivisionError(), LostLease(), Transient("x"), KeyError("x")])
-def test_what_aws_did_not_cause_passes_through_unchanged(error: Exception) -> None:
+def test_other_errors_pass_unchanged(error: Exception) -> None:
+    """An error that AWS did not cause is not translated."""
     with pytest.raises(type(error)) as caught, translated("iam", "GetUser"):
         raise error
     assert caught.value is error
@@ -137,7 +136,7 @@ def test_every_failed_call_is_heard_of_once(heard: list[tuple[str, str, str]]) -
     ]
 
 
-def test_the_answer_of_a_conditional_write_is_no_failure(
+def test_conditional_answer_is_no_failure(
     heard: list[tuple[str, str, str]],
 ) -> None:
     failure(refusal("ConditionalCheckFailedException"))
