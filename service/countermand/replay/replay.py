@@ -14,7 +14,7 @@ from countermand.core.envelope import envelope
 from countermand.core.errors import Malformed
 from countermand.core.governance.guardrails import Guardrails
 from countermand.core.governance.guards import evaluate, screen
-from countermand.core.model import Decision, Event, Facts, Finding, Principal, Ruling
+from countermand.core.model import Decision, Event, Facts, Finding, Principal, Ruling, Subject
 from countermand.core.parse import parse
 from countermand.core.rules.detect import detect
 from countermand.core.rules.rule import RuleSet
@@ -95,7 +95,7 @@ def _rule(event: Event, finding: Finding, policy: Guardrails) -> Ruling:
     principal = Principal(
         kind=finding.subject.kind,
         name=finding.subject.name,
-        arn="",
+        arn=_arn(event, finding.subject),
         unique_id="",
         path="/",
         created=event.time,
@@ -104,3 +104,12 @@ def _rule(event: Event, finding: Finding, policy: Guardrails) -> Ruling:
     unread = None if finding.resolve is None else "a replay reads no policy"
     facts = Facts(now=event.time, principal=principal, grant_present=True, unreadable=unread)
     return evaluate(event, finding, policy, facts)
+
+
+def _arn(event: Event, subject: Subject) -> str:
+    """Return the ARN that the target has at path `/`, for break-glass."""
+    if subject.name.startswith("arn:"):
+        return subject.name
+    caller = event.actor.arn.split(":")
+    partition = caller[1] if len(caller) > 1 else "aws"
+    return f"arn:{partition}:iam::{event.account_id}:{subject.kind}/{subject.name}"
