@@ -99,7 +99,7 @@ def _property(known: Mapping[str, Any], name: str, field: FieldInfo) -> dict[str
     if "$ref" in schema:
         schema |= known["$defs"][schema.pop("$ref").rpartition("/")[2]]
     schema |= next((s for s in schema.pop("anyOf", ()) if s.get("type") != "null"), {})
-    for noise in ("default", "examples", "title", "section", "description"):
+    for noise in ("default", "examples", "title", "section", "lists", "description"):
         schema.pop(noise, None)
     if schema["type"] == "array" and field.default:  # Settings would treat an empty list as unset
         schema["minItems"] = 1

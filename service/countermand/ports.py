@@ -171,7 +171,7 @@ class Action(Protocol):
         """Read AWS and return what `apply` would do; None when the change is no longer there.
 
         `principal` is the finding's subject as just read, or None if the subject is no principal.
-        Raises `CannotRestore` when nobody knows what the change replaced, and `Benign` when the
+        Raises `CannotRestore` when the previous value is unknown, and `Benign` when the
         change is there but gives nothing.
         """
         ...
@@ -283,7 +283,7 @@ class Ledger(Protocol):
         ...
 
     def get(self, decision_id: str) -> Record | None:
-        """Return one record by decision ID; None if there is none."""
+        """Return one record by decision ID; None if it is unknown."""
         ...
 
     def find(self, query: DecisionQuery) -> Page:
@@ -298,7 +298,7 @@ class Ledger(Protocol):
         ...
 
     def undo_of(self, grant: str) -> Undo | None:
-        """Return the latest undo of this grant (see `facts.grant_key`) within the retention."""
+        """Return the latest undo under this key (see `facts.grant_key`) within the retention."""
         ...
 
     def save_baseline(self, name: str, baseline: Baseline) -> None:

@@ -56,7 +56,7 @@ def test_our_containers_run_with_least_privilege(stack: Stack) -> None:
 def test_the_attack_leaves_the_workers_in_dry_run(stack: Stack) -> None:
     done = stack.compose("run", "--rm", "--no-TTY", "attack", check=False)
     assert done.returncode == 0, done.stdout + done.stderr
-    assert "Everything happened as told." in done.stdout
+    assert "Everything happened as expected." in done.stdout
     for scene in "ABCD":
         assert f"\n{scene}. " in done.stdout
     decisions = stack.get("worker", 8080, "/decisions")["decisions"]

@@ -40,7 +40,7 @@ def test_the_attack_runs_on_a_dry_run_stack(site: Site, ledger: str) -> None:
     worker = site.start()
     done = site.countermand(worker, "attack")
     assert done.returncode == 0, done.stdout + done.stderr
-    assert "Everything happened as told." in done.stdout
+    assert "Everything happened as expected." in done.stdout
     assert "FAIL" not in done.stdout
     told = {line["message"] for line in worker.log}
     assert "Dry run enabled - remediation skipped" in told

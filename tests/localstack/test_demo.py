@@ -21,7 +21,7 @@ def test_the_demo_ends_as_expected(localstack: LocalStack) -> None:
         check=False,
     )
     assert done.returncode == 0, done.stdout + done.stderr
-    assert "Everything happened as told." in done.stdout
+    assert "Everything happened as expected." in done.stdout
     assert "FAIL" not in done.stdout
     assert done.stderr == ""
     assert [line for line in transcript() if line not in masked(done.stdout)] == []

@@ -176,10 +176,10 @@ def test_doctor_passes_a_provisioned_stack(
         ("redrive", "redrive to the DLQ", "set the queue's RedrivePolicy to a DLQ"),
         ("policy", "queue policy", "allow sqs:SendMessage to events.amazonaws.com"),
         ("topic", "topic", "check COUNTERMAND_TOPIC_ARN"),
-        ("rule", "bus rules", "or check COUNTERMAND_RULE_PREFIX"),
+        ("rule", "EventBridge rules", "or check COUNTERMAND_RULE_PREFIX"),
         ("pattern", "rule patterns", "give them the patterns that"),
         ("own pattern", "rule patterns", "give them the patterns that"),
-        ("state", "bus rules get read-only events", "aws events put-rule --name"),
+        ("state", "EventBridge rules get read-only events", "aws events put-rule --name"),
     ],
 )
 def test_doctor_prints_a_fix(site: Site, broken: str, check: str, mend: str) -> None:
@@ -204,7 +204,7 @@ def test_the_fix_of_doctor_routes_read_only_events(site: Site) -> None:
     )
     again = site.countermand(None, "doctor").stdout
     number = sum(route.state == READING for route in routes_of(rules()).values())
-    assert f"ok   bus rules get read-only events: {number} of {number}" in again
+    assert f"ok   EventBridge rules get read-only events: {number} of {number}" in again
     assert "FAIL rule patterns" not in again
 
 
@@ -234,7 +234,7 @@ def test_doctor_reports_an_unknown_worker_role(site: Site) -> None:
     """The fix names the setting."""
     site.extra = {"COUNTERMAND_OWN_ROLE_ARN": ""}
     seen = site.countermand(None, "doctor").stdout
-    assert "FAIL own role" in seen
+    assert "FAIL worker role" in seen
     assert "set COUNTERMAND_OWN_ROLE_ARN" in seen
 
 
@@ -375,10 +375,10 @@ def test_sighup_reloads_the_rules(site: Site) -> None:
 
     rule.write_text(text.replace("severity: low", "severity: dreadful"))
     worker.process.send_signal(signal.SIGHUP)
-    assert eventually(lambda: told("Rules not read anew"), 5)
+    assert eventually(lambda: told("Rule reload failed"), 5)
     assert "countermand_rules_stale 1.0" in worker.get("/metrics")[1]
     rule.write_text(text.replace("severity: low", "severity: medium"))
     worker.process.send_signal(signal.SIGHUP)
-    assert eventually(lambda: told("Rules read anew"), 5)
+    assert eventually(lambda: told("Rules reloaded"), 5)
     assert "countermand_rules_stale 0.0" in worker.get("/metrics")[1]
     assert worker.ready()

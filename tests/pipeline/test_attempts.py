@@ -47,7 +47,7 @@ def killed(stage: Stage, body: str, where: Callable[..., object], *, after: bool
     stage.clock.advance(LEASE.total_seconds() + 1)
 
 
-def written_and_not_told(stage: Stage) -> str:
+def written_but_not_alerted(stage: Stage) -> str:
     """The body of an event whose remediation is done, and whose channel was dead."""
     body = attack()
     stage.notifier.fail["send"] = [DEAD]
@@ -85,12 +85,12 @@ def test_a_silent_wait_is_stored_too(enforcing: Stage) -> None:
     assert enforcing.record().decision.verdict is Verdict.WAIT
 
 
-def test_how_a_write_ended_is_stored_before_anybody_is_told(enforcing: Stage) -> None:
+def test_an_outcome_is_stored_before_the_alert(enforcing: Stage) -> None:
     killed(enforcing, attack(), enforcing.notifier.send)
     assert statuses(enforcing.record()) == ["applied"]
 
 
-def test_what_was_told_is_stored_before_the_event_is_done(enforcing: Stage) -> None:
+def test_alerts_are_stored_before_the_event_is_done(enforcing: Stage) -> None:
     body = attack()
     killed(enforcing, body, enforcing.ledger.finish)
     notified_at = enforcing.record().timings.notified_at
@@ -103,14 +103,14 @@ def test_what_was_told_is_stored_before_the_event_is_done(enforcing: Stage) -> N
 
 
 def test_a_known_end_is_not_called_a_guess(enforcing: Stage) -> None:
-    body = written_and_not_told(enforcing)
+    body = written_but_not_alerted(enforcing)
     (before,) = enforcing.record().outcomes
     enforcing.pipeline().handle(body)
     assert enforcing.record().outcomes == (before,)
 
 
-def test_what_was_written_can_be_undone_whatever_is_decided_later(enforcing: Stage) -> None:
-    body = written_and_not_told(enforcing)
+def test_a_write_can_be_undone_after_a_later_verdict(enforcing: Stage) -> None:
+    body = written_but_not_alerted(enforcing)
     first = enforcing.record()
     enforcing.users(user(tags={"SecurityApproved": "true"}))
     enforcing.clock.advance(60)
@@ -122,8 +122,8 @@ def test_what_was_written_can_be_undone_whatever_is_decided_later(enforcing: Sta
     assert record.timings.decided_at == NOW + timedelta(seconds=60)
 
 
-def test_what_was_written_can_be_undone_when_the_next_write_is_refused(enforcing: Stage) -> None:
-    body = written_and_not_told(enforcing)
+def test_a_write_can_be_undone_after_a_refused_one(enforcing: Stage) -> None:
+    body = written_but_not_alerted(enforcing)
     enforcing.users(user())
     enforcing.identities.fail["iam:DetachUserPolicy"] = [Denied("AccessDenied")]
     with pytest.raises(Transient):
@@ -134,15 +134,15 @@ def test_what_was_written_can_be_undone_when_the_next_write_is_refused(enforcing
     assert record.outcome == "failed"
 
 
-def test_what_was_written_can_be_undone_after_enforcing_ended(enforcing: Stage) -> None:
-    body = written_and_not_told(enforcing)
+def test_a_write_can_be_undone_after_enforce_ended(enforcing: Stage) -> None:
+    body = written_but_not_alerted(enforcing)
     enforcing.users(user())
     enforcing.mode = Mode.DRY_RUN
     enforcing.pipeline().handle(body)
     assert statuses(enforcing.record()) == ["applied", "simulated"]
 
 
-def test_the_same_failure_is_told_once(enforcing: Stage) -> None:
+def test_the_same_failure_alerts_once(enforcing: Stage) -> None:
     body = attack()
     enforcing.identities.fail["iam:DetachUserPolicy"] = [Denied("AccessDenied")] * 2
     notified_at = []
@@ -155,7 +155,7 @@ def test_the_same_failure_is_told_once(enforcing: Stage) -> None:
     assert notified_at[0] == notified_at[1] is not None
 
 
-def test_the_backoff_of_an_unreadable_state_is_the_workers(enforcing: Stage) -> None:
+def test_an_unreadable_state_uses_the_workers_backoff(enforcing: Stage) -> None:
     enforcing.identities.fail["read"] = [Denied("iam:GetUser: AccessDenied")]
     with pytest.raises(Transient) as raised:
         enforcing.pipeline().handle(attack())
@@ -177,7 +177,7 @@ def two_rules() -> RuleSet:
     return RuleSet([compile_rule(other), template])
 
 
-def test_each_step_is_judged_again_by_its_own_grant_and_all_are_kept(enforcing: Stage) -> None:
+def test_each_step_is_evaluated_again_on_its_own(enforcing: Stage) -> None:
     enforcing.users(user(policy_arns=frozenset({ADMIN, POWER_USER})))
     request = {"userName": "iam-test-user", "policyArn": ADMIN, "otherArn": POWER_USER}
     pipeline = replace(enforcing.pipeline(), rules=two_rules)
@@ -190,7 +190,7 @@ def test_each_step_is_judged_again_by_its_own_grant_and_all_are_kept(enforcing: 
 # --- forged copies
 
 
-def test_a_forged_copy_is_told_even_while_iam_shows_nothing(enforcing: Stage) -> None:
+def test_a_forged_copy_alerts_before_iam_shows_it(enforcing: Stage) -> None:
     now = f"{NOW:%Y-%m-%dT%H:%M:%SZ}"
     enforcing.users(user(policy_arns=frozenset()))
     with pytest.raises(Transient, match="not visible"):
@@ -212,10 +212,10 @@ def test_a_conflict_without_end_is_not_followed(enforcing: Stage) -> None:
     assert enforcing.identities.writes == []
 
 
-# --- looking again
+# --- rechecks
 
 
-def test_an_undo_of_an_older_grant_does_not_approve_one_that_comes_back(enforcing: Stage) -> None:
+def test_an_older_undo_does_not_approve_a_reapplied_change(enforcing: Stage) -> None:
     enforcing.pipeline().handle(attack())
     record = enforcing.record()
     (ruling,) = record.decision.rulings
@@ -225,32 +225,32 @@ def test_an_undo_of_an_older_grant_does_not_approve_one_that_comes_back(enforcin
     enforcing.ledger.mark_undone(record.decision.id, undo, [grant])
     enforcing.users(user())
     enforcing.clock.advance(5)
-    look = enforcing.rechecks.next(0.001)
-    assert look is not None
-    enforcing.pipeline().recheck(look)
+    recheck = enforcing.rechecks.next(0.001)
+    assert recheck is not None
+    enforcing.pipeline().recheck(recheck)
     assert not enforcing.identities.attached("iam-test-user")
 
 
-def test_a_look_that_cannot_read_is_tried_for_five_minutes(enforcing: Stage) -> None:
+def test_an_unreadable_recheck_is_tried_for_5_minutes(enforcing: Stage) -> None:
     enforcing.pipeline().handle(attack())
     enforcing.clock.advance(5)
-    look = enforcing.rechecks.next(0.001)
+    recheck = enforcing.rechecks.next(0.001)
     enforcing.rechecks.abandon()
     enforcing.identities.fail["read"] = [Transient("throttled")] * 20
     began, tried = enforcing.clock.monotonic(), []
-    while look is not None:
+    while recheck is not None:
         tried.append(enforcing.clock.monotonic() - began)
-        enforcing.pipeline().recheck(look)
-        look = next_when_due(enforcing)
+        enforcing.pipeline().recheck(recheck)
+        recheck = next_when_due(enforcing)
     assert tried == [0, 5, 20, 80, 320]
 
 
 def next_when_due(stage: Stage) -> Recheck | None:
-    """Go on, second by second, to the next look that is planned."""
+    """Move the clock, second by second, to the next recheck."""
     for _ in range(600):
-        look = stage.rechecks.next(0.0001)
-        if look is not None:
-            return look
+        recheck = stage.rechecks.next(0.0001)
+        if recheck is not None:
+            return recheck
         stage.clock.advance(1)
     return None
 
@@ -262,7 +262,7 @@ def counted(stage: Stage, name: str) -> float:
     return stage.metrics.registry.get_sample_value(f"countermand_{name}") or 0.0
 
 
-def test_every_message_is_counted_and_its_times_are_observed(enforcing: Stage) -> None:
+def test_every_message_is_counted_and_timed(enforcing: Stage) -> None:
     body = attack()
     enforcing.pipeline().handle(body)
     enforcing.pipeline().handle(body)

@@ -31,7 +31,7 @@ def enforcing(stage: Stage) -> Stage:
     return stage
 
 
-def test_an_innocent_name_that_resolves_to_admin_is_told_and_taken_back(enforcing: Stage) -> None:
+def test_an_admin_policy_with_a_plain_name_is_reverted(enforcing: Stage) -> None:
     assert enforcing.pipeline().handle(attached()) is Result.DECIDED
     decision = enforcing.record().decision
     assert decision.leading.finding.rule_id == "customer_policy_attached_to_user"
@@ -41,7 +41,7 @@ def test_an_innocent_name_that_resolves_to_admin_is_told_and_taken_back(enforcin
     assert not enforcing.identities.attached("iam-test-user", ARN)
 
 
-def test_a_harmless_policy_is_recorded_and_neither_told_nor_taken_back(enforcing: Stage) -> None:
+def test_a_benign_policy_is_only_recorded(enforcing: Stage) -> None:
     enforcing.identities.documents[ARN] = [policy(Action="s3:GetObject")]
     enforcing.pipeline().handle(attached())
     decision = enforcing.record().decision
@@ -50,7 +50,7 @@ def test_a_harmless_policy_is_recorded_and_neither_told_nor_taken_back(enforcing
     assert enforcing.identities.writes == []
 
 
-def test_a_policy_that_a_boundary_holds_back_is_neither_told_nor_taken_back(
+def test_a_policy_held_back_by_a_boundary_is_benign(
     enforcing: Stage,
 ) -> None:
     limits = f"arn:aws:iam::{ACCOUNT}:policy/limits"
@@ -61,7 +61,7 @@ def test_a_policy_that_a_boundary_holds_back_is_neither_told_nor_taken_back(
     assert enforcing.identities.writes == []
 
 
-def test_a_policy_under_a_condition_is_told_and_left_to_a_human(enforcing: Stage) -> None:
+def test_a_policy_under_a_condition_only_alerts(enforcing: Stage) -> None:
     enforcing.identities.documents[ARN] = [policy(Condition={"Bool": {"a": "b"}})]
     enforcing.pipeline().handle(attached())
     decision = enforcing.record().decision
@@ -71,7 +71,7 @@ def test_a_policy_under_a_condition_is_told_and_left_to_a_human(enforcing: Stage
     assert enforcing.identities.writes == []
 
 
-def test_what_a_user_may_do_to_itself_is_an_escalation_and_to_another_user_is_not(
+def test_only_permissions_on_oneself_are_an_escalation(
     enforcing: Stage,
 ) -> None:
     for name, guard in (("iam-test-user", "approved"), ("somebody-else", "benign")):
@@ -85,7 +85,7 @@ def test_what_a_user_may_do_to_itself_is_an_escalation_and_to_another_user_is_no
         assert guards[name] == guard
 
 
-def test_the_own_policy_that_its_holder_may_rewrite_is_an_escalation(enforcing: Stage) -> None:
+def test_a_policy_its_holder_may_rewrite_is_an_escalation(enforcing: Stage) -> None:
     document = policy(Action="iam:CreatePolicyVersion", Resource=ARN)
     enforcing.identities.documents[ARN] = [document]
     enforcing.pipeline().handle(attached())
@@ -94,7 +94,7 @@ def test_the_own_policy_that_its_holder_may_rewrite_is_an_escalation(enforcing: 
 
 @pytest.mark.parametrize("call", ["iam:GetPolicy", "iam:GetPolicyVersion"])
 @pytest.mark.parametrize("error", [Transient("throttled"), Denied("not allowed"), KeyError("x")])
-def test_a_document_that_cannot_be_read_is_told_as_unverified_and_tried_again(
+def test_an_unreadable_document_is_unverified(
     enforcing: Stage, call: str, error: Exception
 ) -> None:
     enforcing.identities.fail[call] = [error]
@@ -107,7 +107,7 @@ def test_a_document_that_cannot_be_read_is_told_as_unverified_and_tried_again(
     assert enforcing.identities.writes == ["iam:DetachUserPolicy"]
 
 
-def test_a_policy_that_is_not_to_be_seen_yet_is_waited_for(enforcing: Stage) -> None:
+def test_a_policy_that_is_not_visible_yet_waits(enforcing: Stage) -> None:
     del enforcing.identities.documents[ARN]
     young = f"{enforcing.clock.now():%Y-%m-%dT%H:%M:%SZ}"
     with pytest.raises(Transient, match="not visible in IAM yet"):
@@ -115,7 +115,7 @@ def test_a_policy_that_is_not_to_be_seen_yet_is_waited_for(enforcing: Stage) -> 
     assert enforcing.notifier.alerts == []
 
 
-def test_a_policy_that_was_deleted_since_is_attached_to_nobody(enforcing: Stage) -> None:
+def test_a_deleted_policy_is_already_removed(enforcing: Stage) -> None:
     del enforcing.identities.documents[ARN]
     enforcing.pipeline().handle(attached())
     assert enforcing.record().decision.leading.reasons[0].guard == "already_removed"
@@ -127,7 +127,7 @@ def test_a_failed_call_and_another_account_cost_no_read(enforcing: Stage) -> Non
     assert enforcing.identities.calls == []
 
 
-def test_a_policy_out_of_scope_is_told_and_left_alone(enforcing: Stage) -> None:
+def test_a_policy_out_of_scope_only_alerts(enforcing: Stage) -> None:
     other = f"arn:aws:iam::{ACCOUNT}:policy/innocent"
     enforcing.users(user(policy_arns=frozenset({other})))
     enforcing.identities.documents[other] = [policy()]
@@ -136,7 +136,7 @@ def test_a_policy_out_of_scope_is_told_and_left_alone(enforcing: Stage) -> None:
     assert enforcing.identities.writes == []
 
 
-def test_a_document_that_was_made_harmless_before_the_write_is_left_alone(
+def test_a_document_fixed_before_the_write_is_kept(
     enforcing: Stage,
 ) -> None:
     call = enforcing.identities.call
@@ -153,14 +153,14 @@ def test_a_document_that_was_made_harmless_before_the_write_is_left_alone(
     assert enforcing.identities.writes == []
 
 
-def test_a_grant_that_comes_back_is_found_by_the_second_look(enforcing: Stage) -> None:
+def test_a_recheck_finds_a_reattached_policy(enforcing: Stage) -> None:
     pipeline = enforcing.pipeline()
     pipeline.handle(attached())
     enforcing.users(user(policy_arns=frozenset({ARN})))
     enforcing.clock.advance(5)
-    look = enforcing.rechecks.next(0.001)
-    assert look is not None
-    pipeline.recheck(look)
+    recheck = enforcing.rechecks.next(0.001)
+    assert recheck is not None
+    pipeline.recheck(recheck)
     assert enforcing.identities.writes == ["iam:DetachUserPolicy"] * 2
     enforcing.rechecks.abandon()
 
@@ -168,7 +168,7 @@ def test_a_grant_that_comes_back_is_found_by_the_second_look(enforcing: Stage) -
 AMPLIFY = "arn:aws:iam::aws:policy/AdministratorAccess-Amplify"
 
 
-def test_a_policy_of_awss_that_leads_to_administrator_rights_is_taken_back_unread(
+def test_an_aws_managed_admin_policy_is_reverted_unread(
     enforcing: Stage,
 ) -> None:
     enforcing.users(user(policy_arns=frozenset({AMPLIFY})))
@@ -180,13 +180,13 @@ def test_a_policy_of_awss_that_leads_to_administrator_rights_is_taken_back_unrea
 
 
 @pytest.mark.parametrize("name", ["ReadOnlyAccess", "AWSLambda_FullAccess", "job-function/Billing"])
-def test_another_policy_of_awss_is_neither_told_nor_read(enforcing: Stage, name: str) -> None:
+def test_another_aws_managed_policy_is_ignored(enforcing: Stage, name: str) -> None:
     enforcing.pipeline().handle(attached(f"arn:aws:iam::aws:policy/{name}"))
     assert enforcing.notifier.alerts == []
     assert enforcing.identities.calls == []
 
 
-def test_wildcards_that_take_too_long_to_judge_are_told_and_left_to_a_human(
+def test_wildcards_that_cost_too_much_only_alert(
     enforcing: Stage,
 ) -> None:
     patterns = [f"*{number}?*a?*r?*n?*!?*" for number in range(200)]

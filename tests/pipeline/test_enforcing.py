@@ -85,7 +85,7 @@ class Meddling:
 
 
 class World(Account):
-    """An account with a worker that enforces, or only rehearses."""
+    """An account with a worker that enforces, or only simulates."""
 
     def __init__(self, endpoint: str, folder: Path, mode: Mode = Mode.ENFORCE) -> None:
         super().__init__(endpoint)
@@ -158,14 +158,14 @@ def world(dynamodb: Any, tmp_path: Path) -> Iterator[World]:
     world.ledger.close()
 
 
-def test_the_version_that_was_in_force_comes_back_not_one_that_was_prepared(world: World) -> None:
+def test_the_default_version_is_restored(world: World) -> None:
     world.snapshot()
     world.version(document("lambda:*"), default=False)
     record = world.handle("CreatePolicyVersion", policyDocument=ADMIN, **world.admin_version())
     assert (record.outcome, world.default_version()) == ("applied", "v1")
 
 
-def test_without_history_the_first_version_can_still_be_told(world: World) -> None:
+def test_without_history_the_first_version_is_known(world: World) -> None:
     record = world.handle("CreatePolicyVersion", policyDocument=ADMIN, **world.admin_version())
     assert (record.outcome, world.default_version()) == ("applied", "v1")
 
@@ -173,11 +173,11 @@ def test_without_history_the_first_version_can_still_be_told(world: World) -> No
 def test_without_history_no_version_is_guessed(world: World) -> None:
     world.version(READ, default=False)
     record = world.handle("CreatePolicyVersion", policyDocument=ADMIN, **world.admin_version())
-    assert "previous default version is unknown" in record.decision.reason
+    assert "the previous default version is unknown" in record.decision.reason
     assert world.default_version() == "v3"
 
 
-def test_without_history_nothing_is_known_of_a_version_that_becomes_the_default_later(
+def test_without_history_a_later_default_is_unknown(
     world: World,
 ) -> None:
     world.version(ADMIN, default=False)
@@ -185,11 +185,11 @@ def test_without_history_nothing_is_known_of_a_version_that_becomes_the_default_
     request = {"policyArn": world.policy_arn, "versionId": "v2"}
     world.iam.set_default_policy_version(PolicyArn=world.policy_arn, VersionId="v2")
     record = world.handle("SetDefaultPolicyVersion", **request)
-    assert "previous default version is unknown" in record.decision.reason
+    assert "the previous default version is unknown" in record.decision.reason
     assert world.default_version() == "v2"
 
 
-def test_a_version_that_was_let_stand_is_the_one_that_comes_back(world: World) -> None:
+def test_a_version_left_in_place_is_restored_later(world: World) -> None:
     world.snapshot()
     request = {"policyArn": world.policy_arn, "setAsDefault": True}
     answer = {"policyVersion": {"versionId": world.version(LIMITS)}}
@@ -206,7 +206,7 @@ def undo_as(world: World, record: Record, by: str) -> None:
 
 
 @pytest.mark.parametrize(("by_the_same", "version"), [(True, "v2"), (False, "v1")])
-def test_an_undo_holds_though_its_call_is_another_one_than_that_of_the_event(
+def test_an_undo_holds_when_its_call_is_different(
     world: World, by_the_same: bool, version: str
 ) -> None:
     world.snapshot()
@@ -222,13 +222,13 @@ def test_an_undo_holds_though_its_call_is_another_one_than_that_of_the_event(
 METADATA = '<EntityDescriptor entityID="%s">' + "x" * 1000 + "</EntityDescriptor>"
 
 
-def test_who_mends_what_nobody_could_take_back_is_not_overruled(world: World) -> None:
+def test_a_manual_fix_is_not_overruled(world: World) -> None:
     provider = world.iam.create_saml_provider(
         SAMLMetadataDocument=METADATA % "evil", Name=world.name
     )
     arn = {"SAMLProviderArn": provider["SAMLProviderArn"]}
-    told = world.handle("UpdateSAMLProvider", sAMLProviderArn=arn["SAMLProviderArn"])
-    assert "the previous saml metadata is unknown" in told.decision.reason
+    record = world.handle("UpdateSAMLProvider", sAMLProviderArn=arn["SAMLProviderArn"])
+    assert "the previous saml metadata is unknown" in record.decision.reason
     world.clock.sleep(900)
     world.iam.update_saml_provider(**arn, SAMLMetadataDocument=METADATA % "mended")
     world.handle("UpdateSAMLProvider", sAMLProviderArn=arn["SAMLProviderArn"])
@@ -245,7 +245,7 @@ def set_boundary(world: World, arn: str) -> Record:
     return world.handle("PutRolePermissionsBoundary", roleName=world.name, permissionsBoundary=arn)
 
 
-def test_a_boundary_that_is_tightened_stays_and_is_told(world: World) -> None:
+def test_a_tighter_boundary_stays_and_alerts(world: World) -> None:
     loose, strict = boundary(world, ADMIN), boundary(world, READ)
     world.iam.put_role_permissions_boundary(RoleName=world.name, PermissionsBoundary=loose)
     world.snapshot()
@@ -264,7 +264,7 @@ def test_a_boundary_that_is_loosened_comes_back(world: World) -> None:
     assert role["PermissionsBoundary"]["PermissionsBoundaryArn"] == strict
 
 
-def test_what_a_change_replaced_before_anybody_looked_is_told_as_unknown(world: World) -> None:
+def test_a_value_replaced_before_the_snapshot_is_unknown(world: World) -> None:
     loose = boundary(world, ADMIN)
     world.iam.put_role_permissions_boundary(RoleName=world.name, PermissionsBoundary=loose)
     record = set_boundary(world, loose)
@@ -272,7 +272,7 @@ def test_what_a_change_replaced_before_anybody_looked_is_told_as_unknown(world: 
     assert record.outcome == "none"
 
 
-def test_what_is_older_than_the_call_that_creates_it_was_not_created_by_it(world: World) -> None:
+def test_an_older_object_is_not_of_the_event(world: World) -> None:
     key = world.iam.create_access_key(UserName=world.name)["AccessKey"]["AccessKeyId"]
     world.clock.sleep(600)
     answer = {"accessKey": {"accessKeyId": key}}
@@ -293,7 +293,7 @@ def test_a_break_glass_role_stays_in_its_instance_profile(world: World) -> None:
     assert world.iam.get_instance_profile(InstanceProfileName=name)["InstanceProfile"]["Roles"]
 
 
-def test_a_group_that_a_human_mended_between_the_looks_keeps_its_user(world: World) -> None:
+def test_a_group_fixed_before_the_write_keeps_its_user(world: World) -> None:
     group = {"GroupName": world.name}
     world.iam.put_group_policy(**group, PolicyName="p", PolicyDocument=ADMIN)
     world.iam.add_user_to_group(**group, UserName=world.name)
@@ -305,9 +305,7 @@ def test_a_group_that_a_human_mended_between_the_looks_keeps_its_user(world: Wor
     assert world.iam.list_groups_for_user(UserName=world.name)["Groups"]
 
 
-def test_what_a_dry_run_would_have_taken_back_is_not_what_the_next_change_replaced(
-    dynamodb: Any, tmp_path: Path
-) -> None:
+def test_a_dry_run_saves_no_baseline_of_its_target(dynamodb: Any, tmp_path: Path) -> None:
     world = World(dynamodb.meta.endpoint_url, tmp_path, Mode.DRY_RUN)
     world.put_inline(SubjectKind.USER, READ)
     world.snapshot()

@@ -1,4 +1,4 @@
-"""Stand-ins for the ports: they keep state, record every call, and fail when told to.
+"""Stand-ins for the ports: they keep state, record every call, and fail on demand.
 
 `fake.fail["method"] = [error, error]` raises these errors, one a call, before it works again.
 """
@@ -20,7 +20,7 @@ ADMIN = "arn:aws:iam::aws:policy/AdministratorAccess"
 
 
 class FrozenClock:
-    """Time that moves only when told to."""
+    """Time that a test moves."""
 
     def __init__(self, now: datetime = NOW) -> None:
         self._now = now

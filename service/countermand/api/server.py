@@ -54,7 +54,7 @@ class ApiServer:
         return self._thread is not None and self._thread.is_alive()
 
     def start(self) -> None:
-        """Return once it listens; `port` is then the real one. Raises `ConfigError` if it fails."""
+        """Return once it listens, with the real `port`. Raises `ConfigError` if it fails."""
         family = AF_INET6 if ":" in self._host else AF_INET
         try:
             listener = create_server((self._host, self.port), family=family)

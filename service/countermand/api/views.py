@@ -1,4 +1,4 @@
-"""What outsiders may see of a record: an allow-list, field by field, for the API and the CLI.
+"""What API and CLI show of a record: an allow-list, field by field.
 
 The values are exactly those of the event. JSON keeps them apart from what surrounds them; whoever
 prints them makes them plain first (`core.report.plain`).
@@ -31,7 +31,7 @@ class View(BaseModel):
 
 
 class ActorView(View):
-    """Who made the call, as CloudTrail tells."""
+    """The caller, as CloudTrail records it."""
 
     type: str = Field(description="CloudTrail's type of identity.", examples=["IAMUser"])
     arn: str = Field(
@@ -41,7 +41,7 @@ class ActorView(View):
 
 
 class TargetView(View):
-    """Whom the change is about. ARN and unique id were read live; null when they were not."""
+    """The principal that the change is about. ARN and unique ID are null unless read live."""
 
     kind: SubjectKind = Field(description="Kind of the principal.", examples=["user"])
     name: str = Field(description="Name of the principal.", examples=["iam-test-user"])
@@ -69,7 +69,7 @@ class RulingView(View):
     )
     severity: Severity = Field(description="The rule's severity.", examples=["critical"])
     verdict: Verdict = Field(description="The verdict on this finding.", examples=["remediate"])
-    mode: Mode = Field(description="The mode it was judged in.", examples=["dry-run"])
+    mode: Mode = Field(description="The mode it was evaluated in.", examples=["dry-run"])
     reasons: list[ReasonView] = Field(description="Every reason; the first one decided.")
     evidence: dict[str, str] = Field(
         description="The values that the rule saw.",
@@ -105,7 +105,7 @@ class OutcomeView(CallView):
 
 
 class UndoView(View):
-    """A human took the remediation back."""
+    """A person undid the remediation."""
 
     by: str = Field(
         description="ARN of the human's session.",
@@ -168,7 +168,7 @@ class DecisionView(View):
     severity: Severity = Field(description="That rule's severity.", examples=["critical"])
     verdict: Verdict = Field(description="What was decided.", examples=["remediate"])
     approved_for_remediation: bool = Field(
-        description="Whether governance allows the change to be taken back, also in a dry run.",
+        description="Whether governance allows the change to be reverted, also in a dry run.",
         examples=[True],
     )
     mode: Mode = Field(description="The mode it was decided in.", examples=["dry-run"])
@@ -183,10 +183,12 @@ class DecisionView(View):
     )
     outcomes: list[OutcomeView] = Field(description="How each remediation step ended.")
     notified: list[str] = Field(
-        description="Which channel was told what.", examples=[["sns:simulated"]]
+        description="Each channel, and what was sent to it.", examples=[["sns:simulated"]]
     )
-    annotations: list[str] = Field(description="Circumstances worth a look.", examples=[[]])
-    undo: UndoView | None = Field(description="Who took the remediation back, if anybody did.")
+    annotations: list[str] = Field(
+        description="Circumstances that deserve attention.", examples=[[]]
+    )
+    undo: UndoView | None = Field(description="Who undid the remediation; null when nobody did.")
     timings: TimingsView = Field(description="When each stage was reached.")
     links: LinksView = Field(description="Addresses to follow.")
 

@@ -8,7 +8,7 @@ from countermand.aws.clients import Clients
 from countermand.aws.errors import translated
 
 
-class Surroundings:
+class AwsSetup:
     """Queue, topic and EventBridge rules as AWS describes them."""
 
     def __init__(self, clients: Clients) -> None:

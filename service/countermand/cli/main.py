@@ -19,13 +19,14 @@ from countermand.settings import load as load_settings
 
 app = typer.Typer(
     name="countermand",
-    help="An IAM guardrail for AWS: sees a risky change, judges it, tells, and takes it back.",
+    help="An IAM guardrail for AWS: detects risky changes, evaluates them, alerts, and reverts "
+    "them.",
     no_args_is_help=True,
     add_completion=False,
     pretty_exceptions_enable=False,
 )
 simulate_app = typer.Typer(
-    help="Stage an attack and watch the decision on it.", no_args_is_help=True
+    help="Stage an attack, and watch the decision on it.", no_args_is_help=True
 )
 app.add_typer(simulate_app, name="simulate")
 rules_app = typer.Typer(help="The rules in force, and rules of your own.", no_args_is_help=True)
@@ -46,7 +47,7 @@ def _explained() -> Iterator[None]:
         typer.secho(str(error), err=True, fg="red")
         raise typer.Exit(_MISUSED) from None
     except CountermandError as error:
-        typer.secho(f"{type(error).__name__}: {error}", err=True, fg="red")
+        typer.secho(f"{error}", err=True, fg="red")
         raise typer.Exit(_FAILED) from None
 
 
@@ -84,10 +85,10 @@ def run(
 @app.command()
 def demo(
     keep: Annotated[
-        bool, typer.Option("--keep", help="Leave everything running to play with, until Ctrl-C.")
+        bool, typer.Option("--keep", help="Keep everything running until Ctrl-C.")
     ] = False,
 ) -> None:
-    """Show the whole story on an embedded LocalStack: attack, decision, mail, undo."""
+    """Run the whole scenario on an embedded LocalStack: attack, decision, email, undo."""
     from countermand.lab.demo import Demo  # noqa: PLC0415
     from countermand.lab.localstack import LocalStackError  # noqa: PLC0415
 
@@ -103,18 +104,18 @@ def demo(
 def attack(
     api: Annotated[
         str | None,
-        typer.Option(help="Where the workers' API is; unless given, at its public URL."),
+        typer.Option(help="URL of the workers' API. Default: its public URL."),
     ] = None,
 ) -> None:
-    """Show the whole story on a stack that runs on LocalStack, such as that of compose.
+    """Run the whole scenario on a stack that runs on LocalStack, such as that of compose.
 
-    The workers that run stay as they are; enforce mode is shown by a worker of its own.
+    The running workers stay as they are; the command starts its own worker for enforce mode.
     """
     with _explained():
-        from countermand.lab.attack import attack as tell  # noqa: PLC0415
+        from countermand.lab.attack import attack as run_attack  # noqa: PLC0415
 
         settings = load_settings(os.environ)
-        raise typer.Exit(tell(settings, api or settings.api_base_url))
+        raise typer.Exit(run_attack(settings, api or settings.api_base_url))
 
 
 @simulate_app.command("attach-admin")
@@ -167,9 +168,9 @@ def replay(
 
 @app.command()
 def undo(
-    decision_id: Annotated[str, typer.Argument(help="The decision's id, from the alert.")],
+    decision_id: Annotated[str, typer.Argument(help="The decision ID, from the alert.")],
 ) -> None:
-    """Take a remediation back: run the stored inverse call, with your own AWS credentials."""
+    """Undo a remediation: run the stored inverse call with your own AWS credentials."""
     with _explained():
         from countermand.app import undo_decision  # noqa: PLC0415
 
@@ -178,14 +179,14 @@ def undo(
             if outcome.inverse is not None:
                 params = ", ".join(f"{k}={v}" for k, v in outcome.inverse.params.items())
                 typer.secho(f"Done: {outcome.inverse.action} ({params})", fg="green")
-        typer.echo("The worker will not take this grant back again on events up to now.")
+        typer.echo("Countermand will not revert this change again for events up to now.")
 
 
 @app.command()
 def decisions(
-    limit: Annotated[int, typer.Option(min=1, max=100, help="How many.")] = 20,
-    target: Annotated[str | None, typer.Option(help="Only about this user, role, group.")] = None,
-    rule_id: Annotated[str | None, typer.Option(help="Only of this rule.")] = None,
+    limit: Annotated[int, typer.Option(min=1, max=100, help="Number of decisions.")] = 20,
+    target: Annotated[str | None, typer.Option(help="Only this user, role, or group.")] = None,
+    rule_id: Annotated[str | None, typer.Option(help="Only this rule.")] = None,
     as_json: Annotated[bool, typer.Option("--json", help="One JSON object a line.")] = False,
 ) -> None:
     """List the newest decisions, from the ledger."""
@@ -200,20 +201,20 @@ def decisions(
 
 @app.command()
 def doctor() -> None:
-    """Check credentials, queue, DLQ, policies, topic, subscriptions, rule; say how to mend each."""
+    """Check the AWS setup of the worker, and print a fix for each check that fails."""
     with _explained():
-        from countermand.cli.render import show_findings  # noqa: PLC0415
+        from countermand.cli.render import show_checks  # noqa: PLC0415
         from countermand.deployment.doctor import examine  # noqa: PLC0415
 
-        findings = examine(load_settings(os.environ))
-        show_findings(findings)
-        if not all(finding.ok for finding in findings):
+        results = examine(load_settings(os.environ))
+        show_checks(results)
+        if not all(result.ok for result in results):
             raise typer.Exit(_FAILED)
 
 
 @app.command()
 def provision() -> None:
-    """Create queue, topic, bus rule and log group in an emulator, and print the settings.
+    """Create queue, topic, EventBridge rules and log group in an emulator, and print the settings.
 
     With COUNTERMAND_LEDGER_URL=dynamodb:TABLE, the ledger's table too.
     """
@@ -225,13 +226,13 @@ def provision() -> None:
 
 
 _FolderOption = Annotated[
-    Path | None, typer.Argument(help="A folder of rule files; absent: the rules in force.")
+    Path | None, typer.Argument(help="A folder of rule files. Default: the rules in force.")
 ]
 
 
 @rules_app.command("list")
 def rules_list(folder: _FolderOption = None) -> None:
-    """One line a rule: id, severity, remediation, title."""
+    """List the rules: ID, severity, remediation, title."""
     with _explained():
         from countermand.cli.catalogue import rules_in  # noqa: PLC0415
         from countermand.cli.render import show_rules  # noqa: PLC0415
@@ -241,10 +242,10 @@ def rules_list(folder: _FolderOption = None) -> None:
 
 @rules_app.command("show")
 def rules_show(
-    rule_id: Annotated[str, typer.Argument(help="The rule's id, from `countermand rules list`.")],
+    rule_id: Annotated[str, typer.Argument(help="The rule ID, from `countermand rules list`.")],
     folder: _FolderOption = None,
 ) -> None:
-    """Everything about one rule, and what its remediation does and needs."""
+    """Show one rule in full, and what its remediation does and needs."""
     with _explained():
         from countermand.cli.catalogue import rule_in  # noqa: PLC0415
         from countermand.cli.render import show_rule  # noqa: PLC0415
@@ -254,8 +255,8 @@ def rules_show(
 
 @rules_app.command("lint")
 def rules_lint(folder: _FolderOption = None) -> None:
-    """Check rule files as the worker does at its start, say every error of every file, and whether
-    EventBridge would take the patterns that bring their events.
+    """Check rule files as the worker does at start-up, print every error of every file, and check
+    that EventBridge accepts the patterns that route their events.
     """
     with _explained():
         from countermand.cli.catalogue import rules_in  # noqa: PLC0415
@@ -287,7 +288,7 @@ def rules_test(
 
 @rules_app.command("coverage")
 def rules_coverage(folder: _FolderOption = None) -> None:
-    """Which API calls the rules look at, by service, and by which rules."""
+    """List the API calls that the rules cover, by service, with the rules of each."""
     with _explained():
         from countermand.cli.catalogue import calls_of, rules_in  # noqa: PLC0415
         from countermand.cli.render import show_coverage  # noqa: PLC0415
@@ -297,7 +298,7 @@ def rules_coverage(folder: _FolderOption = None) -> None:
 
 @rules_app.command("event-pattern")
 def rules_event_pattern(folder: _FolderOption = None) -> None:
-    """The bus rules of EventBridge that bring what the rules need: name, pattern and state."""
+    """Print the EventBridge rules that route the events of the rules: name, pattern and state."""
     with _explained():
         from countermand.cli.catalogue import rules_in  # noqa: PLC0415
         from countermand.deployment.iam_policy import routing_patterns  # noqa: PLC0415
@@ -310,18 +311,23 @@ def iam_policy(
     mode: Annotated[Mode, typer.Option(help="The mode that the worker will run in.")],
     *,
     only_writes: Annotated[
-        bool, typer.Option("--only-writes", help="Only what enforce adds: a policy of its own.")
+        bool,
+        typer.Option(
+            "--only-writes", help="Only the permissions that enforce adds, as a separate policy."
+        ),
     ] = False,
     rules: Annotated[
         list[str] | None,
-        typer.Option(help="Only for the rules of these ids, separated by commas; else for all."),
+        typer.Option(help="Comma-separated rule IDs. Default: all enabled rules."),
     ] = None,
     place: Annotated[
         list[str] | None,
-        typer.Option(help="NAME=VALUE, such as account_id=111122223333; else ${NAME} stands."),
+        typer.Option(
+            help="NAME=VALUE, such as account_id=111122223333. Unset names stay as ${NAME}."
+        ),
     ] = None,
 ) -> None:
-    """The least privilege of the worker's role for the enabled rules, as a policy document."""
+    """Print the least-privilege policy of the worker role for the enabled rules."""
     with _explained():
         from countermand.cli.catalogue import chosen, rules_in, worker_document  # noqa: PLC0415
 
@@ -334,7 +340,7 @@ def iam_policy(
 
 @actions_app.command("list")
 def actions_list() -> None:
-    """Every remediation: what it does, and the permissions it and its undo need."""
+    """List the remediations: what each does, and the permissions that it and its undo need."""
     with _explained():
         from countermand.actions import ALL  # noqa: PLC0415
         from countermand.cli.render import show_actions  # noqa: PLC0415

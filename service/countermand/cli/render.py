@@ -105,18 +105,18 @@ def show_actions(actions: Iterable[Action]) -> None:
                 console.print(Text(f"    {label:<7}{', '.join(permissions)}"), soft_wrap=True)
 
 
-def show_findings(findings: Sequence[CheckResult]) -> None:
-    """Print what `doctor` found, and how to mend what is wrong."""
+def show_checks(results: Sequence[CheckResult]) -> None:
+    """Print the result of each check of `doctor`, and the fix of those that failed."""
     console = Console()
-    for finding in findings:
-        mark, style = ("ok  ", "green") if finding.ok else ("FAIL", "red")
+    for result in results:
+        mark, style = ("ok  ", "green") if result.ok else ("FAIL", "red")
         console.print(
-            Text(mark, style=style), Text(f"{finding.what}: {finding.detail}"), soft_wrap=True
+            Text(mark, style=style), Text(f"{result.what}: {result.detail}"), soft_wrap=True
         )
-        if not finding.ok:
-            console.print(Text(f"       mend: {finding.mend}", style="yellow"), soft_wrap=True)
-    failed = sum(not finding.ok for finding in findings)
-    console.print(f"{len(findings)} checks, {failed} failed", highlight=False)
+        if not result.ok:
+            console.print(Text(f"       fix: {result.fix}", style="yellow"), soft_wrap=True)
+    failed = sum(not result.ok for result in results)
+    console.print(f"{len(results)} checks, {failed} failed", highlight=False)
 
 
 def _decision_line(record: Record) -> Text:

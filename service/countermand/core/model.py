@@ -1,9 +1,12 @@
-"""The values that flow through the pipeline, in the order in which they come to be.
+"""The values that flow through the pipeline, in the order in which the stages make them.
 
     Event -> Finding* -> (Facts) -> Ruling* -> Decision -> Outcome* -> Record
 
-All are values: a stage answers with a new one and never changes what it was given. Times are
-aware UTC datetimes; ARNs, names and tags are kept exactly as AWS spelled them.
+A stage returns a new value and never changes its arguments. Times are aware UTC datetimes. ARNs,
+names and tags keep the exact spelling of AWS.
+
+All of them stay in one module, 480 lines, because a reader needs the whole vocabulary once, and
+because each one refers to the ones above it.
 """
 
 import hashlib
@@ -16,12 +19,12 @@ from typing import Any, dataclass_transform
 from countermand.core.policies.evaluate import Evaluation
 
 type Path = tuple[str, ...]
-"""Keys from `detail` to a value in an event."""
+"""The keys from `detail` to a value in an event."""
 
 
 @dataclass_transform(frozen_default=True, field_specifiers=(field,))
 def value[T](cls: type[T]) -> type[T]:
-    """A slotted dataclass that is frozen for the type checker, which guards every commit.
+    """Make a slotted dataclass that only the type checker treats as frozen.
 
     At run time a frozen dataclass takes three times as long to build as a plain one, and a
     decision builds ten of them within its 10 microseconds.
@@ -36,17 +39,17 @@ def wide_value[T](cls: type[T]) -> type[T]:
 
 
 class Mode(StrEnum):
-    """How far a worker may go; each mode includes what the one before it does."""
+    """How far a worker may go. Each mode includes the previous one."""
 
     OBSERVE = "observe"
     """Only alert."""
     DRY_RUN = "dry-run"
-    """Decide and rehearse: every check and live read, no write."""
+    """Decide and simulate: every check and live read, no write."""
     ENFORCE = "enforce"
-    """Take the change back."""
+    """Revert the change."""
 
     def capped_by(self, other: "Mode | None") -> "Mode":
-        """The more careful of the two; None sets no limit."""
+        """Return the more careful of two modes; None sets no limit."""
         if other is None:
             return self
         order = list(Mode)
@@ -60,7 +63,7 @@ class Verdict(StrEnum):
     ALERT_ONLY = "alert_only"
     SKIP = "skip"
     WAIT = "wait"
-    """Nothing can be said yet: the message comes back."""
+    """There is no answer yet: the message comes back."""
 
 
 class Severity(StrEnum):
@@ -73,7 +76,7 @@ class Severity(StrEnum):
 
     @property
     def rank(self) -> int:
-        """0 for the worst."""
+        """Return 0 for the worst severity."""
         return _WORST_FIRST.index(self)
 
 
@@ -89,57 +92,57 @@ class SubjectKind(StrEnum):
     POLICY = "policy"
     """A customer-managed policy, by its ARN."""
     RESOURCE = "resource"
-    """Anything else that has a name or an ARN: a trail, a provider, a function ..."""
+    """Anything else that has a name or an ARN, such as a trail, a provider or a function."""
     ACCOUNT = "account"
 
     @property
     def is_principal(self) -> bool:
-        """Whether it is a `Principal`, with a path, an id and perhaps tags."""
+        """Return whether it is a `Principal`, with a path, an ID and perhaps tags."""
         return self in _PRINCIPALS
 
 
-# Beside the class: a set of members that is written inside is built again with each call.
+# Outside the class, because a set inside the property would be built on each call.
 _PRINCIPALS = frozenset({SubjectKind.USER, SubjectKind.ROLE, SubjectKind.GROUP})
 
 
 class Aspect(StrEnum):
-    """A property whose earlier value no event carries; see `history.py`."""
+    """A property whose previous value no event carries; see `pipeline/history.py`."""
 
     NAME = "name"
-    """Of a user, at path `/`."""
+    """The name of a user at path `/`."""
     TRUST_POLICY = "trust_policy"
     PERMISSIONS_BOUNDARY = "permissions_boundary"
-    """Its ARN, or empty for none."""
+    """The ARN, or empty for none."""
     INLINE_POLICY = "inline_policy"
-    """The document of the one that the evidence `policy_name` names, or empty for none."""
+    """The document of the policy that the evidence `policy_name` names, or empty for none."""
     SAML_METADATA = "saml_metadata"
     OIDC_THUMBPRINTS = "oidc_thumbprints"
-    """JSON list."""
+    """A JSON list."""
     TRAIL = "trail"
-    """Its settings, as JSON."""
+    """The settings of a trail, as JSON."""
     DEFAULT_VERSION = "default_version"
-    """Id of the version of a customer-managed policy that is in force."""
+    """The ID of the default version of a customer-managed policy."""
     PASSWORD_POLICY = "password_policy"  # noqa: S105
-    """Of the account, as JSON; empty for none."""
+    """The password policy of the account, as JSON; empty for none."""
 
 
 class StepStatus(StrEnum):
     """How one remediation step ended."""
 
     STARTED = "started"
-    """About to be written; what a worker that died in the call leaves behind."""
+    """The write is about to happen. A worker that dies in the call leaves this status behind."""
     APPLIED = "applied"
-    """Written, and proved by reading it again."""
+    """Written, and verified by a second read."""
     UNCHANGED = "unchanged"
-    """It was already as wanted: somebody was faster."""
+    """Already in the desired state: no write was needed."""
     SIMULATED = "simulated"
-    """Dry run: everything but the write."""
+    """Dry run: everything except the write."""
     FAILED = "failed"
 
 
 @value
 class Actor:
-    """Who made the call, from `detail.userIdentity`."""
+    """The caller, from `detail.userIdentity`."""
 
     type: str
     arn: str
@@ -150,10 +153,10 @@ class Actor:
 
 @wide_value
 class Event:
-    """Who did what to whom, when, in which account.
+    """One call: who did what to which target, when, in which account.
 
     `id` is the idempotency key: account and CloudTrail `detail.eventID`. The EventBridge `id` names
-    only the envelope, and the SQS message id changes on a redrive.
+    only the envelope, and the SQS message ID changes on a redrive.
     """
 
     id: str
@@ -166,21 +169,21 @@ class Event:
     actor: Actor
     error_code: str | None = None
     record_account_id: str = ""
-    """`detail.recipientAccountId`: the account that the CloudTrail record itself names."""
+    """`detail.recipientAccountId`: the account that the CloudTrail record names."""
     request: Mapping[str, Any] | None = field(default=None, repr=False, hash=False, compare=False)
     body: Mapping[str, Any] = field(default_factory=dict, repr=False, hash=False, compare=False)
-    """The whole EventBridge envelope, for the rules; never stored, logged or shown."""
+    """The whole EventBridge envelope, for the rules. Never store, log or show it."""
 
     @property
     def hides_request(self) -> bool:
-        """Whether CloudTrail left the parameters out: of a denied call, or for their size."""
+        """Return whether CloudTrail omitted the parameters: a denied call, or large ones."""
         return self.request is None or "omitted" in self.request
 
 
 def value_at(event: Event, path: Path) -> Any:  # noqa: ANN401  JSON
-    """What is at a path in `detail`; None when nothing is.
+    """Return the value at a path in `detail`; None when it is absent.
 
-    CloudTrail lowers the first letter of a parameter, and some newer calls do not.
+    CloudTrail writes the first letter of a parameter in lower case, except for some newer calls.
     """
     value: Any = event.body.get("detail")
     for key in path:
@@ -193,7 +196,7 @@ def value_at(event: Event, path: Path) -> Any:  # noqa: ANN401  JSON
 
 @value
 class Subject:
-    """What the event says it changed. The name may be stale or forged: see `Principal`."""
+    """The target according to the event. The name may be stale or forged: see `Principal`."""
 
     kind: SubjectKind
     name: str
@@ -201,28 +204,28 @@ class Subject:
 
 @wide_value
 class Finding:
-    """A rule that matched, and what it saw."""
+    """A rule that matched, and its evidence."""
 
     rule_id: str
     title: str
     severity: Severity
     subject: Subject | None
-    """None when the event hides its target (a denied call, or `omitted` parameters)."""
+    """None when the event does not identify its target: a denied call or omitted parameters."""
     evidence: Mapping[str, str] = field(hash=False)
     remediation: str | None = None
-    """Name of the action that takes the change back; None for a rule that only alerts."""
+    """The name of the action that reverts the change; None for a rule that only alerts."""
     mode: Mode | None = None
-    """The rule's own limit; None follows the service."""
+    """The limit that the rule sets; None follows the service."""
     failure: str | None = None
-    """Why the rule's check broke. A check that broke never approves: see `govern`."""
+    """Why the check of the rule failed. Such a finding is never approved."""
     scope: str | None = None
-    """The rule's own limit on the target's name, a glob; None follows the service."""
+    """A glob on the target's name that the rule adds; None follows the service."""
     restores: Aspect | None = None
-    """What the change replaced; the action finds its earlier value as evidence `previous`."""
+    """The aspect that changed. The action finds its previous value as evidence `previous`."""
     runbook: str = ""
-    """What the reader of the alert does now, in the words of the rule."""
+    """The next steps of the responder, according to the rule."""
     resolve: str | None = None
-    """The evidence with the ARN of a managed policy, whose document decides what this is."""
+    """The name of the evidence with the ARN of a managed policy to evaluate."""
 
 
 @value
@@ -236,57 +239,57 @@ class Principal:
     path: str
     created: datetime
     tags: Mapping[str, str] = field(hash=False)
-    """Groups have none: IAM cannot tag them."""
+    """Always empty for a group: IAM cannot tag groups."""
     policy_arns: frozenset[str] = frozenset()
-    """Managed policies attached directly."""
+    """The managed policies attached to it directly."""
     boundary_arn: str = ""
-    """Of the permissions boundary; groups never have one."""
+    """The ARN of the permissions boundary. Groups never have one."""
 
 
 @value
 class Undo:
-    """A human took one of our remediations back."""
+    """A person reverted one of our remediations."""
 
     by: str
-    """ARN of the caller, from sts:GetCallerIdentity."""
+    """The ARN of the person, from sts:GetCallerIdentity."""
     at: datetime
 
 
 @value
 class Baseline:
-    """What an aspect was at some time."""
+    """The value of an aspect at some time."""
 
     value: str | None
-    """None: it was changed before, and nobody knows to what."""
+    """None: an earlier change has an unknown result."""
     at: datetime
 
 
 @value
 class Facts:
-    """What was read live, immediately before deciding."""
+    """What the worker read live, immediately before it decides."""
 
     now: datetime
     principal: Principal | None = None
-    """None: IAM says that there is no such user, role or group."""
+    """None: IAM has no such user, role or group."""
     grant_present: bool = False
     unreadable: str | None = None
-    """Why the live state could not be read. Nothing else in here counts then."""
+    """Why the live state could not be read. If set, ignore every other field."""
     params: Mapping[str, str] = field(default_factory=dict, hash=False)
-    """Of the action that takes the grant back, with what its undo will need."""
+    """The parameters of the action, including what its undo will need."""
     created: datetime | None = None
-    """When the thing was created that the action would remove, if the action says so."""
+    """When the resource that the action would remove was created, if the action knows it."""
     role_arns: tuple[str, ...] = ()
-    """The roles that the target carries."""
+    """The ARNs of the roles that the target uses."""
     irreversible: str | None = None
-    """Why the grant cannot be taken back, if so."""
+    """Why the change cannot be reverted; None: it can."""
     undo: Undo | None = None
-    """The latest undo of the same grant on the same target, if any."""
+    """The latest undo of the same change on the same target, if any."""
     undo_by_caller: Undo | None = None
-    """The latest undo, of whatever, that the caller of the event made on the same target."""
+    """The latest undo of any change that the caller of the event made on the same target."""
     evaluation: Evaluation | None = None
-    """What the managed policy gives that the finding asks about."""
+    """The privileges that the managed policy in the finding gives."""
     benign: str | None = None
-    """Why what is there now needs no taking back, if so."""
+    """Why the live state is benign; None: it is not known to be."""
 
 
 class Guard(StrEnum):
@@ -317,7 +320,7 @@ class Guard(StrEnum):
     AGE = "age"
     MODE = "mode"
     APPROVED = "approved"
-    """No guard objected."""
+    """No guard denied the change."""
 
 
 @value
@@ -330,23 +333,23 @@ class Reason:
 
 @value
 class Ruling:
-    """A finding, the verdict on it, and every reason."""
+    """A finding, its verdict, and every reason."""
 
     finding: Finding
     verdict: Verdict
     reasons: tuple[Reason, ...]
-    """The first one decided; the others would have decided without it."""
+    """The first reason decided. Each of the others would have decided without it."""
     mode: Mode
     notify: bool
-    """Whether the security team hears of it."""
+    """Whether Countermand alerts the security team."""
     principal: Principal | None = None
     params: Mapping[str, str] = field(default_factory=dict, hash=False)
-    """Of the action, for a ruling that approves it."""
+    """The parameters of the action, for an approved remediation."""
 
 
 @value
 class Alert:
-    """One thing to tell people and machines."""
+    """One alert, for people and for machines."""
 
     subject: str
     """ASCII, 1 to 99 characters, no control characters: SNS refuses others."""
@@ -358,7 +361,7 @@ class Alert:
 
 @value
 class Call:
-    """An action by name, with its parameters: data that can be stored and run later."""
+    """An action by name, with its parameters. The ledger stores it for a later run."""
 
     action: str
     params: Mapping[str, str] = field(hash=False)
@@ -366,7 +369,7 @@ class Call:
 
 @value
 class Step:
-    """One thing to do to IAM."""
+    """One remediation step."""
 
     call: Call
     rule_id: str
@@ -374,13 +377,13 @@ class Step:
 
 
 def decision_id(event_id: str) -> str:
-    """The id of the decision on an event, from the event's key."""
+    """Derive the ID of a decision from the idempotency key of its event."""
     return "d-" + hashlib.sha256(event_id.encode()).hexdigest()[:20]
 
 
 @value
 class Decision:
-    """What is to be done about an event."""
+    """What Countermand does about an event."""
 
     event: Event
     rulings: tuple[Ruling, ...]
@@ -391,39 +394,39 @@ class Decision:
 
     @property
     def id(self) -> str:
-        """The same event gives the same id, on every replica and after every restart."""
+        """Return the ID, which the same event has on every replica and after every restart."""
         return decision_id(self.event.id)
 
     @property
     def leading(self) -> Ruling:
-        """The ruling that gave the decision its verdict; of several, the first of the worst."""
+        """Return the ruling that gave the verdict: the first one of the worst severity."""
         alike = (r for r in self.rulings if r.verdict is self.verdict)
         return min(alike, key=lambda r: r.finding.severity.rank)
 
     @property
     def approved_for_remediation(self) -> bool:
-        """Whether governance allows the change to be taken back (also in a dry run)."""
+        """Return whether governance allows Countermand to revert the change, also in a dry run."""
         return self.verdict is Verdict.REMEDIATE
 
     @property
     def reason(self) -> str:
-        """The sentence that decided."""
+        """Return the reason that decided."""
         return self.leading.reasons[0].text
 
     @property
     def unverified(self) -> bool:
-        """The live state could not be read: nothing was decided, and a human must know."""
+        """Return whether the live state was unreadable: a person must review the change."""
         return any(reason.guard is Guard.UNREADABLE for r in self.rulings for reason in r.reasons)
 
     @property
     def notify(self) -> bool:
-        """Whether the security team hears of it."""
+        """Return whether Countermand alerts the security team."""
         return any(r.notify for r in self.rulings)
 
 
 @value
 class Outcome:
-    """How one step ended, and the call that undoes what it changed or may have changed."""
+    """The result of one step, and the call that undoes what it changed or may have changed."""
 
     step: Step
     status: StepStatus
@@ -433,13 +436,13 @@ class Outcome:
 
     @property
     def final(self) -> bool:
-        """Whether a redelivered message may leave this step alone."""
+        """Return whether a redelivered message may skip this step."""
         return self.status in {StepStatus.APPLIED, StepStatus.UNCHANGED, StepStatus.SIMULATED}
 
 
 @value
 class Timings:
-    """When each stage was reached; None: not (yet)."""
+    """When each stage ended; None: not yet."""
 
     received_at: datetime
     decided_at: datetime | None = None
@@ -449,20 +452,20 @@ class Timings:
 
 @value
 class Record:
-    """A decision with everything that followed: what the ledger keeps and the API shows."""
+    """A decision and everything that followed. The ledger stores it and the API shows it."""
 
     decision: Decision
     timings: Timings
     outcomes: tuple[Outcome, ...] = ()
     notified: tuple[str, ...] = ()
-    """What each channel was notified of, as `channel:what` (see `report.notification_key`)."""
+    """What each notifier sent, as `notifier:key` (see `report.notification_key`)."""
     annotations: tuple[str, ...] = ()
-    """Circumstances worth a human's attention, such as a grant that came back."""
+    """Circumstances that need a person's attention, such as a change that was reapplied."""
     undo: Undo | None = None
 
     @property
     def outcome(self) -> str:
-        """The worst step status; `pending` before the first step, `none` when there is none."""
+        """Return the worst step status; `pending` before the first step, `none` without steps."""
         if self.decision.steps and not self.outcomes:
             return "pending"
         statuses = {o.status for o in self.outcomes}

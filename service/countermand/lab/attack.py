@@ -1,9 +1,9 @@
-"""`countermand attack`: the story of `story.py`, on a stack that runs already, such as compose's.
+"""`countermand attack`: the scenario of `scenario.py`, on a running stack, such as compose's.
 
-Scenes A and B are decided by the workers of that stack, which are in dry run and stay so. C and D
+Steps A and B are decided by the workers of that stack, which are in dry run and stay so. C and D
 need enforce mode: for them, this command starts a worker of its own that ends with it. It has its
 own bus and queue, so that neither worker ever sees an event of the other; topic, log and ledger are
-shared, so that all four scenes can be read in the same places. It never runs against AWS.
+shared, so that all four steps can be read in the same places. It never runs against AWS.
 """
 
 import os
@@ -34,32 +34,36 @@ _OWN = Names(
 
 
 def attack(settings: Settings, api_url: str) -> int:
-    """Tell the story; 0 when everything happened as told. `ConfigError` when it must not begin.
+    """Run the scenario; return 0 when everything happened as expected.
+
+    Raises `ConfigError` when it must not begin.
 
     `api_url` is where the workers' API is reached from here; people may reach it by another name.
     """
     endpoint = _localstack()
-    _refuse_unless_it_can_be_told(settings)
+    _refuse_unless_it_can_run(settings)
     clients = Clients(settings.region)
     routes = routes_of(rules())
     running, own = (provision(clients, routes, names) for names in (_RUNNING, _OWN))
-    story = Scenario(endpoint, _RUNNING.email)
-    story.confirm_mail(running)
+    scenario = Scenario(endpoint, _RUNNING.email)
+    scenario.confirm_mail(running)
     folder = Path(tempfile.mkdtemp(prefix="countermand-attack-"))
     worker = WorkerProcess(folder)
     with ExitStack() as stack:
         stack.callback(shutil.rmtree, folder, ignore_errors=True)
         stack.callback(worker.stop)
         try:
-            story.tell_a_and_b(_running_stage(settings, running, api_url))
-            story.title("C and D need enforce mode: a worker of its own, with a queue of its own")
-            story.tell_c_and_d(_own_stage(settings, own, worker))
-            story.show_results()
+            scenario.run_a_and_b(_running_stage(settings, running, api_url))
+            scenario.title(
+                "C and D need enforce mode: a worker of its own, with a queue of its own"
+            )
+            scenario.run_c_and_d(_own_stage(settings, own, worker))
+            scenario.show_results()
         except CountermandError as error:
-            story.failures.append(str(error))
+            scenario.failures.append(str(error))
             for line in worker.log_tail():
-                story.say(f"  {line}")
-    return story.show_verdict()
+                scenario.say(f"  {line}")
+    return scenario.show_verdict()
 
 
 def _localstack() -> str:
@@ -72,15 +76,15 @@ def _localstack() -> str:
     return endpoint
 
 
-def _refuse_unless_it_can_be_told(settings: Settings) -> None:
+def _refuse_unless_it_can_run(settings: Settings) -> None:
     if settings.mode is not Mode.DRY_RUN:
         raise ConfigError(
-            f"COUNTERMAND_MODE: is {settings.mode}, but scenes A and B show what a dry run does; "
+            f"COUNTERMAND_MODE: is {settings.mode}, but steps A and B show what a dry run does; "
             "start the workers with dry-run"
         )
     if settings.ledger[0] != "dynamodb":
         raise ConfigError(
-            "COUNTERMAND_LEDGER_URL: the worker of scenes C and D shares the ledger, which a file "
+            "COUNTERMAND_LEDGER_URL: the worker of steps C and D shares the ledger, which a file "
             "cannot be; use dynamodb:TABLE"
         )
 

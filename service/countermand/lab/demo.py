@@ -1,6 +1,6 @@
-"""`countermand demo`: the whole pipeline on an embedded LocalStack, told as a story (`story.py`).
+"""`countermand demo`: the whole pipeline on an embedded LocalStack, as a scenario (`scenario.py`).
 
-A claim that does not hold ends it with exit code 1.
+An expectation that does not hold ends it with exit code 1.
 """
 
 import os
@@ -25,30 +25,30 @@ _POLL_SECONDS = 1
 
 
 class Demo:
-    """One run of the story; the state of LocalStack is gone when it ends."""
+    """One run of the scenario; the state of LocalStack is gone when it ends."""
 
     def __init__(self) -> None:
         self._folder = Path(tempfile.mkdtemp(prefix="countermand-demo-"))
         self._worker = WorkerProcess(self._folder)
 
     def run(self, *, keep: bool) -> int:
-        """Play it; 0 when everything happened as told."""
+        """Run it; return 0 when everything happened as expected."""
         with ExitStack() as stack:
             stack.callback(shutil.rmtree, self._folder, ignore_errors=True)
-            print("Starting LocalStack ...")  # noqa: T201  before there is a story to tell it
+            print("Starting LocalStack ...")  # noqa: T201  before there is a scenario to print it
             localstack = stack.enter_context(LocalStack())
             self._prepare(localstack)
             stack.callback(self._stop_worker)
             try:
-                self._story.tell_a_and_b(self._start_worker("dry-run"))
-                self._story.tell_c_and_d(self._start_worker("enforce"))
+                self._scenario.run_a_and_b(self._start_worker("dry-run"))
+                self._scenario.run_c_and_d(self._start_worker("enforce"))
                 self._show_results()
             except (CountermandError, LocalStackError) as error:
-                self._story.failures.append(str(error))
+                self._scenario.failures.append(str(error))
                 self._show_worker_log()
             if keep:
                 self._wait_for_ctrl_c(localstack)
-        return self._story.show_verdict()
+        return self._scenario.show_verdict()
 
     def _prepare(self, localstack: LocalStack) -> None:
         os.environ |= {
@@ -60,10 +60,11 @@ class Demo:
         clients = Clients("us-east-1")
         self._stack = provision(clients, routes_of(rules()), _NAMES)
         self._account = clients.caller().account_id
-        self._story = Scenario(localstack.url, _NAMES.email)
-        self._story.confirm_mail(self._stack)
-        self._story.say(
-            "Bus rule, queue with DLQ, topic with a mailbox and a machine, log group: made."
+        self._scenario = Scenario(localstack.url, _NAMES.email)
+        self._scenario.confirm_mail(self._stack)
+        self._scenario.say(
+            "Created EventBridge rules, queue with DLQ, topic with a mailbox and a machine, log "
+            "group."
         )
 
     def _environment(self, mode: str) -> dict[str, str]:
@@ -82,34 +83,36 @@ class Demo:
         self._stop_worker()
         environment = self._environment(mode)
         took = self._worker.start(environment)
-        self._story.say(f"Worker started in mode {mode}, ready after {took:.1f} s.")
+        self._scenario.say(f"Worker started in mode {mode}, ready after {took:.1f} s.")
         return Stage(self._stack, self._worker.url, None, environment)
 
     def _stop_worker(self) -> None:
         code = self._worker.stop()
         if code is None:
             return
-        self._story.expect("the worker drained and ended with", code, 0)
+        self._scenario.expect("the worker drained and ended with", code, 0)
         # LocalStack serves a poll to its end although the client is gone: it would swallow the
         # next message until its visibility ends.
         time.sleep(_POLL_SECONDS)
 
     def _show_results(self) -> None:
-        self._story.show_results()
-        self._story.say("")
+        self._scenario.show_results()
+        self._scenario.say("")
         url = self._worker.url
-        self._story.say(f"API:     {url}/decisions   (schema: {url}/openapi.json)")
-        self._story.say(f"Metrics: {url}/metrics")
+        self._scenario.say(f"API:     {url}/decisions   (schema: {url}/openapi.json)")
+        self._scenario.say(f"Metrics: {url}/metrics")
 
     def _show_worker_log(self) -> None:
         if lines := self._worker.log_tail():
-            self._story.title("The last lines of the worker's log")
+            self._scenario.title("The last lines of the worker's log")
             for line in lines:
-                self._story.say(f"  {line}")
+                self._scenario.say(f"  {line}")
 
     def _wait_for_ctrl_c(self, localstack: LocalStack) -> None:
-        say = self._story.say
-        self._story.title("Left running until you press Ctrl-C. In another terminal, for example:")
+        say = self._scenario.say
+        self._scenario.title(
+            "Left running until you press Ctrl-C. In another terminal, for example:"
+        )
         settings = {
             **{k: v for k, v in os.environ.items() if k.startswith("AWS_")},
             **{k: v for k, v in self._environment("enforce").items() if "COUNTERMAND_" in k},

@@ -49,7 +49,7 @@ _opener = urllib.request.build_opener(urllib.request.ProxyHandler({}))
 
 
 class LocalStackError(RuntimeError):
-    """LocalStack cannot be used; the message says why and what mends it."""
+    """LocalStack cannot be used; the message says why, and what to do."""
 
 
 class LocalStackMissingError(LocalStackError):
@@ -57,9 +57,9 @@ class LocalStackMissingError(LocalStackError):
 
 
 def default_home() -> Path:
-    """Where LocalStack is installed, unless told otherwise: in the project around the cwd."""
-    if told := os.environ.get("COUNTERMAND_LOCALSTACK_HOME"):
-        return Path(told).absolute()
+    """Where LocalStack is installed, unless a variable says otherwise: in this project."""
+    if named := os.environ.get("COUNTERMAND_LOCALSTACK_HOME"):
+        return Path(named).absolute()
     here = Path.cwd()
     root = next((folder for folder in (here, *here.parents) if _is_project(folder)), here)
     return root / ".countermand" / "localstack"

@@ -1,8 +1,8 @@
-"""The story in four scenes, A to D, that `countermand demo` and `countermand attack` tell.
+"""The scenario in four steps, A to D, that `countermand demo` and `countermand attack` run.
 
-Everything that is printed was read back: decisions from the API, policies from IAM, mails from the
+Everything that is printed was read back: decisions from the API, policies from IAM, emails from the
 mailbox, the log from CloudWatch Logs, messages from the queues. A claim that does not hold is a
-failure of the story, and the story goes on.
+failure of the scenario, and the scenario goes on.
 """
 
 import json
@@ -39,7 +39,7 @@ class ScenarioFailed(CountermandError):
 
 @dataclass(frozen=True, slots=True)
 class Stage:
-    """Where a scene plays: a worker, where its API is, what leads to it, and its settings."""
+    """Where a step runs: a worker, where its API is, what leads to it, and its settings."""
 
     stack: Stack
     url: str
@@ -48,7 +48,7 @@ class Stage:
 
 
 class Scenario:
-    """One telling. `say` and `expect` are for its tellers too."""
+    """One run of the scenario. Its callers use `say` and `expect` too."""
 
     def __init__(self, localstack_url: str, email: str) -> None:
         clients = Clients("us-east-1")
@@ -60,7 +60,7 @@ class Scenario:
         self._account = clients.caller().account_id
         self._logs = clients.get("logs")
         self._began_at = int(time.time() * 1000)
-        self._taken_back = ""
+        self._reverted = ""
 
     def confirm_mail(self, stack: Stack) -> None:
         """Let the owner of the mailbox confirm it."""
@@ -68,34 +68,34 @@ class Scenario:
             stack.topic_arn, lambda arn: subscription_token(self._localstack_url, arn)
         )
 
-    # --- the scenes
+    # --- the steps
 
-    def tell_a_and_b(self, stage: Stage) -> None:
+    def run_a_and_b(self, stage: Stage) -> None:
         """What a worker in dry run does."""
         self._enter(stage)
-        self._scene_a()
-        self._scene_b()
+        self._step_a()
+        self._step_b()
 
-    def tell_c_and_d(self, stage: Stage) -> None:
+    def run_c_and_d(self, stage: Stage) -> None:
         """What a worker in enforce mode does."""
         self._enter(stage)
-        self._scene_c()
-        self._scene_d()
+        self._step_c()
+        self._step_d()
 
     def _enter(self, stage: Stage) -> None:
         self._stage = stage
         self._api = DecisionsApi(stage.url, stage.token)
 
-    def _scene_a(self) -> None:
+    def _step_a(self) -> None:
         self.title("A. mallory attaches AdministratorAccess to iam-test-user (dry run)")
         decision = self._attack("iam-test-user")
         self.expect("the decision approves a remediation", decision["approved_for_remediation"])
         self.expect("its reason", decision["decision_reason"], "Approved for remediation")
-        self.expect("the outcome is a rehearsal", decision["outcome"], "simulated")
+        self.expect("the outcome is simulated", decision["outcome"], "simulated")
         self.expect("the policy is still attached", self._has_admin("iam-test-user"))
         self._expect_mail(decision)
 
-    def _scene_b(self) -> None:
+    def _step_b(self) -> None:
         self.title("B. the same for a user with the tag SecurityApproved=true")
         decision = self._attack("iam-test-approved", {"SecurityApproved": "true"})
         self.expect("no remediation is approved", not decision["approved_for_remediation"])
@@ -107,10 +107,10 @@ class Scenario:
         self.expect("the policy is still attached", self._has_admin("iam-test-approved"))
         self._expect_mail(decision)
 
-    def _scene_c(self) -> None:
-        self.title("C. enforce mode: the worker takes the grant back, a human undoes that")
+    def _step_c(self) -> None:
+        self.title("C. enforce mode: the worker reverts the change, a person undoes that")
         decision = self._attack("iam-test-intruder", wanted="applied")
-        self._taken_back = decision["decision_id"]
+        self._reverted = decision["decision_id"]
         self.expect("the decision approves a remediation", decision["approved_for_remediation"])
         self.expect("the outcome", decision["outcome"], "applied")
         self.expect("the policy is gone from IAM", not self._has_admin("iam-test-intruder"))
@@ -121,8 +121,8 @@ class Scenario:
         shown = self._api.find(target="iam-test-intruder")[0]
         self.expect("the decision says who undid it", shown["undo"] is not None)
 
-    def _scene_d(self) -> None:
-        self.title("D. what must not be taken back, in enforce mode: each as it should be")
+    def _step_d(self) -> None:
+        self.title("D. what must not be reverted in enforce mode")
         decision = self._attack("alice", wanted="none")
         self.expect("a user out of scope: only an alert", decision["verdict"], "alert_only")
         self.expect("the policy is still attached", self._has_admin("alice"))
@@ -143,7 +143,7 @@ class Scenario:
         self._put(denied)
         failed = self._decision(lambda d: d["event_id"] == denied["eventID"])
         self.expect("a call that was denied: recorded, skipped", failed["verdict"], "skip")
-        self.expect("neither of them sent a mail", len(self._mails()), mails)
+        self.expect("neither of them sent an email", len(self._mails()), mails)
 
         broken = json.dumps(envelope(attach_event(self._account, "iam-test-user")))[:-40]
         self._lab.send(self._stage.stack.queue_url, broken)
@@ -152,7 +152,7 @@ class Scenario:
             self._eventually(lambda: broken in self._lab.take(self._stage.stack.dlq_url)),
         )
 
-    # --- what the scenes are made of
+    # --- what the steps are made of
 
     def _attack(
         self, user: str, tags: dict[str, str] | None = None, wanted: str | None = None
@@ -182,7 +182,7 @@ class Scenario:
         return found
 
     def expect(self, what: str, seen: object, wanted: object = True) -> None:
-        """Show whether it is as told, and remember if not."""
+        """Show whether it is as expected, and remember it if not."""
         good = seen == wanted
         mark = Text("  ok   " if good else "  FAIL ", style="green" if good else "bold red")
         told = "" if isinstance(seen, bool) else f": {seen}"
@@ -192,7 +192,7 @@ class Scenario:
 
     def _expect_mail(self, decision: Decision) -> None:
         self.expect(
-            f"mail to {self._email}",
+            f"email to {self._email}",
             self._eventually(
                 lambda: any(decision["decision_id"] in body for body in self._mails())
             ),
@@ -246,28 +246,28 @@ class Scenario:
         self._console.print(Text(text), soft_wrap=True)
 
     def title(self, text: str) -> None:
-        """The headline of a scene."""
+        """Print the headline of a step."""
         self._console.print()
         self._console.print(Text(text, style="bold"), soft_wrap=True)
 
     def show_results(self) -> None:
-        """What the scenes left behind: a mail, the audit trail, the ledger."""
-        self.title("The mail, as delivered, about the grant that was taken back")
-        mail = next(body for body in self._mails() if self._taken_back in body)
+        """Show the results: an email, the audit trail, the ledger."""
+        self.title("The email, as delivered, about the reverted change")
+        mail = next(body for body in self._mails() if self._reverted in body)
         self._console.print(Panel(Text(mail.strip()), expand=False))
         log_group = self._stage.stack.log_group
         self.title(f"The audit trail, read back from CloudWatch Logs, {log_group}")
-        self.expect("the log tells the story", self._eventually(self._audit_complete))
+        self.expect("the log has every audit message", self._eventually(self._audit_complete))
         for line in self._audit_trail()[-6:]:
             self.say(f"  {line['time'][11:19]} {line['message']} {line.get('decision_id', '')}")
         self.title("The decisions, from the ledger")
         self._countermand("decisions")
 
     def show_verdict(self) -> int:
-        """Say whether all was as told; 0 when it was, for the exit code."""
+        """Print whether everything happened as expected; return the exit code."""
         self._console.print()
         if not self.failures:
-            self._console.print("[bold green]Everything happened as told.[/]")
+            self._console.print("[bold green]Everything happened as expected.[/]")
             return 0
         for failure in self.failures:
             self._console.print(Text(f"FAILED: {failure}", style="bold red"), soft_wrap=True)

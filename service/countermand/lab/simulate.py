@@ -59,7 +59,7 @@ def attach_admin(
     if decision is None:
         raise Transient(
             f"attached, but no decision within {wait_seconds:g} s: is the worker running, and does "
-            "`countermand doctor` find it well?"
+            "`countermand doctor` pass?"
         )
     return decision
 

@@ -1,4 +1,4 @@
-"""A real `countermand run` in a process of its own, for the story that `demo` and `attack` tell."""
+"""A real `countermand run` in a process of its own, for the scenario of `demo` and `attack`."""
 
 import os
 import signal

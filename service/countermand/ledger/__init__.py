@@ -7,7 +7,7 @@ answers, for a key and the digest of its payload:
     -------------------  -----------  ---------------------------------------------------
     nothing              -            EventLease, fencing token 1
     open, other digest   any          Conflict
-    open                 running      Busy for the rest of the lease, whoever asks
+    open                 running      Busy for the rest of the lease, the owner included
     open                 ended        EventLease, fencing token + 1, with the stored record
     open, released       -            EventLease, fencing token + 1, with the stored record
     done, other digest   -            Conflict

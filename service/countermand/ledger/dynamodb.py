@@ -125,7 +125,7 @@ class DynamoDbLedger:
         return record_in(undone)
 
     def undo_of(self, grant: str) -> Undo | None:
-        """Return the latest undo of a grant."""
+        """Return the latest undo under this key."""
         item = self._table.get(_undo_key(grant))
         return load_undo(item["undo"]["S"]) if item else None
 

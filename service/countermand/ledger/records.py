@@ -6,7 +6,7 @@ SQLite and in DynamoDB. The record reader also understands the names that versio
 What outlives a release never changes its name. These are parts of stored keys or of digests that
 are compared with stored ones: table, column and attribute names (`fence`, `notes`, `members`), key
 prefixes (`undo#`, `note#`, `set#`), names of correlation windows, and the body `{"story": key}` of
-a sequence, whose digest tells a duplicate from a forgery.
+a sequence, whose digest separates a duplicate from a forgery.
 """
 
 import json

@@ -168,7 +168,7 @@ class SqliteLedger:
             return replace(record, undo=undo)
 
     def undo_of(self, grant: str) -> Undo | None:
-        """Return the latest undo of a grant."""
+        """Return the latest undo under this key."""
         with self._read() as db:
             row = db.execute(
                 "SELECT undo FROM undos WHERE grant_key = ?", (storable(grant),)

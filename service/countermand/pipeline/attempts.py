@@ -1,7 +1,7 @@
 """What one attempt at an event leaves to the next, in the record that both share.
 
 A message can come back at any point: the worker died, IAM refused a write, or a notifier failed.
-The next attempt evaluates the live state anew and never replays a stored decision. It keeps only
+The next attempt evaluates the live state again and never replays a stored decision. It keeps only
 what explains the live state or can be undone.
 """
 

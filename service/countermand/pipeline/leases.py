@@ -19,7 +19,7 @@ class Leases:
     """The leases of this worker, on events whose steps run now.
 
     A lease that is held for longer than `deadline` is not renewed: a call that hangs must not keep
-    the event from the other replicas for ever.
+    the event from the other replicas without end.
     """
 
     def __init__(self, ledger: Ledger, clock: Clock, lease: timedelta, deadline: timedelta) -> None:

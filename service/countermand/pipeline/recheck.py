@@ -1,8 +1,8 @@
 """Rechecks: whether a remediated change is back, seconds after the write.
 
 IAM can show an old state for some seconds, and someone may repeat the change. So the pipeline
-schedules rechecks before each write, the worker hands each one back when it is due, and a change
-that is there again is evaluated like an event of its own, with an annotation that says so.
+schedules rechecks before each write, the worker runs each one when it is due, and a change that is
+there again is evaluated like an event of its own, with an annotation that says so.
 """
 
 from collections.abc import Callable, Sequence

@@ -41,5 +41,5 @@ class Schedule[T]:
             return values
 
     def _until_due(self) -> float:
-        """Return the seconds until the first value is due; infinity when there is none."""
+        """Return the seconds until the first value is due; infinity without one."""
         return self._heap[0][0] - self._clock.monotonic() if self._heap else float("inf")

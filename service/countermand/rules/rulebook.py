@@ -1,7 +1,10 @@
-"""Reads rule files; a bad one stops start-up with its name, line and key, and later is left out.
+"""Load rule files, and reload them when one changes.
 
-The YAML is read as data only (no tags, no duplicate keys), checked by the schema of `core.rule`,
-compiled, and its remediation looked up among the actions.
+    *.yaml -> read_yaml -> schema -> compile -> known remediation -> overrides -> RuleSet
+
+A bad file stops the start with its name, line and key. Later, a bad file keeps the whole previous
+set in force until someone fixes it. YAML is data only: no tags, aliases or duplicate keys. The
+module has 320 lines, because errors of every step need the line numbers of the same YAML nodes.
 """
 
 import re
@@ -17,7 +20,7 @@ from pydantic import BaseModel, ConfigDict, Field, TypeAdapter, ValidationError
 
 from countermand.core.errors import ConfigError
 from countermand.core.model import Mode, Severity
-from countermand.core.rules.pattern import PatternError
+from countermand.core.rules.operators import PatternError
 from countermand.core.rules.rule import (
     Correlation,
     Rule,
@@ -38,7 +41,7 @@ _LARGEST_FILE_BYTES = 200_000
 
 
 class Override(BaseModel):
-    """What an overrides file may change of a rule."""
+    """The fields of a rule that an overrides file may change."""
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 
@@ -56,7 +59,7 @@ class Override(BaseModel):
 
 
 class Rulebook:
-    """The rules in force while the worker runs: `rules` is always a whole, checked set."""
+    """The rules in force while the worker runs. `rules` is always a complete, valid set."""
 
     def __init__(
         self,
@@ -65,42 +68,41 @@ class Rulebook:
         overrides: Path | None = None,
         metrics: Metrics,
     ) -> None:
-        """Raises `ConfigError` with every error of every file."""
+        """Load the rules. Raises `ConfigError` with every error of every file."""
         self._actions = actions
         self._folders = folders
         self._overrides = overrides
         self._metrics = metrics
-        self._seen = self._look()
+        self._seen = self._fingerprint()
         self._wrong: str | None = None
         self.rules = self._load()
         self._show()
 
     def refresh(self, *, asked: bool = False) -> None:
-        """Read the files anew if one changed, or if asked. When one is bad, the set in force stays
-        until they are mended.
+        """Reload the files if one changed, or if asked.
+
+        When a file is bad, the previous rules stay in force until someone fixes it.
         """
-        seen = self._look()
+        seen = self._fingerprint()
         if seen == self._seen and self._wrong is None and not asked:
             return
         try:
             self.rules = self._load()
         except ConfigError as error:
             if str(error) != self._wrong:
-                log.error("Rules not read anew", error=str(error), kept=len(self.rules))
+                log.error("Rule reload failed", error=str(error), kept=len(self.rules))
             self._wrong = str(error)
         else:
             self._wrong = None
-            log.info("Rules read anew", rules=len(self.rules))
+            log.info("Rules reloaded", rules=len(self.rules))
         self._seen = seen
         self._show()
 
     def _load(self) -> RuleSet:
         return load_rules(self._actions, *self._folders, overrides=self._overrides)
 
-    def _look(self) -> Sequence[tuple[str, int, int, int]]:
-        """Each file with what changes when it does; the inode, for a mounted ConfigMap is swapped
-        as a whole.
-        """
+    def _fingerprint(self) -> Sequence[tuple[str, int, int, int]]:
+        """Return the state of each file. A mounted ConfigMap changes only the inode."""
         files = [path for folder in self._folders for path in rule_files(folder)]
         if self._overrides is not None:
             files.append(self._overrides)
@@ -119,8 +121,9 @@ class Rulebook:
 def load_rules(
     actions: Mapping[str, Action], *folders: Path, overrides: Path | None = None
 ) -> RuleSet:
-    """All `*.yaml` of the folders, by name, changed by the overrides. Raises `ConfigError` with
-    every error of every file.
+    """Load every `*.yaml` of the folders, by name, and apply the overrides.
+
+    Raises `ConfigError` with every error of every file.
     """
     found: dict[str, tuple[Path, Rule | Correlation]] = {}
     errors: list[str] = []
@@ -131,7 +134,9 @@ def load_rules(
             errors.append(str(error))
             continue
         if rule.id in found:
-            errors.append(f"{path}: id: {rule.id!r} is the id of {found[rule.id][0]} too")
+            errors.append(
+                f"{path}: id: {rule.id!r} is also the ID of {found[rule.id][0]}. Rename one of them"
+            )
         found[rule.id] = path, rule
     rules = {rule_id: rule for rule_id, (_, rule) in found.items()}
     errors.extend(_unknown_steps(found))
@@ -166,13 +171,13 @@ def _files(folder: Path, errors: list[str]) -> list[Path]:
     files = rule_files(folder)
     size = sum(_size(path) for path in files)
     errors.extend(
-        f"{path}: not read as a rule: the name must end in .yaml"
+        f"{path}: not a rule file: its name must end in .yaml. Rename it"
         for path in rule_files(folder, "yml")
     )
     if not folder.is_dir():
-        errors.append(f"{folder}: there is no such folder")
+        errors.append(f"{folder}: no such folder")
     elif not files:
-        errors.append(f"{folder}: no rule files (*.yaml) in here")
+        errors.append(f"{folder}: no rule files (*.yaml) in this folder")
     elif size > _LARGEST_FOLDER_BYTES:
         errors.append(f"{folder}: {size} bytes of rules, more than {_LARGEST_FOLDER_BYTES}")
         return []
@@ -183,7 +188,7 @@ def _size(path: Path) -> int:
     try:
         return path.stat().st_size
     except OSError:
-        return 0  # reading it tells why
+        return 0  # reading the file reports the error
 
 
 def _overridden[R: (Rule | Correlation)](
@@ -222,7 +227,7 @@ def _changed[R: (Rule | Correlation)](rule: R, override: Override) -> R:
 
 
 def load_rule(path: Path, actions: Mapping[str, Action]) -> Rule | Correlation:
-    """One rule file, checked and compiled."""
+    """Load one rule file: check it and compile it."""
     node, document = read_yaml(path)
     rule: Rule | Correlation
     try:
@@ -249,7 +254,7 @@ def _wrong_remediation(rule: Rule | Correlation, actions: Mapping[str, Action]) 
     if rule.remediation not in actions:
         return f"unknown {rule.remediation!r}; known: {', '.join(sorted(actions))}"
     if isinstance(rule, Correlation) or rule.file.check is not None:
-        return None  # a check may give more evidence than the file names
+        return None  # a check may add evidence that the file does not name
     given = {name for name, _ in rule.evidence} | ({PREVIOUS} if rule.restores else set())
     if missing := [name for name in actions[rule.remediation].info.needs if name not in given]:
         return f"{rule.remediation} needs the evidence {', '.join(missing)}"
@@ -257,11 +262,11 @@ def _wrong_remediation(rule: Rule | Correlation, actions: Mapping[str, Action]) 
 
 
 def read_yaml(path: Path, largest_bytes: int = _LARGEST_FILE_BYTES) -> tuple[yaml.Node | None, Any]:
-    """The nodes, for the lines of errors, and what they say. Raises `ConfigError`."""
+    """Read a YAML file: its nodes, for the lines of errors, and its data. Raises `ConfigError`."""
     try:
         stat = path.stat()
-        if not S_ISREG(stat.st_mode):  # a pipe would be waited for
-            raise ConfigError(f"{path}: not readable as YAML: no plain file")
+        if not S_ISREG(stat.st_mode):  # reading a pipe would block
+            raise ConfigError(f"{path}: not readable as YAML: not a regular file")
         if stat.st_size > largest_bytes:
             raise ConfigError(f"{path}: more than {largest_bytes} bytes")
         node = yaml.compose(path.read_text(encoding="utf-8"), Loader=_SafeLoader)
@@ -271,8 +276,10 @@ def read_yaml(path: Path, largest_bytes: int = _LARGEST_FILE_BYTES) -> tuple[yam
 
 
 class _SafeLoader(yaml.SafeLoader):
-    """YAML 1.1 lets a key repeat and keeps the last; a reviewer reads the first. An alias can make
-    a short file endless.
+    """A YAML loader without duplicate keys and aliases.
+
+    YAML 1.1 keeps the last of two equal keys, but a reviewer reads the first. Aliases can make a
+    short file expand without end.
     """
 
     def compose_node(self, parent: yaml.Node | None, index: int) -> yaml.Node | None:
@@ -287,7 +294,7 @@ class _SafeLoader(yaml.SafeLoader):
             if key in keys[:index]:
                 mark = node.value[index][0].start_mark
                 raise yaml.constructor.ConstructorError(
-                    problem=f"the key {key!r} stands twice", problem_mark=mark
+                    problem=f"duplicate key {key!r}", problem_mark=mark
                 )
         return super().construct_mapping(node, deep=deep)
 
@@ -300,7 +307,7 @@ def _lines(path: Path, node: yaml.Node | None, error: ValidationError) -> Iterat
 
 
 def _parts(place: str) -> tuple[int | str, ...]:
-    """`when.$or[1].detail` as the keys and numbers that lead there."""
+    """Split a place such as `when.$or[1].detail` into keys and indexes."""
     parts = re.findall(r"[^.\[\]]+", place)
     return tuple(int(part) if part.isdecimal() else part for part in parts)
 

@@ -224,7 +224,7 @@ def test_provision_is_for_emulators_only() -> None:
 def test_undo_without_credentials_ends_with_one_sentence() -> None:
     result = called("undo", "d-unknown")
     assert result.exit_code == 1
-    assert result.stderr == "Transient: sts:GetCallerIdentity failed: no AWS credentials\n"
+    assert result.stderr == "sts:GetCallerIdentity failed: no AWS credentials\n"
     assert "Traceback" not in result.output
 
 

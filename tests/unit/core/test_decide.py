@@ -63,7 +63,7 @@ def of_severity(severity: Severity, mode: Mode) -> Ruling:
 
 
 @pytest.mark.parametrize("verdicts", list(permutations(STRONGEST_FIRST)))
-def test_the_strongest_verdict_leads_whatever_the_order(verdicts: tuple[Verdict, ...]) -> None:
+def test_the_strongest_verdict_leads_in_any_order(verdicts: tuple[Verdict, ...]) -> None:
     for count in range(1, len(verdicts) + 1):
         rulings = [ruling(verdict, f"rule_{verdict}") for verdict in verdicts[:count]]
         decision = decide(EVENT, rulings)
@@ -75,7 +75,7 @@ def test_the_strongest_verdict_leads_whatever_the_order(verdicts: tuple[Verdict,
 
 
 @pytest.mark.parametrize("severities", list(permutations(Severity)))
-def test_of_equal_verdicts_the_worst_leads_with_its_mode(severities: tuple[Severity, ...]) -> None:
+def test_of_equal_verdicts_the_worst_severity_leads(severities: tuple[Severity, ...]) -> None:
     rulings = [
         of_severity(severity, Mode.ENFORCE if severity is Severity.CRITICAL else Mode.OBSERVE)
         for severity in severities
@@ -90,7 +90,7 @@ def test_of_equals_the_first_leads() -> None:
     assert decision.leading.finding.rule_id == "one"
 
 
-def test_an_approved_finding_gives_the_step_that_takes_it_back() -> None:
+def test_an_approved_finding_becomes_a_step() -> None:
     (step,) = decide(EVENT, [ruling(Verdict.REMEDIATE)]).steps
     assert step.call.action == "detach_user_policy"
     assert step.call.params == {"policy_arn": ADMIN}
@@ -105,7 +105,7 @@ def test_what_is_not_approved_has_no_steps(verdict: Verdict) -> None:
     assert not decision.approved_for_remediation
 
 
-def test_while_one_finding_waits_no_other_one_is_taken_back() -> None:
+def test_while_one_finding_waits_nothing_is_reverted() -> None:
     decision = decide(EVENT, [ruling(Verdict.REMEDIATE), ruling(Verdict.WAIT)])
     assert decision.verdict is Verdict.WAIT
     assert decision.steps == ()
@@ -117,13 +117,13 @@ def test_only_approved_findings_give_steps() -> None:
     assert step.rule_id == "a_rule"
 
 
-def test_two_rules_that_want_the_same_step_give_it_once() -> None:
+def test_two_rules_can_share_one_step() -> None:
     both = [ruling(Verdict.REMEDIATE, "one"), ruling(Verdict.REMEDIATE, "two")]
     (step,) = decide(EVENT, both).steps
     assert step.rule_id == "one"
 
 
-def test_two_rules_that_want_different_steps_give_both() -> None:
+def test_two_rules_can_add_two_steps() -> None:
     both = [
         ruling(Verdict.REMEDIATE, "one"),
         ruling(Verdict.REMEDIATE, "two", policy_arn="arn:other"),
@@ -142,22 +142,22 @@ def test_each_step_keeps_the_mode_of_its_own_rule() -> None:
 
 
 @pytest.mark.parametrize(("first", "second"), [(True, False), (False, True)])
-def test_one_ruling_that_must_be_told_is_enough(*, first: bool, second: bool) -> None:
+def test_one_ruling_is_enough_to_notify(*, first: bool, second: bool) -> None:
     rulings = [ruling(Verdict.SKIP, notify=first), ruling(Verdict.SKIP, "other", notify=second)]
     assert decide(EVENT, rulings).notify
 
 
-def test_a_decision_nobody_must_hear_of_is_not_told() -> None:
+def test_a_decision_may_notify_nobody() -> None:
     assert not decide(EVENT, [ruling(Verdict.SKIP, notify=False)]).notify
 
 
-def test_an_unreadable_state_makes_the_whole_decision_unverified() -> None:
+def test_an_unreadable_state_is_an_unverified_decision() -> None:
     unread = replace(ruling(Verdict.WAIT), reasons=(Reason(Guard.UNREADABLE, "UNVERIFIED"),))
     assert decide(EVENT, [ruling(Verdict.REMEDIATE), unread]).unverified
     assert not decide(EVENT, [ruling(Verdict.WAIT)]).unverified
 
 
-def test_the_same_event_has_the_same_id_and_another_one_another() -> None:
+def test_a_decision_is_named_after_its_event() -> None:
     once, again = (decide(EVENT, [ruling(v)]) for v in (Verdict.SKIP, Verdict.REMEDIATE))
     assert once.id == again.id == decision_id(EVENT.id)
     assert decision_id(f"{ACCOUNT}/2") != once.id

@@ -21,7 +21,7 @@ def body(**changes: Any) -> str:
     return json.dumps(envelope(record), separators=(",", ":"))
 
 
-def test_a_real_event_is_read_with_the_account_and_event_id_as_its_key() -> None:
+def test_the_key_names_account_and_event() -> None:
     event = parse(body(eventID="0c5b7a10-1111-2222-3333-444455556666"))
     assert event.id == f"{ACCOUNT}/0c5b7a10-1111-2222-3333-444455556666"
     assert (event.name, event.source) == ("AttachUserPolicy", "iam.amazonaws.com")
@@ -30,12 +30,12 @@ def test_a_real_event_is_read_with_the_account_and_event_id_as_its_key() -> None
     assert event.error_code is None
 
 
-def test_compact_and_pretty_printed_bodies_give_the_same_event() -> None:
+def test_layout_does_not_change_the_event() -> None:
     document = json.loads(body())
     assert parse(json.dumps(document)) == parse(json.dumps(document, indent=2))
 
 
-def test_the_role_behind_a_session_is_read_from_its_issuer() -> None:
+def test_the_role_of_a_session_is_its_issuer() -> None:
     issuer = {"arn": f"arn:aws:iam::{ACCOUNT}:role/deploy"}
     identity = {"type": "AssumedRole", "sessionContext": {"sessionIssuer": issuer}}
     assert parse(body(userIdentity=identity)).actor.issuer_arn == issuer["arn"]
@@ -70,7 +70,7 @@ def test_the_role_behind_a_session_is_read_from_its_issuer() -> None:
         pytest.param('"' + "\\" * 200_000, "not JSON", id="200,000 backslashes"),
     ],
 )
-def test_a_body_that_is_no_event_is_refused_with_the_reason(text: str, reason: str) -> None:
+def test_a_body_without_an_event_is_refused(text: str, reason: str) -> None:
     with pytest.raises(Malformed, match=reason):
         parse(text)
 
@@ -132,7 +132,7 @@ def test_a_sign_in_that_failed_says_so_in_its_answer(
     assert parse(body(**(sign_in | changes))).error_code == error_code
 
 
-def test_an_event_that_did_not_come_through_cloudtrail_is_refused() -> None:
+def test_an_event_from_elsewhere_is_refused() -> None:
     text = body().replace("AWS API Call via CloudTrail", "Scheduled Event")
     with pytest.raises(Malformed, match="detail-type"):
         parse(text)
@@ -143,7 +143,7 @@ def test_brackets_inside_strings_are_no_depth() -> None:
 
 
 @pytest.mark.parametrize("poison", ['"' + "\\" * 200_000, '"\\' * 100_000, "[" + '"' * 200_001])
-def test_a_hostile_body_is_refused_in_time_that_grows_with_its_length(poison: str) -> None:
+def test_a_hostile_body_is_refused_in_linear_time(poison: str) -> None:
     def seconds(text: str) -> float:
         started = time.perf_counter()
         with pytest.raises(Malformed):

@@ -126,14 +126,13 @@ def is_safe_for_sns(subject: str) -> bool:
 
 @pytest.mark.parametrize("name", HOSTILE_NAMES, ids=range(len(HOSTILE_NAMES)))
 @pytest.mark.parametrize("status", [*StepStatus, None])
-def test_a_subject_is_short_printable_ascii_whatever_the_name(
-    name: str, status: StepStatus | None
-) -> None:
+def test_a_subject_is_safe_for_any_hostile_name(name: str, status: StepStatus | None) -> None:
+    """It is short printable ASCII."""
     assert is_safe_for_sns(notified(status=status, **named(name)).subject)
 
 
 @given(name=st.text(), title=st.text(min_size=1), severity=st.sampled_from(Severity))
-def test_a_subject_is_short_printable_ascii_for_any_name_and_title(
+def test_a_subject_is_safe_for_any_name_and_title(
     name: str, title: str, severity: Severity
 ) -> None:
     finding = replace(
@@ -143,7 +142,7 @@ def test_a_subject_is_short_printable_ascii_for_any_name_and_title(
 
 
 @pytest.mark.parametrize("name", HOSTILE_NAMES, ids=range(len(HOSTILE_NAMES)))
-def test_a_mail_has_the_same_lines_whatever_the_name(name: str) -> None:
+def test_a_name_adds_no_lines_to_the_email(name: str) -> None:
     benign = notified(**named("benign")).text
     text = notified(**named(name)).text
     assert re.fullmatch(r"[ -~\n]*", text)
@@ -152,7 +151,7 @@ def test_a_mail_has_the_same_lines_whatever_the_name(name: str) -> None:
 
 
 @pytest.mark.parametrize("name", HOSTILE_NAMES, ids=range(len(HOSTILE_NAMES)))
-def test_a_mail_links_to_the_decision_and_to_nothing_else(name: str) -> None:
+def test_the_email_links_only_to_the_decision(name: str) -> None:
     links = re.findall(r"\S*://\S*", notified(**named(name)).text)
     assert [link.startswith(f"{API}/decisions/d-") for link in links] == [True]
 
@@ -178,14 +177,14 @@ def test_an_untrusted_string_is_shown_plainly(name: str, shown: str) -> None:
 
 
 @given(st.text())
-def test_any_untrusted_string_becomes_one_line_of_ascii_without_a_link(name: str) -> None:
+def test_any_string_becomes_one_line_without_a_link(name: str) -> None:
     shown = plain(name)
     assert re.fullmatch(r"[ -~]*", shown)
     assert "://" not in shown
 
 
 @pytest.mark.parametrize("name", HOSTILE_NAMES, ids=range(len(HOSTILE_NAMES)))
-def test_the_document_keeps_names_exactly_and_is_plain_json(name: str) -> None:
+def test_the_document_keeps_names_exactly(name: str) -> None:
     text = json.dumps(notified(**named(name)).document)
     assert text.isascii()
     document = json.loads(text)
@@ -194,14 +193,14 @@ def test_the_document_keeps_names_exactly_and_is_plain_json(name: str) -> None:
     assert document["actor_arn"] == name
 
 
-def test_no_attribute_holds_what_the_author_of_an_event_may_choose() -> None:
+def test_no_attribute_holds_attacker_controlled_text() -> None:
     assert notified(**named("\n")).attributes == notified().attributes
 
 
-# --- what is told
+# --- what the alert says
 
 
-def test_the_subject_says_how_bad_who_what_and_what_was_done() -> None:
+def test_the_subject_has_severity_target_and_result() -> None:
     assert notified().subject == (
         "[CRITICAL] iam-test-user: Administrator policy attached to a user"
         " - would be reverted (dry run)"
@@ -209,16 +208,16 @@ def test_the_subject_says_how_bad_who_what_and_what_was_done() -> None:
 
 
 @pytest.mark.parametrize("status", [*StepStatus, None])
-def test_a_long_title_is_cut_and_never_what_was_done(status: StepStatus | None) -> None:
+def test_a_long_title_is_cut_before_the_result(status: StepStatus | None) -> None:
     changed = record(status=status, finding=replace(FINDING, title="Attached " * 13))
     subject = alert(changed, API).subject
     assert subject.startswith("[CRITICAL] iam-test-user: Attached")
     assert subject.endswith(f" - {summary(changed)}")
 
 
-def test_the_mail_says_all_that_a_reader_needs() -> None:
+def test_the_email_has_all_that_a_reader_needs() -> None:
     principal = user()
-    text = notified(principal=principal, annotations=("The grant was back",)).text
+    text = notified(principal=principal, annotations=("The change was reapplied",)).text
     for needed in (
         "Call:     AttachUserPolicy, severity critical",
         "Rule:     admin_policy_attached_to_user",
@@ -231,7 +230,7 @@ def test_the_mail_says_all_that_a_reader_needs() -> None:
         "Reason:   Approved for remediation",
         "Result:   simulated",
         "Step:     detach_user_policy: simulated, in detail",
-        "Note:     The grant was back",
+        "Note:     The change was reapplied",
         "Next steps",
     ):
         assert needed in text
@@ -239,7 +238,7 @@ def test_the_mail_says_all_that_a_reader_needs() -> None:
     assert text.endswith(f"Decision {decision_id}\n{API}/decisions/{decision_id}\n")
 
 
-def test_the_mail_shows_whatever_the_rule_saw() -> None:
+def test_the_email_shows_all_evidence() -> None:
     seen = {"group_name": "admins", "summary": "allows iam:* on *", "version_id": "v7"}
     told_of = notified(finding=replace(FINDING, evidence=seen))
     for row in ("Group:    admins", "Summary:  allows iam:* on *", "Version id: v7"):
@@ -251,13 +250,13 @@ def test_the_mail_shows_whatever_the_rule_saw() -> None:
     ("verdict", "shown"),
     [(Verdict.REMEDIATE, True), (Verdict.ALERT_ONLY, True), (Verdict.SKIP, False)],
 )
-def test_the_mail_ends_with_the_runbook_of_the_rule(verdict: Verdict, shown: bool) -> None:
+def test_the_email_lists_the_runbook_steps(verdict: Verdict, shown: bool) -> None:
     runbook = "1. Ask the\ncaller. 2. Search CloudTrail."
     text = notified(finding=replace(FINDING, runbook=runbook), verdict=verdict).text
     assert ("  1. Ask the\\u000acaller.\n  2. Search CloudTrail.\n" in text) is shown
 
 
-def test_the_mail_gives_the_other_reasons_too() -> None:
+def test_the_email_gives_the_other_reasons_too() -> None:
     reasons = (Reason(Guard.SCOPE, "out of scope"), Reason(Guard.AGE, "too old"))
     text = notified(verdict=Verdict.ALERT_ONLY, reasons=reasons, status=None).text
     assert "Reason:   out of scope" in text
@@ -269,7 +268,7 @@ def seen_by(title: str, verdict: Verdict, subject: Subject | None, severity: Sev
     return Ruling(finding, verdict, APPROVED, Mode.DRY_RUN, notify=True)
 
 
-def test_the_mail_names_what_other_rules_saw_in_the_event_and_whom_it_is_about() -> None:
+def test_the_email_names_the_findings_of_other_rules() -> None:
     rulings = [
         seen_by(
             "IAM user created",
@@ -291,14 +290,14 @@ def test_the_mail_names_what_other_rules_saw_in_the_event_and_whom_it_is_about()
     assert text.count("  Also:") == 1
 
 
-def test_what_many_other_rules_saw_does_not_flood_the_mail() -> None:
+def test_many_other_findings_do_not_flood_the_email() -> None:
     bob = Subject(SubjectKind.USER, "bob")
     rulings = [seen_by(f"rule {n}", Verdict.ALERT_ONLY, bob, Severity.LOW) for n in range(300)]
     text = alert(Record(decide(EVENT, rulings), Timings(received_at=NOW)), API).text
     assert text.count("  Also:") == 5
 
 
-def test_a_target_that_was_not_read_is_named_as_the_event_names_it() -> None:
+def test_an_unread_target_has_the_name_in_the_event() -> None:
     assert "Target:   user iam-test-user" in notified().text
 
 
@@ -320,7 +319,7 @@ def test_a_hidden_target_is_said_to_be_hidden() -> None:
         (Actor("", "", "", ""), "unknown"),
     ],
 )
-def test_the_mail_says_who_as_well_as_the_event_does(actor: Actor, shown: str) -> None:
+def test_the_email_names_the_actor_as_the_event_does(actor: Actor, shown: str) -> None:
     assert f"Actor:    {shown}\n" in notified(event=replace(EVENT, actor=actor)).text
 
 
@@ -379,7 +378,7 @@ def test_every_outcome_has_its_words_and_its_advice(
     assert advice in said.text.partition("Next steps")[2]
 
 
-def test_nobody_is_told_to_undo_what_was_not_done() -> None:
+def test_the_email_offers_undo_only_after_a_write() -> None:
     for status in {*StepStatus, None} - {StepStatus.APPLIED}:
         assert "countermand undo" not in notified(status=status, mode=Mode.ENFORCE).text
 
@@ -436,7 +435,7 @@ def test_everything_but_enforce_is_a_dry_run(mode: Mode, *, dry_run: bool) -> No
     assert notified(mode=mode).document["dry_run"] is dry_run
 
 
-def test_the_attributes_are_those_that_subscriptions_filter_by() -> None:
+def test_the_attributes_serve_subscription_filters() -> None:
     assert notified().attributes == {
         "severity": "critical",
         "rule_id": "admin_policy_attached_to_user",
@@ -445,7 +444,7 @@ def test_the_attributes_are_those_that_subscriptions_filter_by() -> None:
     }
 
 
-def test_what_was_told_is_remembered_by_outcome_or_by_what_decided() -> None:
+def test_the_notification_key_is_the_outcome_or_guard() -> None:
     assert notification_key(record()) == "simulated"
     scope = (Reason(Guard.SCOPE, "out of scope"),)
     other = record(verdict=Verdict.ALERT_ONLY, reasons=scope, status=None)

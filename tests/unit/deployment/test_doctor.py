@@ -1,5 +1,5 @@
 """What `countermand doctor` says about a queue's policy, in each form that a policy can have, and
-about the patterns and states of bus rules.
+about the patterns and states of EventBridge rules.
 """
 
 import json
@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from countermand.core.rules.routing import Route, RouteState
-from countermand.deployment.doctor import _lets_through, _queue_policy, _reads
+from countermand.deployment.doctor import _allows, _queue_policy, _reads
 
 RULE = "arn:aws:events:us-east-1:111122223333:rule/countermand-iam"
 GRANT = {
@@ -99,7 +99,7 @@ WANTED: dict[str, Any] = {
     ],
 )
 def test_a_bus_rule_may_be_wider_than_wanted_and_not_narrower(change: Any, well: bool) -> None:
-    assert _lets_through(WANTED | change, WANTED) is well
+    assert _allows(WANTED | change, WANTED) is well
 
 
 @pytest.mark.parametrize("state", ["ENABLED", "DISABLED", "", None])
@@ -109,7 +109,7 @@ def test_a_state_without_read_only_events_is_told_with_what_mends_it(state: Any)
     told = _reads({"own": reading, "well": reading, "wide": Route({})}, found, "us-east-1")
     assert not told.ok
     assert told.detail == f"not {RouteState.WITH_READS}: own"
-    given = dict(zip(*[iter(shlex.split(told.mend)[-8:])] * 2, strict=True))
+    given = dict(zip(*[iter(shlex.split(told.fix)[-8:])] * 2, strict=True))
     assert given == {
         "--name": "own",
         "--region": "us-east-1",

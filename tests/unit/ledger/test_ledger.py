@@ -92,7 +92,7 @@ def record(number: int = 1, **changes: Any) -> Record:
     )
 
 
-def claimed(ledger: Ledger, key: str = "k", digest: str = "d") -> EventLease:
+def leased(ledger: Ledger, key: str = "k", digest: str = "d") -> EventLease:
     answer = ledger.acquire(key, digest, LEASE)
     assert isinstance(answer, EventLease)
     return answer
@@ -100,7 +100,7 @@ def claimed(ledger: Ledger, key: str = "k", digest: str = "d") -> EventLease:
 
 def keep(ledger: Ledger, *records: Record) -> None:
     for one in records:
-        ledger.finish(claimed(ledger, one.decision.event.id), one)
+        ledger.finish(leased(ledger, one.decision.event.id), one)
 
 
 def ids(ledger: Ledger, **filters: Any) -> list[str]:
@@ -111,15 +111,13 @@ def ids(ledger: Ledger, **filters: Any) -> list[str]:
 # --- the table of `lease`
 
 
-def test_an_unknown_event_is_claimed_with_the_first_fence(open_ledger: OpenLedger) -> None:
-    lease = claimed(open_ledger("a"))
+def test_an_unknown_event_gets_the_first_token(open_ledger: OpenLedger) -> None:
+    lease = leased(open_ledger("a"))
     assert (lease.fencing_token, lease.record) == (1, None)
 
 
-def test_a_running_lease_makes_everybody_wait_the_owner_too(
-    open_ledger: OpenLedger, clock: FrozenClock
-) -> None:
-    claimed(open_ledger("a"))
+def test_a_running_lease_makes_everyone_wait(open_ledger: OpenLedger, clock: FrozenClock) -> None:
+    leased(open_ledger("a"))
     clock.advance(15)
     for owner in ("a", "b"):
         answer = open_ledger(owner).acquire("k", "d", LEASE)
@@ -127,26 +125,26 @@ def test_a_running_lease_makes_everybody_wait_the_owner_too(
         assert answer.retry_in == pytest.approx(60, abs=0.01)
 
 
-def test_an_ended_lease_passes_on_with_the_next_fence_and_what_was_stored(
+def test_an_ended_lease_passes_on_with_its_record(
     open_ledger: OpenLedger, clock: FrozenClock
 ) -> None:
     ledger = open_ledger("a")
-    ledger.save(claimed(ledger), record())
+    ledger.save(leased(ledger), record())
     clock.advance(LEASE + 1)
-    lease = claimed(open_ledger("b"))
+    lease = leased(open_ledger("b"))
     assert lease.fencing_token == 2
     assert lease.record == record()
 
 
-def test_a_released_claim_can_be_taken_at_once(open_ledger: OpenLedger) -> None:
+def test_a_released_lease_can_be_taken_at_once(open_ledger: OpenLedger) -> None:
     ledger = open_ledger("a")
-    ledger.release(claimed(ledger))
-    assert claimed(open_ledger("b")).fencing_token == 2
+    ledger.release(leased(ledger))
+    assert leased(open_ledger("b")).fencing_token == 2
 
 
 def test_a_finished_event_is_done_for_everybody(open_ledger: OpenLedger) -> None:
     ledger = open_ledger("a")
-    ledger.finish(claimed(ledger), record())
+    ledger.finish(leased(ledger), record())
     assert isinstance(ledger.acquire("k", "d", LEASE), Done)
     assert isinstance(open_ledger("b").acquire("k", "d", LEASE), Done)
 
@@ -156,7 +154,7 @@ def test_another_payload_under_the_same_key_is_a_conflict(
     open_ledger: OpenLedger, done: bool
 ) -> None:
     ledger = open_ledger("a")
-    lease = claimed(ledger)
+    lease = leased(ledger)
     if done:
         ledger.finish(lease, record())
     assert isinstance(ledger.acquire("k", "other", LEASE), Conflict)
@@ -164,7 +162,7 @@ def test_another_payload_under_the_same_key_is_a_conflict(
 
 def test_a_renewed_lease_runs_from_the_renewal(open_ledger: OpenLedger, clock: FrozenClock) -> None:
     ledger = open_ledger("a")
-    lease = claimed(ledger)
+    lease = leased(ledger)
     clock.advance(LEASE - 1)
     ledger.renew(lease, LEASE)
     clock.advance(LEASE - 1)
@@ -175,13 +173,13 @@ def test_a_renewed_lease_runs_from_the_renewal(open_ledger: OpenLedger, clock: F
 
 
 @pytest.mark.parametrize("write", ["save", "finish", "renew", "release"])
-def test_a_late_write_of_a_former_owner_is_refused_and_changes_nothing(
+def test_a_late_write_of_a_former_owner_is_refused(
     open_ledger: OpenLedger, clock: FrozenClock, write: str
 ) -> None:
     former, latter = open_ledger("a"), open_ledger("b")
-    old = claimed(former)
+    old = leased(former)
     clock.advance(LEASE + 1)
-    new = claimed(latter)
+    new = leased(latter)
     latter.save(new, record(1))
     arguments: dict[str, Sequence[Any]] = {"renew": (LEASE,), "release": ()}
     with pytest.raises(LostLease):
@@ -194,31 +192,31 @@ def test_a_former_owner_with_the_same_name_is_refused_too(
     open_ledger: OpenLedger, clock: FrozenClock
 ) -> None:
     ledger = open_ledger("a")
-    old = claimed(ledger)
+    old = leased(ledger)
     clock.advance(LEASE + 1)
-    claimed(ledger)
+    leased(ledger)
     with pytest.raises(LostLease):
         ledger.save(old, record())
 
 
 def test_nothing_is_written_after_the_event_is_done(open_ledger: OpenLedger) -> None:
     ledger = open_ledger("a")
-    lease = claimed(ledger)
+    lease = leased(ledger)
     ledger.finish(lease, record())
     with pytest.raises(LostLease):
         ledger.save(lease, record())
 
 
-def test_finishing_once_more_is_no_error_for_whoever_finished(open_ledger: OpenLedger) -> None:
+def test_its_owner_can_finish_an_event_twice(open_ledger: OpenLedger) -> None:
     ledger = open_ledger("a")
-    lease = claimed(ledger)
+    lease = leased(ledger)
     ledger.finish(lease, record())
     ledger.finish(lease, record())
     with pytest.raises(LostLease):
         open_ledger("b").finish(replace(lease, owner="b"), record())
 
 
-def test_ten_threads_on_two_replicas_claim_one_event_once(open_ledger: OpenLedger) -> None:
+def test_ten_threads_on_two_replicas_lease_once(open_ledger: OpenLedger) -> None:
     ledgers = [open_ledger("a"), open_ledger("b")]
     start, answers = threading.Barrier(10), []
 
@@ -238,7 +236,7 @@ def test_ten_threads_on_two_replicas_claim_one_event_once(open_ledger: OpenLedge
 # --- history
 
 
-def test_a_record_comes_back_whole_but_for_the_event_s_body(open_ledger: OpenLedger) -> None:
+def test_a_record_is_read_whole_without_the_body(open_ledger: OpenLedger) -> None:
     ledger = open_ledger("a")
     keep(ledger, record())
     found = ledger.get(record().decision.id)
@@ -253,7 +251,7 @@ HOSTILE = "lone \ud800 surrogate"
 def test_lone_surrogates_are_stored_in_a_readable_form(open_ledger: OpenLedger) -> None:
     ledger, undo = open_ledger("a"), Undo(HOSTILE, NOW)
     hostile = replace(record(1, target=HOSTILE, actor=HOSTILE), annotations=(HOSTILE,))
-    lease = claimed(ledger, HOSTILE)
+    lease = leased(ledger, HOSTILE)
     assert isinstance(ledger.acquire(HOSTILE, "d", LEASE), Busy)
     ledger.finish(lease, hostile)
     ledger.mark_undone(hostile.decision.id, undo, [HOSTILE])
@@ -266,18 +264,18 @@ def test_lone_surrogates_are_stored_in_a_readable_form(open_ledger: OpenLedger) 
     assert ledger.undo_of(HOSTILE) == found.undo
 
 
-def test_a_decision_whose_event_hides_its_actor_is_found_by_that(open_ledger: OpenLedger) -> None:
+def test_a_hidden_actor_can_be_searched_for(open_ledger: OpenLedger) -> None:
     ledger = open_ledger("a")
     keep(ledger, record(1, actor=""), record(2))
     assert ids(ledger, actor="") == ["1"]
     assert ids(ledger, rule_id="") == []
 
 
-def test_an_unknown_decision_is_none(open_ledger: OpenLedger) -> None:
+def test_an_unknown_decision_has_no_record(open_ledger: OpenLedger) -> None:
     assert open_ledger("a").get("d-unknown") is None
 
 
-def test_names_that_no_store_could_take_are_stored_all_the_same(open_ledger: OpenLedger) -> None:
+def test_names_with_lone_surrogates_are_stored(open_ledger: OpenLedger) -> None:
     ledger = open_ledger("a")
     keep(ledger, record(1, target="nul\x00 bidi\u202e newline\n"))
     assert ids(ledger) == ["1"]
@@ -360,7 +358,7 @@ def test_pages_are_stable_while_new_decisions_arrive(
     assert seen == [str(n) for n in range(7)]
 
 
-def test_decisions_of_the_same_instant_are_neither_lost_nor_repeated(
+def test_decisions_of_one_instant_are_paged_once(
     open_ledger: OpenLedger,
 ) -> None:
     ledger = open_ledger("a")
@@ -389,7 +387,7 @@ BAD_CURSORS = [
 
 
 @pytest.mark.parametrize("cursor", BAD_CURSORS, ids=range(len(BAD_CURSORS)))
-def test_a_cursor_that_was_not_given_out_is_refused(open_ledger: OpenLedger, cursor: str) -> None:
+def test_a_made_up_cursor_is_refused(open_ledger: OpenLedger, cursor: str) -> None:
     with pytest.raises(Permanent, match="cursor"):
         open_ledger("a").find(DecisionQuery(cursor=cursor))
 
@@ -403,7 +401,7 @@ def test_a_cursor_before_everything_finds_nothing(open_ledger: OpenLedger) -> No
 # --- undo
 
 
-def test_an_undo_is_noted_on_the_record_and_for_its_grants_once(open_ledger: OpenLedger) -> None:
+def test_an_undo_is_stored_once_with_record_and_keys(open_ledger: OpenLedger) -> None:
     ledger, undo = open_ledger("a"), Undo("arn:alice", NOW)
     keep(ledger, record())
     decision_id = record().decision.id
@@ -423,12 +421,10 @@ def test_an_undo_of_an_unknown_decision_is_refused(open_ledger: OpenLedger) -> N
 
 
 @pytest.mark.parametrize("write", ["save", "finish"])
-def test_a_worker_that_is_still_saving_does_not_wipe_out_an_undo(
-    open_ledger: OpenLedger, write: str
-) -> None:
+def test_a_late_save_does_not_overwrite_an_undo(open_ledger: OpenLedger, write: str) -> None:
     worker, undo = open_ledger("a"), Undo("arn:alice", NOW)
     one = record()
-    lease = claimed(worker, one.decision.event.id)
+    lease = leased(worker, one.decision.event.id)
     worker.save(lease, one)
     open_ledger("cli").mark_undone(one.decision.id, undo, [])
     getattr(worker, write)(lease, one)
@@ -440,30 +436,28 @@ def test_a_worker_that_is_still_saving_does_not_wipe_out_an_undo(
         worker.mark_undone(one.decision.id, undo, [])
 
 
-def test_the_next_owner_hears_of_an_undo(open_ledger: OpenLedger) -> None:
+def test_the_next_owner_sees_an_undo(open_ledger: OpenLedger) -> None:
     ledger, undo, one = open_ledger("a"), Undo("arn:alice", NOW), record()
-    lease = claimed(ledger)
+    lease = leased(ledger)
     ledger.save(lease, one)
     ledger.mark_undone(one.decision.id, undo, [])
     ledger.release(lease)
-    assert claimed(open_ledger("b")).record == replace(one, undo=undo)
+    assert leased(open_ledger("b")).record == replace(one, undo=undo)
 
 
 @pytest.mark.parametrize("value", ["a document", "", None, "lone \ud800"])
-def test_a_note_is_seen_by_every_replica(open_ledger: OpenLedger, value: str | None) -> None:
+def test_a_baseline_is_seen_by_every_replica(open_ledger: OpenLedger, value: str | None) -> None:
     open_ledger("a").save_baseline("role/x/trust_policy", Baseline(value, NOW))
     found = open_ledger("b").baseline("role/x/trust_policy")
     assert found == Baseline(value if value is None else storable(value), NOW)
 
 
-def test_what_was_never_noted_is_not_known(open_ledger: OpenLedger) -> None:
+def test_a_baseline_that_was_never_saved_is_unknown(open_ledger: OpenLedger) -> None:
     assert open_ledger("a").baseline("role/x/trust_policy") is None
 
 
 @pytest.mark.parametrize("seconds", [0, 1, 10 * 365 * 86400])
-def test_a_later_note_takes_the_place_of_an_earlier_one_in_whatever_order_they_come(
-    open_ledger: OpenLedger, seconds: float
-) -> None:
+def test_the_latest_baseline_counts_in_any_order(open_ledger: OpenLedger, seconds: float) -> None:
     later = Baseline("later", NOW + timedelta(seconds=seconds))
     ledger = open_ledger("a")
     ledger.save_baseline("n", Baseline("earlier", NOW))
@@ -473,7 +467,7 @@ def test_a_later_note_takes_the_place_of_an_earlier_one_in_whatever_order_they_c
     assert ledger.baseline("n") == later
 
 
-def test_a_set_is_gathered_by_all_replicas_and_knows_no_order(open_ledger: OpenLedger) -> None:
+def test_all_replicas_add_to_one_window(open_ledger: OpenLedger) -> None:
     one, two = open_ledger("a"), open_ledger("b")
     for ledger, member in ((one, "x"), (two, "y"), (two, "x"), (one, "lone \ud800")):
         ledger.add_marker("set 1", member)
@@ -552,7 +546,7 @@ def _claim_at_once(path: Path, together: Any, answers: Any) -> None:
     ledger.close()
 
 
-def test_processes_that_make_the_file_together_claim_one_event_once(tmp_path: Path) -> None:
+def test_processes_that_start_together_lease_once(tmp_path: Path) -> None:
     context = multiprocessing.get_context("spawn")
     together, answers = context.Barrier(4), context.Queue()
     arguments = (tmp_path / "ledger.sqlite3", together, answers)
@@ -569,7 +563,7 @@ def test_processes_that_make_the_file_together_claim_one_event_once(tmp_path: Pa
         process.join()
 
 
-def test_a_file_of_the_first_version_is_brought_up_to_date(path: Path, clock: FrozenClock) -> None:
+def test_a_file_of_the_first_version_is_migrated(path: Path, clock: FrozenClock) -> None:
     ledger = sqlite(path, clock)
     keep(ledger, record())
     ledger._db.execute("ALTER TABLE events DROP COLUMN undo")
@@ -621,7 +615,7 @@ def test_a_full_disk_is_transient_and_loses_nothing(path: Path, clock: FrozenClo
 
 def test_a_commit_that_fails_does_not_block_the_next(path: Path, clock: FrozenClock) -> None:
     ledger = sqlite(path, clock)
-    lease = claimed(ledger)
+    lease = leased(ledger)
     for statement in (
         "PRAGMA foreign_keys = ON",
         "CREATE TABLE parents (id INTEGER PRIMARY KEY)",
@@ -643,12 +637,12 @@ def test_a_locked_file_is_transient(path: Path, clock: FrozenClock) -> None:
     with pytest.raises(Transient, match="locked"):
         ledger.acquire("k", "d", LEASE)
     other._db.rollback()
-    assert claimed(ledger).fencing_token == 1
+    assert leased(ledger).fencing_token == 1
     ledger.close()
     other.close()
 
 
-def test_a_file_that_breaks_while_it_is_open_is_transient(path: Path, clock: FrozenClock) -> None:
+def test_a_file_that_breaks_while_open_is_transient(path: Path, clock: FrozenClock) -> None:
     before = sqlite(path, clock)
     keep(before, record())
     before.close()
@@ -663,9 +657,7 @@ def test_a_file_that_breaks_while_it_is_open_is_transient(path: Path, clock: Fro
     ledger.close()
 
 
-def test_a_record_of_another_version_is_transient_and_not_quoted(
-    path: Path, clock: FrozenClock
-) -> None:
+def test_a_record_of_another_version_is_transient(path: Path, clock: FrozenClock) -> None:
     ledger = sqlite(path, clock)
     keep(ledger, record())
     ledger._db.execute("UPDATE events SET record = ?", (b'{"decision": "PRIVATE"}',))
@@ -696,7 +688,7 @@ def test_what_is_older_than_the_retention_is_forgotten(path: Path, clock: Frozen
     ledger.close()
 
 
-def test_a_set_that_is_full_takes_no_more_and_is_no_error(path: Path, clock: FrozenClock) -> None:
+def test_a_full_window_takes_no_more_markers(path: Path, clock: FrozenClock) -> None:
     ledger = sqlite(path, clock)
     rows = [("s", str(number)) for number in range(MOST_MARKERS)]
     ledger._db.executemany("INSERT INTO members VALUES (?, ?, 0)", rows)
@@ -731,14 +723,14 @@ def calls(dynamodb: Any) -> Iterator[list[str]]:
 
 
 @pytest.mark.dynamodb
-def test_the_ledger_makes_only_the_four_calls_that_the_worker_may(
+def test_the_ledger_makes_only_its_four_calls(
     dynamodb: Any, table: str, clock: FrozenClock, calls: list[str]
 ) -> None:
     ledger = DynamoDbLedger(dynamodb, table, clock, "a", YEAR_AND_MORE)
     keep(ledger, record(1))
-    again = claimed(ledger, "2")
+    again = leased(ledger, "2")
     ledger.release(again)
-    again = claimed(ledger, "2")
+    again = leased(ledger, "2")
     ledger.renew(again, LEASE)
     ledger.save(again, record(2))
     ledger.mark_undone(record(1).decision.id, Undo("x", NOW), ["g"])
@@ -754,7 +746,7 @@ def test_the_ledger_makes_only_the_four_calls_that_the_worker_may(
 
 
 @pytest.mark.dynamodb
-def test_an_item_whose_set_is_full_takes_no_more_and_is_no_error(
+def test_a_full_window_of_dynamodb_takes_no_more(
     dynamodb: Any, table: str, clock: FrozenClock
 ) -> None:
     ledger = DynamoDbLedger(dynamodb, table, clock, "a", YEAR_AND_MORE)
@@ -765,7 +757,7 @@ def test_an_item_whose_set_is_full_takes_no_more_and_is_no_error(
 
 
 @pytest.mark.dynamodb
-def test_a_page_costs_a_bounded_number_of_queries_and_old_decisions_are_reached(
+def test_a_page_costs_a_bounded_number_of_queries(
     dynamodb: Any, table: str, clock: FrozenClock, calls: list[str]
 ) -> None:
     ledger = DynamoDbLedger(dynamodb, table, clock, "a", YEAR_AND_MORE)
@@ -783,11 +775,9 @@ def test_a_page_costs_a_bounded_number_of_queries_and_old_decisions_are_reached(
 
 
 @pytest.mark.dynamodb
-def test_an_undo_writes_over_nothing_that_the_index_does_not_know_yet(
-    dynamodb: Any, table: str, clock: FrozenClock
-) -> None:
+def test_an_undo_overwrites_no_newer_record(dynamodb: Any, table: str, clock: FrozenClock) -> None:
     ledger = DynamoDbLedger(dynamodb, table, clock, "a", YEAR_AND_MORE)
-    lease = claimed(ledger)
+    lease = leased(ledger)
     ledger.save(lease, replace(record(), annotations=()))
     stale = dynamodb.query(
         TableName=table,
@@ -821,11 +811,11 @@ def test_a_record_too_large_for_an_item_is_permanent(
     ledger = DynamoDbLedger(dynamodb, table, clock, "a", YEAR_AND_MORE)
     large = replace(record(actor="x" * 16_000), annotations=("y" * 372_000,))
     with pytest.raises(Permanent, match="too large"):
-        ledger.save(claimed(ledger), large)
+        ledger.save(leased(ledger), large)
 
 
 @pytest.mark.dynamodb
-def test_no_item_holds_the_event_s_body_and_every_item_expires(
+def test_every_item_expires_and_holds_no_body(
     dynamodb: Any, table: str, clock: FrozenClock
 ) -> None:
     ledger = DynamoDbLedger(dynamodb, table, clock, "a", YEAR_AND_MORE)
@@ -847,7 +837,7 @@ def test_no_item_holds_the_event_s_body_and_every_item_expires(
 
 
 @pytest.mark.dynamodb
-def test_making_the_table_again_finishes_what_was_begun(dynamodb: Any) -> None:
+def test_creating_the_table_again_finishes_it(dynamodb: Any) -> None:
     name = f"ledger-{uuid.uuid4()}"
     dynamodb.create_table(**table_definition(name))
     for _ in range(2):

@@ -236,7 +236,7 @@ def test_a_whole_sequence_is_a_duplicate_and_no_forgery(ledger: Ledger) -> None:
     assert ledger.acquire(event.id, digest, LEASE) == Done()
 
 
-def test_an_undo_still_protects_its_grant(ledger: Ledger) -> None:
+def test_a_stored_undo_is_found_by_its_keys(ledger: Ledger) -> None:
     record = records(ledger)[key(1)]
     assert record.undo == ANA
     target = "AIDAEXAMPLEAPPLIED"

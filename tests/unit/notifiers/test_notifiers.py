@@ -34,7 +34,7 @@ from countermand.pipeline.notify import AlertDispatcher
 from support.fakes import ACCOUNT, ADMIN, NOW, FakeNotifier, FakeTopic
 
 ALERT = Alert(
-    subject="[CRITICAL] iam-test-user: taken back",
+    subject="[CRITICAL] iam-test-user: reverted",
     text="Two\nlines\n",
     document={
         "decision_id": "d-1",
@@ -99,7 +99,7 @@ def test_every_part_is_text_as_sns_demands() -> None:
     assert str(message).isascii()
 
 
-def test_content_that_sns_refuses_is_sent_once_more_in_its_smallest_form() -> None:
+def test_content_that_sns_refuses_is_sent_shortened() -> None:
     topic = FakeTopic()
     topic.fail["publish"] = [Permanent("sns:Publish failed: InvalidParameter")]
     assert SnsNotifier(topic).send(ALERT) == "message-1"
@@ -123,7 +123,7 @@ def test_content_that_sns_refuses_even_then_is_a_failure() -> None:
 
 
 @pytest.mark.parametrize("error", [Denied("AuthorizationError"), Transient("InternalError")])
-def test_a_failure_that_no_smaller_alert_would_mend_is_not_tried_again(error: Exception) -> None:
+def test_another_failure_is_not_sent_shortened(error: Exception) -> None:
     topic = FakeTopic()
     topic.fail["publish"] = [error]
     with pytest.raises(type(error)):
@@ -149,7 +149,7 @@ class Channels:
         return value or 0.0
 
 
-def test_every_channel_is_told() -> None:
+def test_every_channel_is_alerted() -> None:
     channels = Channels("sns", "chat")
     notified = channels.dispatcher.notify(record())
     assert notified.keys == ("sns:applied", "chat:applied")
@@ -168,7 +168,7 @@ def test_a_dead_channel_does_not_silence_the_other(dead: int, error: Exception) 
     assert sum(channels.sent()) == 1
 
 
-def test_only_the_channel_that_failed_is_told_again() -> None:
+def test_only_the_failed_channel_is_alerted_again() -> None:
     channels = Channels("sns", "chat")
     channels.notifiers[0].fail["send"] = [Transient("down")]
     notified = channels.dispatcher.notify(record())
@@ -178,7 +178,7 @@ def test_only_the_channel_that_failed_is_told_again() -> None:
     assert channels.sent() == [1, 1]
 
 
-def test_nothing_is_told_twice_and_a_new_outcome_is_told_again() -> None:
+def test_only_a_new_outcome_alerts_again() -> None:
     channels = Channels("sns")
     failed = record(StepStatus.FAILED)
     notified = channels.dispatcher.notify(failed).keys
@@ -189,7 +189,7 @@ def test_nothing_is_told_twice_and_a_new_outcome_is_told_again() -> None:
     assert channels.sent() == [2]
 
 
-def test_without_channels_nobody_is_told_and_nothing_fails() -> None:
+def test_without_channels_nothing_fails() -> None:
     notified = Channels().dispatcher.notify(record())
     assert (notified.keys, notified.failed) == ((), ())
 
@@ -202,7 +202,7 @@ def test_what_was_sent_and_what_was_not_is_counted() -> None:
     assert channels.count("chat", "failed") == 1
 
 
-def test_a_bug_in_a_channel_is_a_failure_of_that_channel_alone() -> None:
+def test_a_bug_in_a_notifier_fails_that_channel_alone() -> None:
     channels = Channels("sns", "mail")
     channels.notifiers[0].fail["send"] = [ZeroDivisionError()]
     notified = channels.dispatcher.notify(record())

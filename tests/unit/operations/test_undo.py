@@ -1,4 +1,4 @@
-"""Undo: every stored inverse is run, then noted; and nothing is undone twice."""
+"""Undo: every stored inverse is run, then the undo is stored; and nothing is undone twice."""
 
 from collections.abc import Iterator
 from dataclasses import replace
@@ -26,7 +26,7 @@ def stage(tmp_path: Path) -> Iterator[Stage]:
     stage.close()
 
 
-def taken_back(stage: Stage) -> Record:
+def reverted(stage: Stage) -> Record:
     stage.pipeline().handle(attack())
     record = stage.record()
     assert not stage.identities.attached("iam-test-user")
@@ -37,8 +37,8 @@ def undone(stage: Stage, decision_id: str, by: Undo = ALICE) -> Record:
     return undo(decision_id, stage.ledger, stage.identities, stage.pipeline().remediator, by)
 
 
-def test_undo_puts_the_grant_back_and_notes_who_did_it(stage: Stage) -> None:
-    record = taken_back(stage)
+def test_undo_restores_and_records_who_did_it(stage: Stage) -> None:
+    record = reverted(stage)
     answer = undone(stage, record.decision.id)
     assert stage.identities.attached("iam-test-user")
     assert answer.undo == ALICE
@@ -51,8 +51,8 @@ def test_undo_puts_the_grant_back_and_notes_who_did_it(stage: Stage) -> None:
     )
 
 
-def test_undo_speaks_about_this_principal_and_this_policy_only(stage: Stage) -> None:
-    record = taken_back(stage)
+def test_undo_covers_one_principal_and_one_policy(stage: Stage) -> None:
+    record = reverted(stage)
     undone(stage, record.decision.id)
     (ruling,) = record.decision.rulings
     assert ruling.principal is not None
@@ -62,7 +62,7 @@ def test_undo_speaks_about_this_principal_and_this_policy_only(stage: Stage) -> 
     assert stage.ledger.undo_of(grant_key(ACCOUNT, ruling.principal.unique_id, other)) is None
 
 
-def test_only_the_targets_of_what_was_taken_back_are_open_to_the_caller(stage: Stage) -> None:
+def test_an_undo_covers_only_remediated_targets(stage: Stage) -> None:
     by_root = {"type": "Root", "arn": f"arn:aws:iam::{ACCOUNT}:root", "accountId": ACCOUNT}
     stage.pipeline().handle(attack(userIdentity=by_root, readOnly=False))
     record = stage.record()
@@ -73,8 +73,8 @@ def test_only_the_targets_of_what_was_taken_back_are_open_to_the_caller(stage: S
     assert stage.ledger.undo_of(undoer_key(ACCOUNT, ACCOUNT, ALICE.by)) is None
 
 
-def test_a_grant_is_not_given_to_another_user_of_the_same_name(stage: Stage) -> None:
-    record = taken_back(stage)
+def test_undo_refuses_a_recreated_user(stage: Stage) -> None:
+    record = reverted(stage)
     stage.users(user(unique_id="AIDAANOTHER", policy_arns=frozenset()))
     with pytest.raises(Permanent, match="deleted and recreated"):
         undone(stage, record.decision.id)
@@ -82,8 +82,8 @@ def test_a_grant_is_not_given_to_another_user_of_the_same_name(stage: Stage) -> 
     assert stage.record().undo is None
 
 
-def test_there_is_nothing_to_give_back_to_a_deleted_user(stage: Stage) -> None:
-    record = taken_back(stage)
+def test_undo_refuses_a_deleted_user(stage: Stage) -> None:
+    record = reverted(stage)
     stage.users()
     with pytest.raises(Permanent, match="no longer exists"):
         undone(stage, record.decision.id)
@@ -96,7 +96,7 @@ def test_an_unknown_decision_cannot_be_undone(stage: Stage) -> None:
 
 
 def test_nothing_is_undone_twice(stage: Stage) -> None:
-    decision_id = taken_back(stage).decision.id
+    decision_id = reverted(stage).decision.id
     undone(stage, decision_id)
     stage.identities.calls.clear()
     with pytest.raises(Permanent, match=f"was undone by {ALICE.by}"):
@@ -129,8 +129,8 @@ def test_what_was_written_twice_is_put_back_once(stage: Stage) -> None:
     assert stage.identities.writes.count("iam:AttachUserPolicy") == 1
 
 
-def test_an_undo_that_iam_refuses_is_not_noted_and_can_be_tried_again(stage: Stage) -> None:
-    decision_id = taken_back(stage).decision.id
+def test_a_refused_undo_can_be_tried_again(stage: Stage) -> None:
+    decision_id = reverted(stage).decision.id
     stage.identities.fail["iam:AttachUserPolicy"] = [Denied("iam:AttachUserPolicy: AccessDenied")]
     with pytest.raises(Denied):
         undone(stage, decision_id)
@@ -139,7 +139,7 @@ def test_an_undo_that_iam_refuses_is_not_noted_and_can_be_tried_again(stage: Sta
 
 
 def test_every_step_of_a_decision_is_undone(stage: Stage) -> None:
-    record = taken_back(stage)
+    record = reverted(stage)
     (outcome,) = record.outcomes
     assert outcome.inverse is not None
     params = {"user_name": "iam-test-user", "policy_arn": "arn:other"}
@@ -156,8 +156,8 @@ def test_every_step_of_a_decision_is_undone(stage: Stage) -> None:
     assert stage.identities.attached("iam-test-user", "arn:other")
 
 
-def test_a_redelivered_event_does_not_take_the_undone_grant_back(stage: Stage) -> None:
-    record = taken_back(stage)
+def test_a_redelivered_event_respects_the_undo(stage: Stage) -> None:
+    record = reverted(stage)
     undone(stage, record.decision.id)
     stage.identities.calls.clear()
     again = attack(eventID="another", eventTime=f"{NOW:%Y-%m-%dT%H:%M:%SZ}")
@@ -167,8 +167,8 @@ def test_a_redelivered_event_does_not_take_the_undone_grant_back(stage: Stage) -
     assert "undid the remediation" in stage.records()[0].decision.reason
 
 
-def test_an_attack_after_an_undo_is_taken_back_like_any_other(stage: Stage) -> None:
-    record = taken_back(stage)
+def test_an_attack_after_an_undo_is_reverted(stage: Stage) -> None:
+    record = reverted(stage)
     undone(stage, record.decision.id, Undo(ALICE.by, NOW + timedelta(seconds=10)))
     stage.users(user())
     stage.clock.advance(3600)

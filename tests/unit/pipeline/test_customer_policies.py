@@ -32,7 +32,7 @@ def test_a_new_default_version_is_seen_at_once(iam: FakeIdentities) -> None:
     assert policies.document(ARN) == ADMIN
 
 
-def test_a_policy_that_was_made_again_under_its_arn_is_another_one(iam: FakeIdentities) -> None:
+def test_a_recreated_policy_is_read_again(iam: FakeIdentities) -> None:
     policies = ManagedPolicies(iam)
     before = iam.documents[ARN]
     assert policies.document(ARN) == READ
@@ -50,7 +50,7 @@ def test_all_that_read_through_one_cloud_share_what_was_read(iam: FakeIdentities
     assert managed_policies(other).document(ARN) == ADMIN
 
 
-def test_a_policy_that_is_gone_is_told_as_gone(iam: FakeIdentities) -> None:
+def test_a_policy_that_is_gone_raises_gone(iam: FakeIdentities) -> None:
     with pytest.raises(Gone):
         ManagedPolicies(iam).document(f"{ARN}-other")
 
@@ -68,6 +68,8 @@ def test_what_is_kept_is_bounded(iam: FakeIdentities) -> None:
     for number in range(600):
         iam.documents[f"{ARN}-{number}"] = [READ]
         policies.document(f"{ARN}-{number}")
-    assert len(policies._kept) == 500
-    policies.document(f"{ARN}-0")
-    assert iam.called("iam:GetPolicyVersion").count((f"{ARN}-0", "v1")) == 2
+    for number in (599, 0):
+        policies.document(f"{ARN}-{number}")
+    read = iam.called("iam:GetPolicyVersion")
+    assert read.count((f"{ARN}-599", "v1")) == 1
+    assert read.count((f"{ARN}-0", "v1")) == 2

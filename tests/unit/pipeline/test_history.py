@@ -217,7 +217,7 @@ def test_a_snapshot_knows_what_was_there_before_a_later_change(
     assert json.loads(before(history, clock, Aspect.INLINE_POLICY)) == READ
 
 
-def test_a_snapshot_knows_that_there_was_none(history: History, clock: FrozenClock) -> None:
+def test_a_snapshot_knows_a_missing_value(history: History, clock: FrozenClock) -> None:
     history.refresh()
     clock.advance(60)
     assert before(history, clock, Aspect.PERMISSIONS_BOUNDARY) == ""
@@ -244,7 +244,7 @@ def test_another_role_of_the_same_name_is_not_in_the_snapshot(
 
 
 @pytest.mark.parametrize("aspect", [Aspect.TRUST_POLICY, Aspect.PERMISSIONS_BOUNDARY])
-def test_a_role_younger_than_the_snapshot_had_no_inline_policy_and_the_rest_is_unknown(
+def test_a_young_role_had_no_inline_policy(
     history: History, clock: FrozenClock, aspect: Aspect
 ) -> None:
     history.refresh()
@@ -277,7 +277,7 @@ def test_a_snapshot_is_taken_every_six_hours_or_when_asked(
         assert len(iam.called("iam:GetAccountAuthorizationDetails")) == 3 * taken
 
 
-def test_a_snapshot_that_fails_leaves_the_last_one_and_is_tried_again_soon(
+def test_a_failed_snapshot_leaves_the_last_one(
     history: History, iam: FakeIam, clock: FrozenClock
 ) -> None:
     history.refresh()
@@ -312,7 +312,7 @@ def test_a_rule_that_only_observes_restores_nothing() -> None:
 # --- the notes
 
 
-def test_a_change_that_was_let_stand_is_what_the_next_one_replaces(
+def test_a_change_left_in_place_is_the_next_baseline(
     history: History, iam: FakeIam, clock: FrozenClock
 ) -> None:
     history.refresh()
@@ -324,7 +324,7 @@ def test_a_change_that_was_let_stand_is_what_the_next_one_replaces(
 
 
 @pytest.mark.parametrize(("source", "name"), CALLS)
-def test_every_call_that_changes_an_aspect_is_noted(
+def test_every_change_of_an_aspect_saves_a_baseline(
     history: History, iam: FakeIam, clock: FrozenClock, source: str, name: str
 ) -> None:
     iam.gone = True
@@ -354,9 +354,7 @@ def test_the_name_is_the_same_in_any_case(
     assert json.loads(before(history, clock, Aspect.INLINE_POLICY)) == READ
 
 
-def test_what_a_forged_event_says_is_never_noted(
-    history: History, iam: FakeIam, clock: FrozenClock
-) -> None:
+def test_a_forged_value_is_never_saved(history: History, iam: FakeIam, clock: FrozenClock) -> None:
     forged = json.dumps(document(Action="iam:*", Resource="*"))
     changed = event("PutRolePolicy", request={"policyDocument": forged})
     iam.inline = READ
@@ -375,7 +373,7 @@ def test_it_waits_until_iam_must_show_the_change(
     assert error.value.retry_in == wait
 
 
-def test_what_was_known_before_a_change_is_not_put_back_while_the_change_is_waited_for(
+def test_an_old_baseline_is_not_restored_while_waiting(
     history: History, iam: FakeIam, clock: FrozenClock
 ) -> None:
     history.refresh()
@@ -393,7 +391,7 @@ def test_what_was_known_before_a_change_is_not_put_back_while_the_change_is_wait
 
 
 @pytest.mark.parametrize("worse", ["trust", "inline"])
-def test_a_value_that_the_rules_object_to_is_not_noted_but_known_to_have_changed(
+def test_a_risky_value_is_saved_as_unknown(
     history: History, iam: FakeIam, clock: FrozenClock, worse: str
 ) -> None:
     history.refresh()
@@ -408,7 +406,7 @@ def test_a_value_that_the_rules_object_to_is_not_noted_but_known_to_have_changed
         before(history, clock, aspect)
 
 
-def test_what_may_not_be_read_is_known_to_have_changed(
+def test_an_unreadable_value_is_saved_as_unknown(
     history: History, iam: FakeIam, clock: FrozenClock
 ) -> None:
     history.refresh()
@@ -452,7 +450,7 @@ def test_a_read_that_fails_is_tried_again(
         {"request": {"roleName": 7}},
     ],
 )
-def test_what_changed_nothing_of_ours_is_not_noted(
+def test_a_foreign_change_saves_no_baseline(
     history: History, iam: FakeIam, clock: FrozenClock, changes: dict[str, Any]
 ) -> None:
     clock.advance(30)
@@ -462,7 +460,7 @@ def test_what_changed_nothing_of_ours_is_not_noted(
 
 
 @pytest.mark.parametrize("request_", [None, {"omitted": True}])
-def test_an_event_that_hides_its_request_changes_no_note(
+def test_a_hidden_request_saves_no_baseline(
     history: History, iam: FakeIam, clock: FrozenClock, request_: dict[str, Any] | None
 ) -> None:
     clock.advance(30)
@@ -476,7 +474,7 @@ def test_an_event_that_hides_its_request_changes_no_note(
 # --- which of them counts
 
 
-def test_a_second_change_within_seconds_is_not_noted_as_the_work_of_the_first(
+def test_two_changes_within_seconds_leave_it_unknown(
     history: History, iam: FakeIam, clock: FrozenClock
 ) -> None:
     history.refresh()
@@ -490,7 +488,7 @@ def test_a_second_change_within_seconds_is_not_noted_as_the_work_of_the_first(
         replaced(history, evil, Aspect.PERMISSIONS_BOUNDARY)
 
 
-def test_a_change_made_while_a_snapshot_is_taken_is_judged_by_the_one_before(
+def test_a_change_during_a_snapshot_uses_the_older_one(
     history: History, iam: FakeIam, clock: FrozenClock
 ) -> None:
     history.refresh()
@@ -537,9 +535,7 @@ def test_the_latest_that_is_older_than_the_change_counts(
         assert replaced(history, changed, Aspect.PERMISSIONS_BOUNDARY) == expected
 
 
-def test_a_note_about_another_role_of_the_same_name_does_not_count(
-    history: History, clock: FrozenClock
-) -> None:
+def test_a_baseline_of_a_recreated_role_is_ignored(history: History, clock: FrozenClock) -> None:
     history.save_baseline(event("UpdateAssumeRolePolicy", clock.now() - timedelta(minutes=5)))
     assert json.loads(before(history, clock, Aspect.TRUST_POLICY)) == OWN
     with pytest.raises(CannotRestore):
@@ -599,14 +595,14 @@ def let_stand(
     history.save_baseline(changed, alerted=alerted)
 
 
-def test_a_changed_resource_that_was_let_stand_is_what_the_next_change_replaces(
+def test_a_changed_resource_is_the_next_baseline(
     history: History, iam: FakeIam, clock: FrozenClock
 ) -> None:
     let_stand(history, iam, clock, "<new/>")
     assert of_provider(history, clock) == "<new/>"
 
 
-def test_what_the_team_was_told_of_is_not_put_back_over_its_repair_for_a_day(
+def test_an_alerted_value_is_unknown_for_a_day(
     history: History, iam: FakeIam, clock: FrozenClock
 ) -> None:
     let_stand(history, iam, clock, "<evil/>", alerted=True)
@@ -622,7 +618,7 @@ def test_what_the_team_was_told_of_is_not_put_back_over_its_repair_for_a_day(
 
 
 @pytest.mark.parametrize("scope", ["iam-test-*", TRAIL])
-def test_a_trail_is_noted_however_the_event_names_it(
+def test_a_trail_has_one_baseline_by_name_or_arn(
     iam: FakeIam, ledger: SqliteLedger, clock: FrozenClock, scope: str
 ) -> None:
     policy = Guardrails(ACCOUNT, "us-east-1", resource_scope=scope)
@@ -634,7 +630,7 @@ def test_a_trail_is_noted_however_the_event_names_it(
     assert iam.called("cloudtrail:GetTrail")
 
 
-def test_a_trail_of_another_region_is_not_taken_for_one_of_this_region(
+def test_a_trail_of_another_region_is_ignored(
     iam: FakeIam, ledger: SqliteLedger, clock: FrozenClock
 ) -> None:
     policy = Guardrails(ACCOUNT, "eu-west-1", resource_scope="iam-test-*")
@@ -643,7 +639,7 @@ def test_a_trail_of_another_region_is_not_taken_for_one_of_this_region(
     assert not iam.called("cloudtrail:GetTrail")
 
 
-def test_a_snapshot_says_at_once_what_is_compared_before_it_is_put_back(
+def test_a_snapshot_serves_compared_values_at_once(
     world: tuple[History, FakeIam, SqliteLedger], clock: FrozenClock
 ) -> None:
     history, iam, ledger = world
@@ -657,7 +653,7 @@ def test_a_snapshot_says_at_once_what_is_compared_before_it_is_put_back(
     assert before(history, clock, Aspect.TRUST_POLICY)
 
 
-def test_what_is_compared_before_it_is_put_back_is_noted_though_it_was_told(
+def test_an_alerted_value_that_is_compared_is_saved(
     history: History, iam: FakeIam, clock: FrozenClock
 ) -> None:
     history.refresh()
@@ -671,7 +667,7 @@ def test_what_is_compared_before_it_is_put_back_is_noted_though_it_was_told(
 
 
 @pytest.mark.parametrize("policy", [None, {"MinimumPasswordLength": 14, "ExpirePasswords": False}])
-def test_the_password_policy_is_known_or_that_there_is_none(
+def test_the_password_policy_may_be_missing(
     history: History, iam: FakeIam, clock: FrozenClock, policy: dict[str, Any] | None
 ) -> None:
     iam.password_policy = policy
@@ -694,7 +690,7 @@ def test_a_value_that_is_too_long_for_the_ledger_is_not_kept(
         of_provider(history, clock)
 
 
-def test_what_cannot_be_listed_hides_nothing_else_and_is_tried_again_soon(
+def test_an_unlistable_kind_hides_no_other(
     history: History, iam: FakeIam, clock: FrozenClock
 ) -> None:
     iam.fail["iam:ListSAMLProviders"] = [Denied("no")]

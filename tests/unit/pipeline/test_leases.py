@@ -31,7 +31,7 @@ def lease(key: str) -> EventLease:
     return EventLease(key, "worker-1", fencing_token=1)
 
 
-def test_a_claim_is_renewed_for_a_whole_lease_while_it_is_held_and_not_after() -> None:
+def test_a_lease_is_renewed_while_it_is_held() -> None:
     scene = Scene()
     with scene.leases.held(lease("one")):
         scene.leases.renew_all()
@@ -39,7 +39,7 @@ def test_a_claim_is_renewed_for_a_whole_lease_while_it_is_held_and_not_after() -
     assert scene.ledger.called("renew") == [("one", 75.0)]
 
 
-def test_a_claim_is_let_go_also_when_its_steps_fail() -> None:
+def test_a_lease_is_dropped_when_its_steps_fail() -> None:
     scene = Scene()
     with pytest.raises(Transient), scene.leases.held(lease("one")):
         raise Transient("throttled")
@@ -47,7 +47,7 @@ def test_a_claim_is_let_go_also_when_its_steps_fail() -> None:
     assert scene.ledger.renewed == []
 
 
-def test_a_call_that_hangs_does_not_keep_the_event_for_ever() -> None:
+def test_a_hanging_call_does_not_keep_its_lease() -> None:
     scene = Scene()
     with scene.leases.held(lease("one")):
         scene.clock.advance(239)
@@ -58,7 +58,7 @@ def test_a_call_that_hangs_does_not_keep_the_event_for_ever() -> None:
 
 
 @pytest.mark.parametrize("error", [LostLease("taken over"), Transient("throttled")])
-def test_one_lease_that_cannot_be_renewed_costs_no_other(error: CountermandError) -> None:
+def test_a_failed_renewal_costs_no_other_lease(error: CountermandError) -> None:
     scene = Scene()
     scene.ledger.fail["renew"] = [error]
     with scene.leases.held(lease("one")), scene.leases.held(lease("two")):

@@ -62,7 +62,7 @@ def test_enforce_writes_proves_and_keeps_the_inverse() -> None:
     ]
 
 
-def test_what_was_gone_when_the_call_came_is_not_ours_to_undo() -> None:
+def test_a_change_that_was_gone_has_no_inverse() -> None:
     scene = Scene(granted=False)
     outcome = scene.remediator.run(step())
     assert (outcome.status, outcome.inverse) == (StepStatus.UNCHANGED, None)
@@ -93,7 +93,7 @@ def test_a_write_that_never_shows_is_a_failure_that_can_be_undone() -> None:
     assert len(scene.identities.called("iam:ListAttachedUserPolicies")) == 4
 
 
-def test_an_attempt_that_is_about_to_begin_is_not_final_and_has_its_inverse() -> None:
+def test_a_started_step_has_its_inverse() -> None:
     scene = Scene()
     outcome = scene.remediator.started(step())
     assert (outcome.status, outcome.final) == (StepStatus.STARTED, False)
@@ -110,7 +110,7 @@ def test_an_attempt_that_is_about_to_begin_is_not_final_and_has_its_inverse() ->
         (ZeroDivisionError("refused"), True),
     ],
 )
-def test_a_failed_call_is_an_outcome_whose_inverse_depends_on_what_may_have_happened(
+def test_a_failed_call_has_an_inverse_if_it_may_have_written(
     error: Exception, may_have_written: bool
 ) -> None:
     scene = Scene()
@@ -128,7 +128,7 @@ def test_a_proof_that_cannot_be_read_is_a_failure(error: Exception) -> None:
     assert scene.remediator.run(step()).status is StepStatus.FAILED
 
 
-def test_a_lost_claim_stops_everything() -> None:
+def test_a_lost_lease_stops_everything() -> None:
     scene = Scene()
     scene.identities.fail["iam:DetachUserPolicy"] = [LostLease()]
     with pytest.raises(LostLease):
@@ -145,7 +145,7 @@ def test_every_outcome_is_counted() -> None:
         assert scene.counted(status) == number
 
 
-def test_an_attempt_that_was_cut_off_is_confirmed_without_a_call() -> None:
+def test_an_interrupted_attempt_is_confirmed_unread() -> None:
     scene = Scene(granted=False)
     outcome = scene.remediator.confirm(step())
     assert outcome.status is StepStatus.APPLIED
@@ -178,7 +178,7 @@ SERVICES = {
 
 
 @pytest.mark.parametrize("name", ALL)
-def test_an_action_is_found_by_its_own_name_and_says_what_it_needs(name: str) -> None:
+def test_an_action_is_found_by_its_name(name: str) -> None:
     action: Action = ALL[name]
     assert action.info.name == name
     assert action.info.description.endswith(".")
@@ -187,7 +187,7 @@ def test_an_action_is_found_by_its_own_name_and_says_what_it_needs(name: str) ->
         assert "*" not in permission
 
 
-def test_the_rights_to_grant_among_what_the_worker_needs_are_known() -> None:
+def test_permissions_to_grant_of_the_worker_are_known() -> None:
     could_grant = (
         "iam:Attach",
         "iam:Put",
@@ -225,11 +225,11 @@ def test_the_rights_to_grant_among_what_the_worker_needs_are_known() -> None:
     "name",
     ["deny_without_mfa", "revoke_role_sessions", "revoke_user_sessions", "scramble_login_profile"],
 )
-def test_an_action_whose_call_iam_cannot_narrow_to_denials_says_so(name: str) -> None:
+def test_an_action_says_that_its_call_is_too_broad(name: str) -> None:
     assert "The call could grant" in ALL[name].info.description
 
 
-def test_a_finding_about_our_own_role_is_told_when_the_call_could_have_granted() -> None:
+def test_a_grant_to_the_worker_role_alerts() -> None:
     assert "iam:DetachUserPolicy" in OWN_CALLS
     assert not OWN_CALLS & {
         "iam:PutGroupPolicy",
@@ -240,7 +240,7 @@ def test_a_finding_about_our_own_role_is_told_when_the_call_could_have_granted()
     }
 
 
-def test_what_the_worker_sets_in_other_services_only_watches_limits_ends_or_restores() -> None:
+def test_writes_to_other_services_only_restrict_or_restore() -> None:
     takes = ("Delete", "Detach", "Disable", "Disassociate", "Remove")
     needed = {
         p
@@ -258,7 +258,7 @@ def test_what_the_worker_sets_in_other_services_only_watches_limits_ends_or_rest
     }
 
 
-def test_a_finding_that_our_own_role_narrowed_a_trail_is_told() -> None:
+def test_a_trail_narrowed_by_the_worker_role_alerts() -> None:
     assert "cloudtrail:StartLogging" in OWN_CALLS
     assert "cloudtrail:PutEventSelectors" not in OWN_CALLS
 

@@ -55,7 +55,7 @@ def test_what_is_due_already_comes_at_once() -> None:
     assert schedule.next(60) == "x"
 
 
-def test_a_value_that_is_added_wakes_whoever_waits() -> None:
+def test_an_added_value_wakes_a_waiting_thread() -> None:
     schedule = Schedule[str](FrozenClock())
     found: list[str | None] = []
     waiter = threading.Thread(target=lambda: found.append(schedule.next(60)))

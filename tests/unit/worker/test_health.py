@@ -52,9 +52,7 @@ def test_a_crowd_of_probes_costs_one_write_and_one_call() -> None:
 
 
 @pytest.mark.parametrize(("name", "asks"), [("ledger", "check"), ("credentials", "identify")])
-def test_a_failure_is_shown_kept_for_some_seconds_and_forgotten_when_mended(
-    name: str, asks: str
-) -> None:
+def test_a_failure_is_kept_for_some_seconds(name: str, asks: str) -> None:
     scene = Scene()
     scene.asked.fail[asks] = [Denied("refused")]
     assert scene.ready()[name] is False
@@ -72,7 +70,7 @@ def test_a_ledger_that_breaks_later_is_seen_within_seconds() -> None:
     assert scene.ready()["ledger"] is False
 
 
-def test_silence_of_the_queue_and_a_loop_that_stands_still_are_told_apart() -> None:
+def test_a_silent_queue_is_not_a_stopped_loop() -> None:
     scene = Scene()
     scene.clock.advance(61)
     assert scene.ready()["queue"] is False

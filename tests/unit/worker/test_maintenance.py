@@ -1,10 +1,10 @@
-"""Chores are done when they are due, or when somebody asks."""
+"""Tasks run when they are due, or when someone asks."""
 
 from countermand.worker.maintenance import Maintenance, ScheduledTask
 from support.fakes import FrozenClock
 
 
-def test_a_chore_is_done_at_the_start_and_when_it_is_due(clock: FrozenClock) -> None:
+def test_a_task_runs_at_the_start_and_when_due(clock: FrozenClock) -> None:
     done = list[bool]()
     maintenance = Maintenance(clock, [ScheduledTask("some", 10, done.append)])
     for _ in range(5):
@@ -13,7 +13,7 @@ def test_a_chore_is_done_at_the_start_and_when_it_is_due(clock: FrozenClock) -> 
     assert done == [False, False, False]
 
 
-def test_asking_has_every_chore_done_once(clock: FrozenClock) -> None:
+def test_asking_runs_every_task_once(clock: FrozenClock) -> None:
     done = list[str]()
     tasks = [
         ScheduledTask("one", 10, lambda asked: done.append(f"one {asked}")),
@@ -28,7 +28,7 @@ def test_asking_has_every_chore_done_once(clock: FrozenClock) -> None:
     assert done == ["one True", "two True"]
 
 
-def test_a_chore_that_breaks_stops_no_other_and_is_tried_again(clock: FrozenClock) -> None:
+def test_a_task_that_fails_stops_no_other(clock: FrozenClock) -> None:
     done, tried = list[bool](), list[bool]()
 
     def broken(asked: bool) -> None:

@@ -9,15 +9,16 @@ from countermand.core.model import Event
 
 
 def function_is_open(event: Event, evidence: Evidence) -> Evidence | None:
-    """Whether lambda:AddPermission lets in everybody, another account, or a service of AWS's on
-    behalf of another account.
+    """Check whether lambda:AddPermission allows everyone or another account to call the function.
 
-    | a service's `sourceAccount`, and the account in its `sourceArn`  | told by                  |
-    |------------------------------------------------------------------|--------------------------|
-    | one is the function's own                                        | nobody                   |
-    | one is another, or a wildcard                                    | this check               |
-    | none, but an ARN without account (a bucket), a token or an org   | nobody: it hides whose   |
-    | none                                                             | `function_serves_anybody` |
+    For an AWS service, the accounts in `sourceAccount` and `sourceArn` decide:
+
+    | accounts                                            | check                         |
+    |-----------------------------------------------------|-------------------------------|
+    | one is the account of the function                  | none: a normal permission     |
+    | one is another account, or a wildcard               | this one                      |
+    | none, but a bucket ARN, a token or an organization  | none: the account is unknown  |
+    | none                                                | `function_serves_anybody`     |
     """
     if (request := _seen(event)) is None:
         return evidence
@@ -26,15 +27,16 @@ def function_is_open(event: Event, evidence: Evidence) -> Evidence | None:
         accounts = _source_accounts(request)
         if not accounts or event.account_id in accounts:
             return None
-        return {**evidence, "summary": f"lets in {principal[:200]} for {accounts[0][:200]}"}
+        return {**evidence, "summary": f"allows {principal[:200]} for {accounts[0][:200]}"}
     if not _is_foreign(principal, event.account_id):
         return None
-    return {**evidence, "summary": f"lets in {principal[:200]}"}
+    return {**evidence, "summary": f"allows {principal[:200]}"}
 
 
 def function_serves_anybody(event: Event, evidence: Evidence) -> Evidence | None:
-    """Whether lambda:AddPermission lets in a service of AWS's on behalf of whoever asks it: anybody
-    can then have a bucket, topic or API of his own call the function.
+    """Check whether lambda:AddPermission allows an AWS service for any account.
+
+    Anyone can then point a bucket, topic or API of their own at the function.
 
     https://docs.aws.amazon.com/IAM/latest/UserGuide/confused-deputy.html
     """
@@ -47,7 +49,7 @@ def function_serves_anybody(event: Event, evidence: Evidence) -> Evidence | None
     limits = (_text(request, "eventSourceToken"), _text(request, "principalOrgID"))
     if resource.strip("*") or any(limits):
         return None
-    return {**evidence, "summary": f"lets in {principal[:200]} for anybody"}
+    return {**evidence, "summary": f"allows {principal[:200]} for any account"}
 
 
 def _seen(event: Event) -> Mapping[str, Any] | None:
@@ -66,7 +68,7 @@ def _is_service(principal: str) -> bool:
 
 
 def _source_accounts(request: Mapping[str, Any]) -> list[str]:
-    """For whom a service may act, as far as the grant says; wildcards as they are."""
+    """Return the accounts for which a service may call, wildcards included."""
     account = _text(request, "sourceAccount")
     in_arn = (_text(request, "sourceArn").split(":", 5)[4:5] or [""])[0]
     return [name for name in (account, in_arn) if name]
@@ -78,7 +80,7 @@ def _text(where: Mapping[str, Any], key: str) -> str:
 
 
 def layer_is_foreign(event: Event, evidence: Evidence) -> Evidence | None:
-    """Whether a Lambda function gets a layer (`requestParameters.layers`) of another account."""
+    """Check whether a Lambda function gets a layer of another account."""
     request = event.request
     if request is None or event.hides_request:
         return evidence
@@ -90,5 +92,5 @@ def layer_is_foreign(event: Event, evidence: Evidence) -> Evidence | None:
 def _is_foreign(name: str, account_id: str) -> bool:
     if name.startswith("arn:"):
         return name.split(":")[4:5] != [account_id]
-    # An id such as AROA..., in a request as it was sent, may be of any account.
+    # An ID such as AROA..., in a request as it was sent, may belong to any account.
     return name != account_id

@@ -12,14 +12,14 @@ EXCEPTION_TAG_KEY = "SecurityApproved"
 
 _LENGTH = 14
 _ROOT_USER = "AWS ROOT USER"
-"""What CloudTrail calls root as a target; no name of an IAM user has a space.
+"""The name of root as a target in CloudTrail. No IAM user name contains a space.
 https://docs.aws.amazon.com/awscloudtrail/latest/userguide/cloudtrail-event-reference-aws-console-sign-in-events.html"""
 
 
 def password_policy_is_weak(event: Event, evidence: Evidence) -> Evidence | None:
-    """Whether the new account password policy asks for fewer than 14 characters (CIS AWS 1.8).
+    """Check whether the new password policy requires fewer than 14 characters (CIS AWS 1.8).
 
-    IAM takes an absent length as 6.
+    An absent length means 6.
     https://docs.aws.amazon.com/IAM/latest/APIReference/API_UpdateAccountPasswordPolicy.html
     """
     request = event.request
@@ -32,10 +32,10 @@ def password_policy_is_weak(event: Event, evidence: Evidence) -> Evidence | None
 
 
 def done_to_another(event: Event, evidence: Evidence) -> Evidence | None:
-    """Whether `requestParameters.userName` is another user than the caller; absent means himself.
+    """Check whether `requestParameters.userName` is not the caller. Absent means the caller.
 
-    A role session has no user name: whomever it names is another one. Root never is another one:
-    rules of its own tell what it does to itself.
+    A role session has no user name, so any name is another user. Root as the target does not count:
+    other rules cover what root does to itself.
     """
     request, detail = event.request, event.body.get("detail")
     if request is None or event.hides_request:
@@ -44,14 +44,15 @@ def done_to_another(event: Event, evidence: Evidence) -> Evidence | None:
     if type(target) is not str or target == _ROOT_USER:
         return None
     identity = _object(detail, "userIdentity")
-    # Root's `userName` is the alias of the account.
+    # The `userName` of root is the account alias.
     own = None if identity.get("type") == "Root" else identity.get("userName")
     return evidence if not _is_same_name(target, own) else None
 
 
 def done_to_oneself(event: Event, evidence: Evidence) -> Evidence | None:
-    """Whether a session of a role names that role in `requestParameters`, or a user himself or
-    nobody, which IAM takes for the caller.
+    """Check whether a session of a role names that role, or a user names themself or nobody.
+
+    When a user names nobody, IAM takes the caller.
     """
     request, detail = event.request, event.body.get("detail")
     if request is None or event.hides_request:
@@ -70,11 +71,11 @@ def done_to_oneself(event: Event, evidence: Evidence) -> Evidence | None:
 
 
 def _is_same_name(asked: object, own: object) -> bool:
-    """CloudTrail shows a name as the caller wrote it, and IAM takes it in any case."""
+    """Compare names without case: CloudTrail keeps the caller's spelling and IAM ignores case."""
     return type(asked) is str and type(own) is str and asked.lower() == own.lower()
 
 
 def _object(value: object, key: str) -> Mapping[str, Any]:
-    """The object under a key; the empty one when there is none."""
+    """Return the object under a key; or an empty one."""
     found = value.get(key) if isinstance(value, Mapping) else None
     return found if isinstance(found, Mapping) else {}

@@ -14,7 +14,7 @@ ADMIN_POLICY_ARNS = frozenset(
     for partition in _PARTITIONS
     for name in _ADMIN_POLICIES
 )
-"""Exact ARNs: a customer policy may end in `AdministratorAccess`, and AWS's own
+"""The exact ARNs: a customer policy may end in `AdministratorAccess`, and the AWS-managed policy
 `AdministratorAccess-Amplify` begins with it."""
 
 PROTECTED_DENY_ARNS = frozenset(
@@ -27,19 +27,19 @@ PROTECTED_DENY_ARNS = frozenset(
         "AWSDenyAll",
     )
 )
-"""Policies of AWS's that only deny, so that attaching one can never grant.
+"""AWS-managed policies that only deny: attaching one cannot grant anything.
 https://docs.aws.amazon.com/aws-managed-policy/latest/reference/AWSCompromisedKeyQuarantineV3.html"""
 
 DENY_ALL_ARNS = frozenset(arn for arn in PROTECTED_DENY_ARNS if arn.endswith("/AWSDenyAll"))
-"""As a permissions boundary it leaves its bearer no right at all."""
+"""As a permissions boundary, this policy leaves its principal no permission."""
 
 _MOST_SHOWN = 5
 
 
 def policy_grants_admin(event: Event, evidence: Evidence) -> Evidence | None:
-    """Whether `requestParameters.policyArn` is one of AWS's administrator policies.
+    """Check whether `requestParameters.policyArn` is an AWS-managed administrator policy.
 
-    A denied call has `requestParameters: null`; the finding then stands on the call alone.
+    A denied call has `requestParameters: null`: the call alone makes the finding.
     """
     policy_arn = requested(event, "policyArn")
     if policy_arn is None:
@@ -48,9 +48,9 @@ def policy_grants_admin(event: Event, evidence: Evidence) -> Evidence | None:
 
 
 def policy_is_the_customers(event: Event, evidence: Evidence) -> Evidence | None:
-    """Whether `requestParameters.policyArn` is a customer-managed policy.
+    """Check whether `requestParameters.policyArn` is a customer-managed policy.
 
-    A request that CloudTrail left out is told by the rule about AWS's policies.
+    The rule about AWS-managed policies covers a request that CloudTrail omitted.
     """
     policy_arn = requested(event, "policyArn")
     if policy_arn is None or policy_arn.split(":")[4:5] in ([], ["aws"]):
@@ -59,7 +59,7 @@ def policy_is_the_customers(event: Event, evidence: Evidence) -> Evidence | None
 
 
 def deny_policy_is_protected(event: Event, evidence: Evidence) -> Evidence | None:
-    """Whether `requestParameters.policyArn` is a deny policy that nobody should detach."""
+    """Check whether `requestParameters.policyArn` is a protected deny policy."""
     policy_arn = requested(event, "policyArn")
     if policy_arn is None:
         return evidence
@@ -67,7 +67,7 @@ def deny_policy_is_protected(event: Event, evidence: Evidence) -> Evidence | Non
 
 
 def document_grants_admin(event: Event, evidence: Evidence) -> Evidence | None:
-    """Whether `requestParameters.policyDocument` lets its holder become administrator."""
+    """Check whether `requestParameters.policyDocument` gives a path to administrator."""
     document = requested(event, "policyDocument")
     if document is None:
         return evidence
@@ -76,7 +76,7 @@ def document_grants_admin(event: Event, evidence: Evidence) -> Evidence | None:
 
 
 def trust_is_open(event: Event, evidence: Evidence) -> Evidence | None:
-    """Whether the trust policy of a new or changed role lets in others than its own account."""
+    """Check whether the trust policy of a new or changed role trusts an external principal."""
     key = "assumeRolePolicyDocument" if event.name == "CreateRole" else "policyDocument"
     document = requested(event, key)
     if document is None:
@@ -86,21 +86,22 @@ def trust_is_open(event: Event, evidence: Evidence) -> Evidence | None:
 
 
 def trust_names_users(event: Event, evidence: Evidence) -> Evidence | None:
-    """Whether the new trust policy of a role names IAM users of its own account; a stranger is told
-    by `trust_is_open`, and so is a request that CloudTrail left out.
+    """Check whether the new trust policy of a role names IAM users of its own account.
+
+    `trust_is_open` covers external principals, and a request that CloudTrail omitted.
     """
     document = requested(event, "policyDocument")
     users = () if document is None else users_let_in(document, event.account_id)
     if not users:
         return None
-    caller = " (the caller himself)" if event.actor.arn in users else ""
+    caller = " (the caller)" if event.actor.arn in users else ""
     shown = ", ".join(printable(user, 200) for user in users[:_MOST_SHOWN])
     more = f" and {len(users) - _MOST_SHOWN} more" if len(users) > _MOST_SHOWN else ""
     return {**evidence, "summary": f"trusts {shown}{more}{caller}"}
 
 
 def permission_set_grants_admin(event: Event, evidence: Evidence) -> Evidence | None:
-    """Whether `requestParameters.inlinePolicy` lets its holder become administrator."""
+    """Check whether `requestParameters.inlinePolicy` gives a path to administrator."""
     document = requested(event, "inlinePolicy")
     if document is None:
         return evidence
@@ -109,7 +110,7 @@ def permission_set_grants_admin(event: Event, evidence: Evidence) -> Evidence | 
 
 
 def _holder(event: Event) -> Holder:
-    """As far as the request names it: a user, role or group, or the policy itself."""
+    """Return the principal or policy that the request names, as far as it does."""
     request = event.request or {}
     for kind in ("user", "role", "group"):
         if type(name := request.get(f"{kind}Name")) is str:

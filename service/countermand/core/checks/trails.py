@@ -8,7 +8,7 @@ from countermand.core.model import Event
 
 
 def selectors_miss_changes(event: Event, evidence: Evidence) -> Evidence | None:
-    """Whether cloudtrail:PutEventSelectors leaves out calls that change something."""
+    """Check whether cloudtrail:PutEventSelectors excludes calls that change something."""
     request = event.request
     if request is None or event.hides_request:
         return evidence
@@ -16,9 +16,10 @@ def selectors_miss_changes(event: Event, evidence: Evidence) -> Evidence | None:
 
 
 def records_all_changes(selectors: Mapping[str, Any]) -> bool:
-    """Whether a trail with these selectors, spelled as the API does or as CloudTrail, records each
-    management event that changes something. Those of KMS and of RDS's data API are so many that AWS
-    lets a trail exclude them, and are not missed.
+    """Return whether a trail with these selectors records every management event with a change.
+
+    The keys may have the spelling of the API or of CloudTrail. The frequent events of KMS and of
+    the RDS Data API do not count: AWS lets a trail exclude them.
     """
     basic = _maps(_get(selectors, "EventSelectors"))
     advanced = _maps(_get(selectors, "AdvancedEventSelectors"))
@@ -30,7 +31,7 @@ _NOISY_SOURCES = frozenset({"kms.amazonaws.com", "rdsdata.amazonaws.com"})
 
 def _basic_records_changes(selector: Mapping[str, Any]) -> bool:
     included = _get(selector, "IncludeManagementEvents") is not False
-    # A list in the place of the text has no hash.
+    # A tuple, not a set: a hostile list in place of the text has no hash.
     kept = _get(selector, "ReadWriteType") in (None, "All", "WriteOnly")
     excluded = _get(selector, "ExcludeManagementEventSources")
     return included and kept and set(texts(excluded)) <= _NOISY_SOURCES
@@ -46,7 +47,7 @@ def _is_management(field: Mapping[str, Any]) -> bool:
 
 
 def _spares_changes(field: Mapping[str, Any]) -> bool:
-    """Whether this condition of an advanced selector lets all changes through."""
+    """Return whether this condition of an advanced selector includes all changes."""
     if _is_management(field):
         return True
     match _operators(field):
@@ -62,7 +63,7 @@ def _operators(field: Mapping[str, Any]) -> dict[str, list[str]]:
 
 
 def _get(where: Mapping[str, Any], key: str) -> object:
-    """As the API spells it, or as CloudTrail does."""
+    """Return the value under a key in the spelling of the API or of CloudTrail."""
     return where[key] if key in where else where.get(key[:1].lower() + key[1:])
 
 

@@ -1,72 +1,67 @@
-r"""The EventBridge event pattern language: one text routes an event in AWS and matches it here.
+r"""The EventBridge event pattern language: one pattern routes an event in AWS and matches it here.
 
     ["text", 1, true, null]                         any of these values
-    {"prefix": "a"}  {"suffix": "a"}                of a text; {"equals-ignore-case": "a"} inside
-    {"equals-ignore-case": "a"}  {"wildcard": "a*"} of a text; `\*` and `\\` stand for themselves
+    {"prefix": "a"}  {"suffix": "a"}                a text; may hold {"equals-ignore-case": "a"}
+    {"equals-ignore-case": "a"}  {"wildcard": "a*"} a text; `\*` and `\\` are literal
     {"anything-but": X}                             a value, a list of values, or one of the four
                                                     above with one text or a list of texts
-    {"numeric": [">", 0, "<=", 5]}                  of a number: 5e9 either way, six decimals
-    {"cidr": "10.0.0.0/8"}                          of an address, version 4 or 6
+    {"numeric": [">", 0, "<=", 5]}                  a number from -5e9 to 5e9, six decimals
+    {"cidr": "10.0.0.0/8"}                          an address, version 4 or 6
     {"exists": true}                                whether there is a value at all
     {"$or": [{...}, {...}]}                         in the place of a field, at any depth
 
-- Fields of one object must all match; the values listed for a field are alternatives.
-- A list in the event matches when one of its elements does. Among objects in a list, one and the
-  same element must match everything that the pattern says below it.
-- Only values exist: to `exists`, an object and an empty list are as a field that is not there.
-  Each object in a list is asked for itself. AWS goes through the fields by name, and asks all the
-  objects of a list at once whether a field is absent that comes before the others there.
-- `1` and `1.0` are not the same, except to `numeric` and `anything-but`.
+- All fields of an object must match. The values listed for a field are alternatives.
+- A list in the event matches when one of its elements does. Among objects in a list, one single
+  element must match everything that the pattern says below it.
+- Only values exist: for `exists`, an object and an empty list count as an absent field. Each object
+  in a list is evaluated on its own. AWS instead goes through the fields by name, and evaluates all
+  objects of a list together for an absent field that comes before the others.
+- `1` and `1.0` differ, except for `numeric` and `anything-but`.
 
-A pattern is compiled once, into nested closures that are then only called. What AWS refuses is
-refused here, and so are dots in the names of fields, which AWS takes for paths. A field that is
-constrained inside and outside of an `$or` must satisfy both. AWS keeps the one that stands last:
-let the inner one be a part of the outer one and stand behind it, then both agree.
+How to read this file: `compile_pattern` spreads `$or` out into plain trees, `_compile_leaf` turns
+the values of a field into a matcher, `_compile_object` joins them, and `operators.py` has one
+function for each operator. Matching only calls the nested closures that these return.
+
+Countermand refuses what AWS refuses, and also dots in field names, which AWS takes for paths. A
+field inside and outside of an `$or` must satisfy both constraints. AWS keeps the last one, so write
+the inner constraint last and make it a subset of the outer one.
 https://docs.aws.amazon.com/eventbridge/latest/userguide/eb-create-pattern-operators.html
 https://github.com/aws/event-ruler (what EventBridge runs, by its makers)
 """
 
-import re
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from ipaddress import ip_address, ip_network
 from itertools import product
 from math import isfinite
-from typing import Any, TypeGuard
+from typing import Any
+
+from countermand.core.rules.operators import (
+    OPERATORS,
+    RESERVED,
+    PatternError,
+    Test,
+    any_of,
+    exists,
+)
 
 type Matcher = Callable[[Any], bool]
-"""Of a part of an event: of whatever is there, or of `_MISSING`."""
-type Test = Callable[[Any], bool]
-"""Of one value: a text, a number, a boolean or null."""
+"""A function from a part of an event, or `_MISSING`, to whether it matches."""
 
 _MISSING = object()
 _NOTHING: Mapping[str, Any] = {}
-_LARGEST_NUMBER = 5e9
-_MOST_DECIMALS = 6
 _MOST_ALTERNATIVES = 1000
 _DEEPEST = 50
-_COMPARISONS: Mapping[str, Callable[[float, float], bool]] = {
-    "=": lambda value, bound: value == bound,
-    "<": lambda value, bound: value < bound,
-    "<=": lambda value, bound: value <= bound,
-    ">": lambda value, bound: value > bound,
-    ">=": lambda value, bound: value >= bound,
-}
-
-
-class PatternError(ValueError):
-    """A pattern that AWS or we refuse; the text begins with the place."""
 
 
 def compile_pattern(pattern: object, where: str = "when") -> Matcher:
     """Turn a pattern into a function from the event (a JSON object) to whether it matches."""
     alternatives = [_compile_object(tree) for tree in _alternatives(pattern, where)]
-    return _any_of(alternatives)
+    return any_of(alternatives)
 
 
 def exact_values(pattern: object, *path: str) -> frozenset[str] | None:
-    """The strings that a field may have, if the pattern lists nothing but exact strings there.
+    """Return the strings that a field may have, if the pattern lists only exact strings there.
 
-    None when the pattern leaves the field open: such a rule cannot be indexed by it.
+    None when the pattern leaves the field open: the rule set cannot index such a rule by it.
     """
     for key in path:
         if not isinstance(pattern, Mapping) or key not in pattern:
@@ -80,16 +75,16 @@ def exact_values(pattern: object, *path: str) -> frozenset[str] | None:
 # --- objects: fields, and `$or` spread out
 
 type _Tree = dict[str, "_Tree | Matcher"]
-"""An object of a pattern without `$or`, its leaves compiled."""
+"""An object of a pattern without `$or`, with compiled leaves."""
 
 
 def _alternatives(
     pattern: object, where: str, depth: int = 0, *, in_or: bool = False
 ) -> list[_Tree]:
-    """The objects without `$or` that together mean the pattern.
+    """Return the objects without `$or` that together mean the pattern.
 
-    They are spread over the whole pattern, not asked where they stand: what one says about the
-    elements of a list must hold for the same element as what is said beside it.
+    Each `$or` is spread over the whole pattern, because its constraints and those beside it must
+    hold for the same element of a list.
     """
     if not isinstance(pattern, Mapping) or not pattern:
         raise PatternError(f"{where}: a pattern is an object with at least one field")
@@ -106,14 +101,14 @@ def _alternatives(
 
 
 def _factor(key: object, value: object, where: str, depth: int, *, in_or: bool) -> list[_Tree]:
-    """What one key says, as alternatives."""
+    """Return the alternatives that one key means."""
     if key == "$or":
         return _or(value, f"{where}.$or", depth)
     if not isinstance(key, str) or "." in key:
-        raise PatternError(f"{where}.{key}: the name of a field is a text without dots")
+        raise PatternError(f"{where}.{key}: a field name is a text without dots")
     place = f"{where}.{key}"
-    if in_or and key in _RESERVED:
-        raise PatternError(f"{place}: an operator, and no name of a field inside of $or")
+    if in_or and key in RESERVED:
+        raise PatternError(f"{place}: an operator cannot be a field name inside $or")
     if isinstance(value, Mapping):
         inner = _alternatives(value, place, depth + 1, in_or=in_or)
         return [{key: tree} for tree in inner]
@@ -140,7 +135,7 @@ def _merged(trees: Sequence[_Tree], where: str) -> _Tree:
             elif isinstance(known, dict) and isinstance(value, dict):
                 merged[key] = _merged((known, value), f"{where}.{key}")
             elif isinstance(known, dict) or isinstance(value, dict):
-                raise PatternError(f"{where}.{key}: is a value here and an object there")
+                raise PatternError(f"{where}.{key}: is both a list of values and an object")
             else:
                 merged[key] = _all_of(known, value)
     return merged
@@ -151,7 +146,7 @@ def _all_of(one: Matcher, other: Matcher) -> Matcher:
 
 
 def _compile_object(tree: _Tree) -> Matcher:
-    # Objects go first: a rule is asked only about its own calls, and refuses by what is inside.
+    # Nested objects first: the index already matched the call, so `detail` decides most often.
     inner = [(k, _compile_object(v)) for k, v in tree.items() if isinstance(v, dict)]
     leaves = [(k, v) for k, v in tree.items() if not isinstance(v, dict)]
     fields = (*inner, *leaves)
@@ -186,21 +181,22 @@ def _compile_leaf(values: object, where: str) -> Matcher:
             name, argument = _operator(value, where)
             arguments.setdefault(name, []).append(argument)
         elif type(value) is not str:
-            others.add((type(value), _plain(value, where)))  # in JSON true is not 1, here it is
-    exists = _exists(arguments.pop("exists", []), f"{where}.exists")
-    if not others and not arguments and not exists:
+            # With the type, because true equals 1 in Python and not in JSON.
+            others.add((type(value), _plain(value, where)))
+    presence = exists(arguments.pop("exists", []), f"{where}.exists")
+    if not others and not arguments and not presence:
         return _among_texts(texts)
-    tests = [_OPERATORS[name](given, f"{where}.{name}") for name, given in arguments.items()]
-    if True in exists:
+    tests = [OPERATORS[name](given, f"{where}.{name}") for name, given in arguments.items()]
+    if True in presence:
         tests.append(lambda _: True)
-    return _lifted(_test_of(texts, frozenset(others), tests), absent=False in exists)
+    return _lifted(_test_of(texts, frozenset(others), tests), absent=False in presence)
 
 
 def _plain(value: object, where: str) -> object:
     if value is not None and not isinstance(value, bool | int | float):
         raise PatternError(f"{where}: a {type(value).__name__} inside the list of values")
     if isinstance(value, float) and not isfinite(value):
-        raise PatternError(f"{where}: {value} is no number of JSON")
+        raise PatternError(f"{where}: {value} is not a JSON number")
     return value
 
 
@@ -208,14 +204,14 @@ def _operator(item: Mapping[str, Any], where: str) -> tuple[str, Any]:
     if len(item) != 1:
         raise PatternError(f"{where}: an operator object has exactly one key")
     ((name, argument),) = item.items()
-    if name != "exists" and name not in _OPERATORS:
-        known = ", ".join((*_OPERATORS, "exists"))
+    if name != "exists" and name not in OPERATORS:
+        known = ", ".join((*OPERATORS, "exists"))
         raise PatternError(f"{where}: unknown operator {name!r}; known: {known}")
     return name, argument
 
 
 def _among_texts(texts: frozenset[str]) -> Matcher:
-    """Nearly every field of nearly every pattern, so the usual case takes the short way."""
+    """Match exact texts: the fast path of nearly every field."""
 
     def matches(value: Any) -> bool:  # noqa: ANN401
         if type(value) is str:
@@ -231,7 +227,7 @@ def _test_of(
     texts: frozenset[str], others: frozenset[tuple[type, object]], tests: Sequence[Test]
 ) -> Test:
     if not texts and not others and len(tests) == 1:
-        return tests[0]  # most fields with an operator have one, and nothing beside it
+        return tests[0]  # most fields with an operator have only that one
 
     def test(value: Any) -> bool:  # noqa: ANN401
         if type(value) is str:
@@ -245,7 +241,7 @@ def _test_of(
 
 
 def _lifted(test: Test, *, absent: bool) -> Matcher:
-    """From one value to whatever may be in an event: a value, a list, an object, or nothing."""
+    """Turn a test of a value into a matcher of a value, a list, an object or nothing."""
 
     def matches(value: Any) -> bool:  # noqa: ANN401
         if type(value) is list:
@@ -259,251 +255,9 @@ def _lifted(test: Test, *, absent: bool) -> Matcher:
 
 
 def _elements(values: list[Any]) -> Iterator[Any]:
-    """The elements of a list, and of the lists in it."""
+    """Yield the elements of a list and of the lists in it."""
     for value in values:
         if type(value) is list:
             yield from _elements(value)
         else:
             yield value
-
-
-def _any_of(matchers: Sequence[Matcher]) -> Matcher:
-    if len(matchers) == 1:
-        return matchers[0]
-    return lambda value: any(matcher(value) for matcher in matchers)
-
-
-# --- operators: from the arguments of all that a field lists to one test
-
-
-def _exists(arguments: list[Any], where: str) -> set[bool]:
-    if not all(isinstance(argument, bool) for argument in arguments):
-        raise PatternError(f"{where}: needs true or false")
-    return set(arguments)
-
-
-def _prefix(arguments: list[Any], where: str) -> Test:
-    exact, lower = _affixes(arguments, where)
-    if not lower:
-        return lambda value: type(value) is str and value.startswith(exact)
-    return lambda value: (
-        type(value) is str and (value.startswith(exact) or _lower(value).startswith(lower))
-    )
-
-
-def _suffix(arguments: list[Any], where: str) -> Test:
-    exact, lower = _affixes(arguments, where)
-    if not lower:
-        return lambda value: type(value) is str and value.endswith(exact)
-    return lambda value: (
-        type(value) is str and (value.endswith(exact) or _lower(value).endswith(lower))
-    )
-
-
-def _affixes(arguments: list[Any], where: str) -> tuple[tuple[str, ...], tuple[str, ...]]:
-    """Those to compare as they are, and those to compare in lower case."""
-    exact, lower = [], []
-    for argument in arguments:
-        if isinstance(argument, Mapping):
-            if set(argument) != {"equals-ignore-case"}:
-                raise PatternError(f"{where}: needs a text, or an object with equals-ignore-case")
-            text = _text(argument["equals-ignore-case"], f"{where}.equals-ignore-case")
-            lower.append(_lower(text))
-        else:
-            exact.append(_text(argument, where))
-    return tuple(exact), tuple(lower)
-
-
-def _equals_ignore_case(arguments: list[Any], where: str) -> Test:
-    wanted = frozenset(_lower(_text(argument, where)) for argument in arguments)
-    return lambda value: type(value) is str and _lower(value) in wanted
-
-
-_SIGMA = "\N{GREEK CAPITAL LETTER SIGMA}"
-
-
-def _lower(text: str) -> str:
-    """Each character for itself: Python makes another letter of a sigma that ends a word."""
-    return text.replace(_SIGMA, _SIGMA.lower()).lower()
-
-
-def _wildcard(arguments: list[Any], where: str) -> Test:
-    wanted = [tuple(_segments(_text(argument, where), where)) for argument in arguments]
-    return _any_of([_like(segments) for segments in wanted])
-
-
-def _like(segments: tuple[str, ...]) -> Test:
-    """Each segment at its first place after the one before: no way back, so never slow."""
-    if len(segments) == 1:
-        return lambda value: type(value) is str and value == segments[0]
-    first, *middle, last = segments
-    shortest = len(first) + len(last)
-
-    def test(value: Any) -> bool:  # noqa: ANN401
-        if type(value) is not str or len(value) < shortest:
-            return False
-        if not (value.startswith(first) and value.endswith(last)):
-            return False
-        at, end = len(first), len(value) - len(last)
-        for segment in middle:
-            found = value.find(segment, at, end)
-            if found < 0:
-                return False
-            at = found + len(segment)
-        return True
-
-    return test
-
-
-def _segments(text: str, where: str) -> Iterator[str]:
-    """The texts between the wildcards."""
-    segment, characters, before = "", iter(text), ""
-    for character in characters:
-        if character == before == "*":
-            raise PatternError(f"{where}: two wildcards in a row")
-        before = character
-        if character == "\\":
-            escaped = next(characters, "")
-            if escaped not in {"*", "\\"}:
-                raise PatternError(f"{where}: a backslash stands before * or another backslash")
-            segment += escaped
-            before = ""
-        elif character == "*":
-            yield segment
-            segment = ""
-        else:
-            segment += character
-    yield segment
-
-
-def _numeric(arguments: list[Any], where: str) -> Test:
-    ranges = tuple(_range(argument, where) for argument in arguments)
-    return lambda value: (
-        _is_comparable(value)
-        and any(all(holds(value, bound) for holds, bound in one) for one in ranges)
-    )
-
-
-def _range(
-    argument: object, where: str
-) -> tuple[tuple[Callable[[float, float], bool], float], ...]:
-    match argument:
-        case [str(sign), bound] if sign in _COMPARISONS:
-            return ((_COMPARISONS[sign], _number(bound, where)),)
-        case [(">" | ">=") as above, bottom, ("<" | "<=") as below, top]:
-            low, high = _number(bottom, where), _number(top, where)
-            if low >= high:
-                raise PatternError(f"{where}: the lower bound must be less than the upper one")
-            return (_COMPARISONS[above], low), (_COMPARISONS[below], high)
-    signs = " ".join(_COMPARISONS)
-    raise PatternError(
-        f"{where}: needs a list of one comparison ({signs}) and a number, or of > or >=, a number, "
-        "< or <=, a number"
-    )
-
-
-def _number(value: Any, where: str) -> float:  # noqa: ANN401
-    if not _is_comparable(value):
-        raise PatternError(f"{where}: needs numbers from -5e9 to 5e9, of at most six decimals")
-    return value
-
-
-def _is_comparable(value: Any) -> TypeGuard[float]:  # noqa: ANN401
-    return (
-        type(value) in {int, float}
-        and -_LARGEST_NUMBER <= value <= _LARGEST_NUMBER
-        and round(value, _MOST_DECIMALS) == value
-    )
-
-
-def _cidr(arguments: list[Any], where: str) -> Test:
-    networks = tuple(_network(_text(argument, where), where) for argument in arguments)
-
-    def test(value: Any) -> bool:  # noqa: ANN401
-        if type(value) is not str or _ADDRESS.fullmatch(value) is None:
-            return False
-        try:
-            address = ip_address(value)
-        except ValueError:
-            return False
-        return any(address in network for network in networks)
-
-    return test
-
-
-_ADDRESS = re.compile(r"[0-9.]{7,15}|[0-9A-Fa-f:]{2,39}")
-"""One notation or the other, without a zone: Python reads more than event-ruler does."""
-
-
-def _network(text: str, where: str) -> Any:  # noqa: ANN401  either version
-    address, _, bits = text.partition("/")
-    plain = _ADDRESS.fullmatch(address) and bits.isascii() and bits.isdigit()
-    try:
-        network = ip_network(text, strict=False) if plain else None
-    except ValueError:
-        network = None
-    if network is None:
-        raise PatternError(f"{where}: needs an address, a slash and a number of bits")
-    if network.prefixlen == network.max_prefixlen:
-        raise PatternError(f"{where}: at most {network.max_prefixlen - 1} bits; list the address")
-    return network
-
-
-def _anything_but(arguments: list[Any], where: str) -> Test:
-    return _any_of([_not(_forbidden(argument, where)) for argument in arguments])
-
-
-def _not(forbidden: Test) -> Test:
-    return lambda value: not forbidden(value)
-
-
-def _forbidden(argument: object, where: str) -> Test:
-    if isinstance(argument, Mapping):
-        if len(argument) != 1 or not _NEGATED.keys() >= argument.keys():
-            raise PatternError(f"{where}: needs a value, a list of values, {' or '.join(_NEGATED)}")
-        ((name, inner),) = argument.items()
-        texts = inner if isinstance(inner, list) else [inner]
-        if not texts or not all(isinstance(text, str) for text in texts):
-            raise PatternError(f"{where}.{name}: needs a text, or a list of texts")
-        if "" in texts and name in {"prefix", "suffix"}:
-            raise PatternError(f"{where}.{name}: needs a text that is not empty")
-        return _NEGATED[name](texts, f"{where}.{name}")
-    values = argument if isinstance(argument, list) else [argument]
-    kinds = {type(value) for value in values}
-    if not kinds or not (kinds == {str} or kinds <= {int, float}):
-        raise PatternError(f"{where}: needs texts or numbers, not both, and nothing else")
-    if kinds == {str}:
-        wanted = frozenset(values)
-        return lambda value: type(value) is str and value in wanted
-    numbers = frozenset(_number(value, where) for value in values)
-    return lambda value: type(value) in {int, float} and value in numbers
-
-
-def _text(argument: object, where: str) -> str:
-    if not isinstance(argument, str):
-        raise PatternError(f"{where}: needs a text")
-    return argument
-
-
-_NEGATED: Mapping[str, Callable[[list[Any], str], Test]] = {
-    "prefix": _prefix,
-    "suffix": _suffix,
-    "equals-ignore-case": _equals_ignore_case,
-    "wildcard": _wildcard,
-}
-_OPERATORS: Mapping[str, Callable[[list[Any], str], Test]] = {
-    **_NEGATED,
-    "anything-but": _anything_but,
-    "numeric": _numeric,
-    "cidr": _cidr,
-}
-_RESERVED = frozenset(
-    {
-        *_OPERATORS,
-        *_COMPARISONS,
-        *("exists", "exactly", "regex", "html", "not-wildcard", "not-equals-ignore-case"),
-        *("date-after", "date-on-or-after", "date-before", "date-on-or-before", "in-date-range"),
-        *("ip-address-in-range", "ip-address-not-in-range"),
-    }
-)
-"""Names of fields that event-ruler refuses inside of `$or`, at any depth."""

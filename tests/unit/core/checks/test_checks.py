@@ -57,9 +57,7 @@ def session(role: object) -> dict[str, object]:
         (ALICE, {"omitted": True}, True),
     ],
 )
-def test_one_does_something_to_oneself_under_ones_own_name(
-    actor: object, request_: object, oneself: bool
-) -> None:
+def test_a_caller_may_be_the_target(actor: object, request_: object, oneself: bool) -> None:
     found = CHECKS["done_to_oneself"](parsed(actor, request_), {"seen": "x"})
     assert found == ({"seen": "x"} if oneself else None)
 

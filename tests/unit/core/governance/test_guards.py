@@ -59,7 +59,7 @@ def role(**changes: Any) -> Principal:
     return user(kind=SubjectKind.ROLE, **changes)
 
 
-def test_nothing_against_it_means_approved_for_remediation() -> None:
+def test_no_denial_approves_the_remediation() -> None:
     assert screen(EVENT, FINDING, POLICY) is None
     ruling = evaluate(EVENT, FINDING, POLICY, FACTS)
     assert ruling.verdict is Verdict.REMEDIATE
@@ -86,7 +86,7 @@ LOOK_ALIKE = replace(SESSION, issuer_arn=f"arn:aws:iam::{ACCOUNT}:role/x/counter
         ("hidden_target", {}, {"subject": None}, Verdict.ALERT_ONLY, True),
     ],
 )
-def test_a_screening_guard_decides_without_any_live_read(
+def test_a_screening_guard_needs_no_live_read(
     guard: str, event: dict[str, Any], finding: dict[str, Any], verdict: Verdict, notify: bool
 ) -> None:
     ruling = screen(replace(EVENT, **event), replace(FINDING, **finding), POLICY)
@@ -106,7 +106,7 @@ def test_a_rule_cannot_widen_the_scope() -> None:
     assert [r.guard for r in ruling.reasons] == ["scope"]
 
 
-def test_a_role_that_only_looks_like_ours_is_not_ours() -> None:
+def test_a_look_alike_of_the_worker_role_is_no_exemption() -> None:
     assert screen(replace(EVENT, actor=LOOK_ALIKE), FINDING, POLICY) is None
 
 
@@ -174,16 +174,15 @@ BREAK_GLASS = f"arn:aws:iam::{ACCOUNT}:user/iam-test-rescue"
     [
         (role(path="/aws-reserved/sso.amazonaws.com/"), "an AWS-owned role at path /aws-reserved/"),
         (role(path="/aws-service-role/x.amazonaws.com/"), "an AWS-owned role at path /aws-service"),
-        (role(arn=OWN_ROLE), "Countermand's own role"),
+        (role(arn=OWN_ROLE), "the worker role"),
         (user(arn=BREAK_GLASS), "a break-glass user"),
         (user(arn=f"{BREAK_GLASS}-2"), None),
         (role(arn=f"{OWN_ROLE}-2"), None),
         (role(path="/"), None),
     ],
 )
-def test_who_is_never_touched_is_told_and_nobody_else_is(
-    principal: Principal, whose: str | None
-) -> None:
+def test_a_protected_principal_is_left_alone(principal: Principal, whose: str | None) -> None:
+    """The reason says why the principal is protected, and similar names are not protected."""
     policy = replace(POLICY, break_glass=(BREAK_GLASS,))
     ruling = evaluate(EVENT, FINDING, policy, replace(FACTS, principal=principal))
     if whose is None:
@@ -200,7 +199,7 @@ def test_break_glass_takes_globs() -> None:
     assert ruling.reasons[0].text == "Protected: the target is a break-glass user"
 
 
-def test_what_cannot_be_read_is_never_approved_whatever_else_holds() -> None:
+def test_an_unreadable_state_is_never_approved() -> None:
     facts = replace(FACTS, unreadable="iam:GetUser failed: Throttling")
     ruling = evaluate(EVENT, FINDING, POLICY, facts)
     assert ruling.verdict is Verdict.WAIT
@@ -236,12 +235,12 @@ def test_an_exception_has_the_promised_reason() -> None:
         {"Security": "Approved=true"},
     ],
 )
-def test_a_tag_that_is_nearly_the_exception_tag_approves_nothing(tags: dict[str, str]) -> None:
+def test_the_exception_tag_must_match_exactly(tags: dict[str, str]) -> None:
     ruling = evaluate(EVENT, FINDING, POLICY, replace(FACTS, principal=user(tags=tags)))
     assert ruling.verdict is Verdict.REMEDIATE
 
 
-def test_every_objection_is_kept_as_a_reason_and_the_first_decides() -> None:
+def test_each_denial_is_a_reason_and_the_first_decides() -> None:
     principal = user("alice", tags={"SecurityApproved": "true"})
     policy = replace(POLICY, mode=Mode.OBSERVE)
     ruling = evaluate(EVENT, FINDING, policy, replace(FACTS, principal=principal))
@@ -249,7 +248,8 @@ def test_every_objection_is_kept_as_a_reason_and_the_first_decides() -> None:
     assert ruling.verdict is Verdict.ALERT_ONLY
 
 
-def test_a_policy_that_certainly_grants_admin_is_approved_and_its_claim_is_kept() -> None:
+def test_a_certain_admin_policy_is_approved() -> None:
+    """The summary of the evaluation becomes evidence."""
     certain = replace(FACTS, evaluation=Evaluation(Privilege.ADMIN, "allows every action"))
     ruling = evaluate(EVENT, FINDING, POLICY, certain)
     assert ruling.verdict is Verdict.REMEDIATE
@@ -264,13 +264,14 @@ def test_a_policy_that_certainly_grants_admin_is_approved_and_its_claim_is_kept(
         ("iam-test-/x", "Policy is out of scope: its path is /iam-test-/, only / is in scope"),
     ],
 )
-def test_the_policy_that_a_rule_asks_about_must_be_in_scope_too(name: str, reason: str) -> None:
+def test_a_resolved_policy_must_be_in_scope_too(name: str, reason: str) -> None:
     evidence = {"policy_arn": f"arn:aws:iam::{ACCOUNT}:policy/{name}"}
     finding = replace(FINDING, evidence=evidence, resolve="policy_arn")
     assert evaluate(EVENT, finding, POLICY, FACTS).reasons[0].text == reason
 
 
-def test_the_scope_of_the_target_is_named_before_those_of_rule_and_policy() -> None:
+def test_the_scope_of_the_target_is_named_first() -> None:
+    """The scopes of the rule and of the policy come after it."""
     evidence = {"policy_arn": f"arn:aws:iam::{ACCOUNT}:policy/innocent"}
     finding = replace(FINDING, evidence=evidence, resolve="policy_arn", scope="nobody")
     facts = replace(FACTS, principal=user("alice"))
@@ -297,7 +298,7 @@ def test_a_rule_without_remediation_only_alerts() -> None:
         (Mode.ENFORCE, Mode.OBSERVE, Mode.OBSERVE),
     ],
 )
-def test_a_rule_can_limit_the_mode_and_never_extend_it(
+def test_a_rule_can_limit_the_mode_but_not_extend_it(
     service: Mode, rule: Mode | None, effective: Mode
 ) -> None:
     policy = replace(POLICY, mode=service)
@@ -324,14 +325,14 @@ def undone(minutes: float, by: str = MALLORY) -> Undo:
         ({"undo_by_caller": undone(-60.1)}, False),
     ],
 )
-def test_an_undo_covers_what_came_before_it_and_what_its_caller_did_with_it(
-    undos: dict[str, Any], covered: bool
-) -> None:
+def test_an_undo_covers_events_before_it(undos: dict[str, Any], covered: bool) -> None:
+    """It also covers what its caller did on the same target within the hour."""
     ruling = evaluate(EVENT, FINDING, POLICY, replace(FACTS, **undos))
     assert (ruling.reasons[0].guard == "undone") is covered
 
 
-def test_a_user_created_in_the_second_of_the_event_is_the_one_it_is_about() -> None:
+def test_a_user_created_in_the_same_second_counts() -> None:
+    """CloudTrail's times have no fraction of a second."""
     created = EVENT.time + timedelta(milliseconds=900)
     facts = replace(FACTS, principal=user(created=created))
     assert evaluate(EVENT, FINDING, POLICY, facts).verdict is Verdict.REMEDIATE
@@ -340,14 +341,14 @@ def test_a_user_created_in_the_second_of_the_event_is_the_one_it_is_about() -> N
 TRAIL_ARN = f"arn:aws:cloudtrail:us-east-1:{ACCOUNT}:trail/audit"
 
 
-def test_a_policy_whose_path_looks_like_a_root_is_below_a_path() -> None:
+def test_a_policy_path_may_contain_the_word_policy() -> None:
     name = f"arn:aws:iam::{ACCOUNT}:policy/x:policy/iam-test-p"
     finding = replace(FINDING, subject=Subject(SubjectKind.POLICY, name))
     ruling = evaluate(EVENT, finding, POLICY, Facts(now=NOW, grant_present=True))
     assert ruling.reasons[0].guard == "scope"
 
 
-def test_settings_of_the_account_are_taken_back_only_where_the_account_is_in_scope() -> None:
+def test_account_settings_need_the_account_scope() -> None:
     finding = replace(FINDING, subject=Subject(SubjectKind.ACCOUNT, ACCOUNT))
     facts = Facts(now=NOW, grant_present=True)
     for scope, inside in (("", False), ("*", True), (ACCOUNT, True), ("444455556666", False)):
@@ -374,9 +375,7 @@ def test_settings_of_the_account_are_taken_back_only_where_the_account_is_in_sco
         ("odd", "arn:aws:odd", False),
     ],
 )
-def test_the_scope_of_resources_is_their_name_or_their_whole_arn(
-    scope: str, name: str, inside: bool
-) -> None:
+def test_the_resource_scope_is_a_name_or_a_whole_arn(scope: str, name: str, inside: bool) -> None:
     finding = replace(FINDING, subject=Subject(SubjectKind.RESOURCE, name))
     facts = Facts(now=NOW, grant_present=True)
     ruling = evaluate(EVENT, finding, replace(POLICY, resource_scope=scope), facts)

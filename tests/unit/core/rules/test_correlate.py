@@ -1,4 +1,4 @@
-"""What an event leaves behind for the stories that it may belong to."""
+"""The markers that an event adds to the sequences it may belong to."""
 
 from dataclasses import replace
 from datetime import timedelta
@@ -50,7 +50,7 @@ def finding(rule_id: str) -> Finding:
 
 
 @pytest.mark.parametrize("within", [1, 10, 60, 720, 1440])
-def test_a_flood_of_one_rule_does_not_fill_the_set_before_the_others_come(within: int) -> None:
+def test_a_flood_of_one_rule_does_not_fill_a_window(within: int) -> None:
     sets: dict[str, set[str]] = {}
     for step in range(4 * within):
         (marker,) = markers_of(event(step / 2), [finding(FIRST)], sequence(within))
@@ -60,7 +60,7 @@ def test_a_flood_of_one_rule_does_not_fill_the_set_before_the_others_come(within
 
 
 @pytest.mark.parametrize(("minutes", "whole"), [(0, True), (700, True), (-700, True), (760, False)])
-def test_what_lies_within_twelve_hours_is_one_story(minutes: float, whole: bool) -> None:
+def test_events_within_twelve_hours_are_one_sequence(minutes: float, whole: bool) -> None:
     rules = sequence(720)
     (first,) = markers_of(event(0), [finding(FIRST)], rules)
     (last,) = markers_of(event(minutes), [finding(LAST)], rules)
@@ -80,7 +80,7 @@ def test_what_lies_within_twelve_hours_is_one_story(minutes: float, whole: bool)
         ({}, {"error_code": "AccessDenied"}, False),
     ],
 )
-def test_a_step_is_a_finding_of_its_rule_about_the_subject_of_the_story(
+def test_a_step_needs_its_rule_and_its_subject(
     about: dict[str, object], changed: dict[str, object], counts: bool
 ) -> None:
     seen = replace(finding(FIRST), **about)  # type: ignore[arg-type]
@@ -95,7 +95,7 @@ def test_the_subject_is_the_same_in_any_case() -> None:
     assert lower.windows == upper.windows
 
 
-def test_what_stands_for_the_whole_is_the_same_whichever_came_last() -> None:
+def test_a_sequence_is_the_same_in_any_order() -> None:
     (first,) = markers_of(event(0), [finding(FIRST)], sequence(10))
     (last,) = markers_of(event(3), [finding(LAST)], sequence(10))
     asked = replace(event(3), request={"roleName": "r"}, body={"detail": {"x": 1}})
@@ -135,18 +135,17 @@ def probes(*events: Event) -> list[Marker]:
         (None, False),
     ],
 )
-def test_a_call_counts_that_was_denied_for_lack_of_a_permission(
-    code: str | None, counts: bool
-) -> None:
+def test_only_calls_denied_by_permissions_count(code: str | None, counts: bool) -> None:
     assert bool(probes(denied(0, error_code=code))) is counts
 
 
-def test_a_call_that_no_rule_is_about_or_that_nobody_made_does_not_count() -> None:
+def test_a_denied_call_needs_a_rule_and_a_caller() -> None:
     assert not [*markers_of(denied(0), [], RuleSet([], [PROBING]))]
     assert not probes(denied(0, actor=Actor("IAMUser", "", "", "")))
 
 
-def test_five_denied_calls_of_one_caller_are_a_story_and_the_same_call_five_times_is_none() -> None:
+def test_five_denied_calls_are_a_sequence() -> None:
+    """The same event delivered five times counts once."""
     (*others, last) = probes(*(denied(number) for number in range(5)))
     members = [marker.value for marker in others]
     began = completed(last, members)
@@ -158,7 +157,8 @@ def test_five_denied_calls_of_one_caller_are_a_story_and_the_same_call_five_time
     assert found.subject == Subject(SubjectKind.RESOURCE, "arn")
 
 
-def test_the_sessions_of_one_role_are_one_caller_and_two_users_are_two() -> None:
+def test_the_sessions_of_one_role_are_one_caller() -> None:
+    """Two users are two callers."""
     sessions = [Actor("AssumedRole", f"arn:s{n}", "", "arn:role") for n in range(2)]
     users = [Actor("IAMUser", f"arn:u{n}", "", "") for n in range(2)]
     for callers, number in ((sessions, 1), (users, 2)):
@@ -166,7 +166,7 @@ def test_the_sessions_of_one_role_are_one_caller_and_two_users_are_two() -> None
         assert len({marker.windows[0] for marker in left}) == number
 
 
-def test_one_who_goes_on_probing_is_one_story_a_span() -> None:
+def test_continued_probing_is_one_sequence_a_span() -> None:
     left = probes(*(denied(number) for number in range(9)))
     began = {completed(marker, [t.value for t in left]) for marker in left}
     assert len(began) == 1

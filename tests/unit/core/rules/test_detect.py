@@ -52,7 +52,7 @@ def test_a_target_that_the_event_hides_is_nobody(request_parameters: object) -> 
 
 
 @pytest.mark.parametrize("request_parameters", [None, {"omitted": True}])
-def test_a_target_outside_of_the_parameters_is_not_hidden_with_them(
+def test_a_target_outside_the_parameters_stays_visible(
     request_parameters: object,
 ) -> None:
     hidden = parse(attack(requestParameters=request_parameters))
@@ -68,7 +68,7 @@ def test_the_first_path_that_names_the_target_counts() -> None:
 
 
 @pytest.mark.parametrize("spelling", ["userName", "UserName"])
-def test_a_parameter_counts_in_either_case_of_its_first_letter(spelling: str) -> None:
+def test_a_parameter_may_begin_with_either_case(spelling: str) -> None:
     assert subject_of(event(**{spelling: "bob"}), rule()) == Subject(SubjectKind.USER, "bob")
 
 
@@ -96,7 +96,7 @@ def test_an_event_that_names_nobody_is_malformed(name: object) -> None:
         found(event(userName=name), rule())
 
 
-def test_the_arn_of_another_accounts_role_is_no_name_of_ours() -> None:
+def test_a_role_of_another_account_is_no_target() -> None:
     role = rule(subject={"role": "detail.requestParameters.userName"})
     own = event(userName=f"arn:aws:iam::{ACCOUNT}:role/team/job")
     assert subject_of(own, role) == Subject(SubjectKind.ROLE, "job")
@@ -107,7 +107,7 @@ def test_the_arn_of_another_accounts_role_is_no_name_of_ours() -> None:
 # --- one rule and the others
 
 
-def test_a_malformed_target_of_one_rule_does_not_silence_another() -> None:
+def test_a_malformed_target_stops_no_other_rule() -> None:
     given = event(groupName="g")
     other = rule("other", subject={"group": "detail.requestParameters.groupName"})
     for rules in ([rule(), other], [other, rule()]):
@@ -129,7 +129,8 @@ def test_a_check_that_finds_the_event_malformed_says_so() -> None:
     assert [f.rule_id for f in found(event(userName="bob"), refusing, rule("other"))] == ["other"]
 
 
-def test_a_rule_that_breaks_is_a_finding_and_stops_no_other() -> None:
+def test_a_broken_rule_makes_a_finding() -> None:
+    """It stops no other rule."""
     broken = replace(rule(evidence={"policy": "detail.requestParameters.p"}), check=break_down)
     first, second = found(event(userName="bob", p="x"), broken, rule("other"))
     assert (first.failure, first.evidence) == ("ZeroDivisionError: division by zero", {})
@@ -148,7 +149,7 @@ def test_a_pattern_that_breaks_is_a_finding_too() -> None:
 # --- what it saw
 
 
-def test_evidence_is_text_as_json_writes_it_and_nothing_else() -> None:
+def test_evidence_is_text_as_json_writes_it() -> None:
     values = {"text": "x", "yes": True, "no": False, "number": 7, "zero": 0}
     others = {"none": None, "list": ["x"], "object": {"a": 1}, "fraction": 0.5}
     paths = {name: f"detail.requestParameters.{name}" for name in values | others}

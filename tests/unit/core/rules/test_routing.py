@@ -1,4 +1,4 @@
-"""The pattern of a bus rule means the same however its keys are sorted."""
+"""The pattern of an EventBridge rule means the same however its keys are sorted."""
 
 import json
 from collections.abc import Iterator, Mapping
@@ -42,14 +42,13 @@ def test_a_pattern_that_is_spread_out_matches_what_it_did(
 
 
 @pytest.mark.parametrize("pattern", [*(case[1] for case in CASES), OUTSIDE_AND_INSIDE])
-def test_no_field_is_named_both_outside_and_inside_of_an_or(pattern: dict[str, Any]) -> None:
+def test_no_field_is_both_inside_and_outside_an_or(pattern: dict[str, Any]) -> None:
     named = list(paths(spread_out(pattern)))
     assert not {p for p, inside in named if inside} & {p for p, inside in named if not inside}
 
 
-def test_what_stands_inside_of_an_or_stays_and_what_stands_outside_goes_where_it_is_missing() -> (
-    None
-):
+def test_an_inner_field_wins_over_an_outer_one() -> None:
+    """The outer one moves into the alternatives that lack it."""
     assert spread_out(OUTSIDE_AND_INSIDE) == {
         "source": ["aws.sts"],
         "$or": [

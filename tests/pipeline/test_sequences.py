@@ -15,7 +15,7 @@ from support.fakes import ACCOUNT, NOW, user
 from support.stage import Stage
 
 USER = "iam-test-user"
-STORY = "new_user_made_powerful"
+NEW_USER = "new_user_made_powerful"
 PROBING = "denied_calls_repeated"
 
 
@@ -31,7 +31,7 @@ def call(name: str, number: int, *, seconds: float = -60, **changes: Any) -> str
     return json.dumps(envelope(record | changes), separators=(",", ":"))
 
 
-def back_door(*seconds: float) -> list[str]:
+def backdoor(*seconds: float) -> list[str]:
     names = ("CreateUser", "AttachUserPolicy", "CreateAccessKey")
     timed = zip(names, seconds, strict=True)
     return [call(name, number, seconds=at) for number, (name, at) in enumerate(timed)]
@@ -42,24 +42,22 @@ def denied(number: int, seconds: float = -60) -> str:
     return call("AttachUserPolicy", number, seconds=seconds, **changes)
 
 
-def stories(stage: Stage, rule_id: str = STORY) -> tuple[Record, ...]:
+def sequences(stage: Stage, rule_id: str = NEW_USER) -> tuple[Record, ...]:
     return stage.records(rule_id=rule_id)
 
 
 @pytest.mark.parametrize("order", list(permutations(range(3))))
-def test_a_back_door_is_one_story_in_whatever_order_its_events_come(
-    stage: Stage, order: tuple[int, ...]
-) -> None:
-    bodies, pipeline = back_door(-60, -60, -60), stage.pipeline()
+def test_a_backdoor_is_one_sequence_in_any_order(stage: Stage, order: tuple[int, ...]) -> None:
+    bodies, pipeline = backdoor(-60, -60, -60), stage.pipeline()
     for count, index in enumerate(order, start=1):
-        assert len(stories(stage)) == 0
+        assert len(sequences(stage)) == 0
         pipeline.handle(bodies[index])
-        assert len(stories(stage)) == (1 if count == len(order) else 0)
-    (record,) = stories(stage)
+        assert len(sequences(stage)) == (1 if count == len(order) else 0)
+    (record,) = sequences(stage)
     assert record.decision.leading.finding.subject is not None
     assert record.decision.leading.finding.subject.name == USER
-    told = [alert for alert in stage.notifier.alerts if alert.attributes["rule_id"] == STORY]
-    assert len(told) == 1
+    sent = [alert for alert in stage.notifier.alerts if alert.attributes["rule_id"] == NEW_USER]
+    assert len(sent) == 1
 
 
 @pytest.mark.parametrize(
@@ -71,31 +69,29 @@ def test_a_back_door_is_one_story_in_whatever_order_its_events_come(
         "CreateServiceSpecificCredential",
     ],
 )
-def test_any_credential_makes_a_back_door_whole(stage: Stage, name: str) -> None:
-    created, attached, _ = back_door(-60, -60, -60)
+def test_any_credential_makes_a_backdoor_whole(stage: Stage, name: str) -> None:
+    created, attached, _ = backdoor(-60, -60, -60)
     stage.identities.fail["iam:GetLoginProfile"] = [Gone("iam:GetLoginProfile: NoSuchEntity")]
     for body in (created, attached, call(name, 7)):
         stage.pipeline().handle(body)
-    assert len(stories(stage)) == 1
+    assert len(sequences(stage)) == 1
 
 
 @pytest.mark.parametrize(("action", "whole"), [("*", True), ("s3:GetObject", False)])
-def test_a_policy_of_ones_own_is_a_step_if_it_leads_to_administrator(
-    stage: Stage, action: str, *, whole: bool
-) -> None:
+def test_an_admin_policy_of_ones_own_is_a_step(stage: Stage, action: str, *, whole: bool) -> None:
     arn = f"arn:aws:iam::{ACCOUNT}:policy/iam-test-x"
     statement = {"Effect": "Allow", "Action": action, "Resource": "*"}
     stage.identities.documents[arn] = [{"Version": "2012-10-17", "Statement": [statement]}]
     stage.users(user(policy_arns=frozenset({arn})))
-    created, _, key = back_door(-60, -60, -60)
+    created, _, key = backdoor(-60, -60, -60)
     request = {"userName": USER, "policyArn": arn}
     attached = call("AttachUserPolicy", 7, requestParameters=request)
     for body in (created, attached, key, attached):
         stage.pipeline().handle(body)
-    assert bool(stories(stage)) is whole
+    assert bool(sequences(stage)) is whole
 
 
-def test_a_role_that_is_opened_and_assumed_from_outside_is_one_story(stage: Stage) -> None:
+def test_an_opened_and_assumed_role_is_one_sequence(stage: Stage) -> None:
     arn = f"arn:aws:iam::{ACCOUNT}:role/iam-test-role"
     outside = {"type": "AWSAccount", "accountId": "444455556666"}
     principal = {"AWS": "arn:aws:iam::444455556666:root"}
@@ -111,56 +107,56 @@ def test_a_role_that_is_opened_and_assumed_from_outside_is_one_story(stage: Stag
     )
     for body in (assumed, opened):
         stage.pipeline().handle(body)
-    (record,) = stories(stage, "opened_role_assumed")
+    (record,) = sequences(stage, "opened_role_assumed")
     assert record.decision.leading.finding.subject == Subject(SubjectKind.ROLE, "iam-test-role")
 
 
 def test_two_replicas_see_each_others_events(stage: Stage) -> None:
     one, two = stage.pipeline(), stage.pipeline("worker-2")
-    for body, pipeline in zip(back_door(-60, -60, -60), (one, two, one), strict=True):
+    for body, pipeline in zip(backdoor(-60, -60, -60), (one, two, one), strict=True):
         pipeline.handle(body)
-    assert len(stories(stage)) == 1
+    assert len(sequences(stage)) == 1
 
 
 @pytest.mark.parametrize(
     ("seconds", "whole"),
     [((-660, -360, -60), True), ((-660, -661, -60), True), ((-780, -360, -60), False)],
 )
-def test_only_what_lies_within_ten_minutes_belongs_together(
+def test_a_sequence_spans_ten_minutes_at_most(
     stage: Stage, seconds: tuple[float, ...], whole: bool
 ) -> None:
-    for body in back_door(*seconds):
+    for body in backdoor(*seconds):
         stage.pipeline().handle(body)
-    assert bool(stories(stage)) is whole
+    assert bool(sequences(stage)) is whole
 
 
-def test_a_step_that_is_missing_or_was_denied_makes_no_story(stage: Stage) -> None:
-    created, attached, _ = back_door(-60, -60, -60)
+def test_a_missing_or_denied_step_makes_no_sequence(stage: Stage) -> None:
+    created, attached, _ = backdoor(-60, -60, -60)
     pipeline = stage.pipeline()
     for body in (created, attached, call("CreateAccessKey", 7, errorCode="AccessDenied")):
         pipeline.handle(body)
-    assert stories(stage) == ()
+    assert sequences(stage) == ()
 
 
-def test_what_happened_to_another_user_is_another_story(stage: Stage) -> None:
-    created, attached, _ = back_door(-60, -60, -60)
+def test_another_user_is_another_sequence(stage: Stage) -> None:
+    created, attached, _ = backdoor(-60, -60, -60)
     stage.users(user(USER), user("iam-test-other"))
     other = call("CreateAccessKey", 8, requestParameters={"userName": "iam-test-other"})
     for body in (created, attached, other):
         stage.pipeline().handle(body)
-    assert stories(stage) == ()
+    assert sequences(stage) == ()
 
 
-def test_more_of_the_same_story_is_not_told_again(stage: Stage) -> None:
+def test_more_of_the_same_sequence_alerts_once(stage: Stage) -> None:
     pipeline = stage.pipeline()
-    for body in back_door(-60, -60, -60):
+    for body in backdoor(-60, -60, -60):
         pipeline.handle(body)
     pipeline.handle(call("CreateAccessKey", 9, seconds=-50))
-    assert len(stories(stage)) == 1
+    assert len(sequences(stage)) == 1
 
 
-def test_a_worker_that_died_before_the_story_is_told_leaves_it_to_the_next(stage: Stage) -> None:
-    *first, last = back_door(-60, -60, -60)
+def test_a_dead_workers_sequence_is_taken_up(stage: Stage) -> None:
+    *first, last = backdoor(-60, -60, -60)
     pipeline = stage.pipeline()
     for body in first:
         pipeline.handle(body)
@@ -171,14 +167,14 @@ def test_a_worker_that_died_before_the_story_is_told_leaves_it_to_the_next(stage
     for _ in range(2):
         result = pipeline.handle(last)
     assert result is Result.DUPLICATE
-    assert len(stories(stage)) == 1
+    assert len(sequences(stage)) == 1
 
 
-def test_the_story_s_verdict_is_governed_like_any_other(stage: Stage) -> None:
+def test_a_sequence_is_governed_like_an_event(stage: Stage) -> None:
     stage.users(user(USER, tags={"SecurityApproved": "true"}))
-    for body in back_door(-60, -60, -60):
+    for body in backdoor(-60, -60, -60):
         stage.pipeline().handle(body)
-    (record,) = stories(stage)
+    (record,) = sequences(stage)
     assert record.decision.verdict is Verdict.SKIP
 
 
@@ -186,20 +182,20 @@ def test_five_denied_calls_of_one_caller_are_probing(stage: Stage) -> None:
     pipeline = stage.pipeline()
     for number in range(4):
         pipeline.handle(denied(number))
-    assert stories(stage, PROBING) == ()
+    assert sequences(stage, PROBING) == ()
     pipeline.handle(denied(3))
-    assert stories(stage, PROBING) == ()
+    assert sequences(stage, PROBING) == ()
     pipeline.handle(denied(4))
-    (record,) = stories(stage, PROBING)
+    (record,) = sequences(stage, PROBING)
     assert record.decision.verdict is Verdict.ALERT_ONLY
     assert record.notified
 
 
-def test_a_caller_who_goes_on_probing_is_told_of_once_in_ten_minutes(stage: Stage) -> None:
+def test_probing_alerts_once_in_ten_minutes(stage: Stage) -> None:
     pipeline = stage.pipeline()
     for number in range(60):
         pipeline.handle(denied(number, seconds=-1800 + 30 * number))
-    assert 3 <= len(stories(stage, PROBING)) <= 4
+    assert 3 <= len(sequences(stage, PROBING)) <= 4
 
 
 @pytest.mark.parametrize("code", ["NoSuchEntity", "LimitExceeded", "EntityAlreadyExists"])
@@ -207,7 +203,7 @@ def test_calls_that_failed_for_another_reason_are_no_probing(stage: Stage, code:
     pipeline = stage.pipeline()
     for number in range(6):
         pipeline.handle(call("AttachUserPolicy", number, errorCode=code))
-    assert stories(stage, PROBING) == ()
+    assert sequences(stage, PROBING) == ()
 
 
 def test_events_of_another_account_leave_no_trace(stage: Stage) -> None:
@@ -216,4 +212,4 @@ def test_events_of_another_account_leave_no_trace(stage: Stage) -> None:
         body = json.loads(denied(number))
         body["account"] = body["detail"]["recipientAccountId"] = "444455556666"
         pipeline.handle(json.dumps(body, separators=(",", ":")))
-    assert stories(stage, PROBING) == ()
+    assert sequences(stage, PROBING) == ()
