@@ -7,7 +7,6 @@ import json
 import os
 from collections.abc import Iterator
 from contextlib import contextmanager
-from io import BufferedReader, FileIO
 from pathlib import Path
 from typing import Annotated
 
@@ -140,39 +139,31 @@ def simulate_attach_admin(
 
 @app.command()
 def replay(
-    file: Annotated[str, typer.Argument(help="A recording, or - for standard input.")],
+    source: Annotated[
+        str, typer.Argument(help="A file, a folder, s3://BUCKET/PREFIX, or - for standard input.")
+    ],
     as_json: Annotated[
-        bool, typer.Option("--json", help="One JSON object a line, for machines.")
+        bool, typer.Option("--json", help="Print one JSON object a line, for machines.")
     ] = False,
     report: Annotated[
-        bool,
-        typer.Option("--report", help="For labelled events: what the rules detect of each kind."),
+        bool, typer.Option("--report", help="For labeled events: show what the rules detect.")
     ] = False,
 ) -> None:
-    """Show what would be decided on recorded events; reads nothing from AWS, writes nothing.
+    """Show what would be decided on recorded events. It changes nothing in AWS.
 
-    Takes EventBridge envelopes, CloudTrail records and trail files, as JSON lines or gzip. Live
-    state is assumed to be as the event left it: target exists, path /, no tags, change present.
+    The settings in force are the COUNTERMAND_* variables of the worker; without any, the defaults.
+    A replay takes the live state as the event left it: target exists, path /, no tags.
+
+    It reads CloudTrail log files and folders of them, the output of `aws cloudtrail
+    lookup-events`, EventBridge events, JSON Lines, and CSV exports of Athena and CloudTrail Lake,
+    plain or gzip, in UTF-8 or UTF-16.
     """
-    from countermand.cli.render import show_replay, show_report  # noqa: PLC0415
-
     with _explained():
-        if report:
-            try:
-                with Path(file).open("rb") as lines:
-                    show_report(lines)
-            except OSError as error:
-                raise ConfigError(f"{file}: {error.strerror}") from error
-            return
-        if file == "-":
-            show_replay(BufferedReader(FileIO(0)), None, as_json=as_json)
-            return
-        path = Path(file)
-        try:
-            with path.open("rb") as stream:
-                show_replay(stream, path.stat().st_size, as_json=as_json)
-        except OSError as error:
-            raise ConfigError(f"{file}: {error.strerror}") from error
+        from countermand.cli.replay import show_replay, show_report  # noqa: PLC0415
+
+        ok = (show_report if report else show_replay)(source, os.environ, as_json=as_json)
+        if not ok:
+            raise typer.Exit(_FAILED)
 
 
 @app.command()

@@ -3,19 +3,14 @@
 Names in here may be an attacker's: they are printed escaped, never interpreted by the terminal.
 """
 
-import json
-from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
-from io import BufferedReader
 
 import yaml
 from rich.console import Console
-from rich.progress import Progress
 from rich.text import Text
 
 from countermand.actions import ALL as ACTIONS
 from countermand.api.views import decision_view
-from countermand.app import rules
 from countermand.cli.cases import CaseResult
 from countermand.cli.catalogue import reaction
 from countermand.core.model import Record
@@ -23,43 +18,14 @@ from countermand.core.report import plain
 from countermand.core.rules.rule import Correlation, Rule, RuleSet
 from countermand.deployment.doctor import CheckResult
 from countermand.ports import Action
-from countermand.replay.coverage import measure, report
-from countermand.replay.replay import Replayed, replay
 
-_COLOURS = {
+COLOURS = {
     "remediate": "red",
     "alert_only": "yellow",
     "skip": "green",
     "wait": "cyan",
-    "malformed": "magenta",
 }
 _SEVERITIES = {"critical": "red", "high": "yellow", "medium": "cyan", "low": "green"}
-_LONG_FILE_BYTES = 5_000_000
-
-
-def show_replay(stream: BufferedReader, size: int | None, *, as_json: bool) -> None:
-    """Print each decision as it is made, then how many there were of each."""
-    console, counts = Console(), Counter[str]()
-    with Progress(console=Console(stderr=True), transient=True) as progress:
-        task = None
-        if size is not None and size > _LONG_FILE_BYTES:
-            task = progress.add_task("Replaying", total=size)
-        for replayed in replay(stream, rules()):
-            counts[replayed.verdict] += 1
-            if task is not None:
-                progress.update(task, completed=stream.tell())
-            if as_json:
-                console.out(json.dumps(_replayed_row(replayed)), highlight=False)
-            elif replayed.verdict != "ignored":
-                console.print(_replayed_line(replayed), soft_wrap=True)
-    if not as_json:
-        summary = ", ".join(f"{number} {name}" for name, number in counts.most_common())
-        console.print(f"{counts.total()} events: {summary or 'none'}", highlight=False)
-
-
-def show_report(lines: Iterable[bytes]) -> None:
-    """Print what the rules see of labelled events, as Markdown."""
-    print(report(measure(lines, rules())), end="")  # noqa: T201
 
 
 def show_decisions(records: Iterable[Record], *, as_json: bool) -> None:
@@ -158,30 +124,6 @@ def _decision_line(record: Record) -> Text:
     subject = decision.leading.finding.subject
     outcome = "undone" if record.undo else record.outcome
     line = Text(f"{decided:%Y-%m-%d %H:%M:%S} {decision.id} ")
-    line.append(f"{decision.verdict:<11}", style=_COLOURS[decision.verdict])
+    line.append(f"{decision.verdict:<11}", style=COLOURS[decision.verdict])
     target = plain(subject.name) if subject else "hidden target"
     return line.append(f"{outcome:<10}{target}: {plain(decision.reason)} ({decision.mode})")
-
-
-def _replayed_row(replayed: Replayed) -> dict[str, object]:
-    event, decision = replayed.event, replayed.decision
-    return {
-        "number": replayed.number,
-        "verdict": replayed.verdict,
-        "event_id": event.event_id if event else None,
-        "event_name": event.name if event else None,
-        "rule_id": decision.leading.finding.rule_id if decision else None,
-        "approved_for_remediation": bool(decision and decision.approved_for_remediation),
-        "reason": decision.reason if decision else replayed.malformed,
-    }
-
-
-def _replayed_line(replayed: Replayed) -> Text:
-    event, decision = replayed.event, replayed.decision
-    line = Text(f"{replayed.number:>6} ")
-    line.append(f"{replayed.verdict:<11}", style=_COLOURS[replayed.verdict])
-    if event is None or decision is None:
-        return line.append(plain(replayed.malformed or ""))
-    finding = decision.leading.finding
-    target = plain(finding.subject.name) if finding.subject else "hidden target"
-    return line.append(f"{event.name} {target} [{finding.rule_id}] {plain(decision.reason)}")

@@ -14,7 +14,7 @@ from dataclasses import dataclass, field
 
 from countermand.core.envelope import envelope
 from countermand.core.errors import Malformed
-from countermand.core.parse import load_strictly, parse
+from countermand.core.parse import parse
 from countermand.core.rules.detect import detect
 from countermand.core.rules.rule import RuleSet
 
@@ -50,13 +50,15 @@ class Family:
     malformed: int = 0
 
 
-def measure(lines: Iterable[bytes], rules: RuleSet) -> list[Family]:
-    """One row a family, by name. Raises `Malformed` for a file that is not labelled so."""
+def measure(documents: Iterable[tuple[str, object]], rules: RuleSet) -> list[Family]:
+    """Count one row for each family, by name. Each document comes with its place.
+
+    Raises `Malformed` for a document without labels.
+    """
     families: dict[str, Family] = {}
-    for number, line in enumerate(lines, start=1):
-        document = load_strictly(line)
+    for place, document in documents:
         if not isinstance(document, dict) or not isinstance(document.get("event"), dict):
-            raise Malformed(f"line {number}: no `event` in it: not a labelled event")
+            raise Malformed(f"{place}: no `event` in it: not a labeled event")
         name = document.get("family")
         family = families.setdefault(str(name), Family(str(name)))
         _count(family, document, rules)

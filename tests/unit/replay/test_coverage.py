@@ -1,6 +1,5 @@
 """What the rules see of labelled events."""
 
-import json
 from pathlib import Path
 from typing import Any
 
@@ -10,6 +9,7 @@ from countermand.app import rules
 from countermand.core.envelope import attach_event
 from countermand.core.errors import Malformed
 from countermand.replay.coverage import BENIGN, measure, report
+from countermand.replay.readers import items
 from support.fakes import ACCOUNT
 from support.skips import NOT_HERE
 from support.tools import ROOT
@@ -18,8 +18,10 @@ READ_ONLY = "arn:aws:iam::aws:policy/ReadOnlyAccess"
 DATA = ROOT.parent / "shared/data/cloudtrail/events.jsonl"
 
 
-def line(record: dict[str, Any], family: str = "attach", **label: Any) -> bytes:
-    return json.dumps({"id": "1", "family": family, "label": label, "event": record}).encode()
+def line(
+    record: dict[str, Any], family: str = "attach", **label: Any
+) -> tuple[str, dict[str, Any]]:
+    return "a.jsonl: line 1", {"id": "1", "family": family, "label": label, "event": record}
 
 
 def test_positive_events_are_seen_missed_or_failed() -> None:
@@ -53,7 +55,9 @@ def test_a_record_that_cannot_be_judged_is_counted_as_that() -> None:
 
 def test_a_file_without_labels_is_refused_with_the_line() -> None:
     with pytest.raises(Malformed, match="line 2"):
-        measure([line(attach_event(ACCOUNT, "u")), b'{"eventName": "x"}'], rules())
+        measure(
+            [line(attach_event(ACCOUNT, "u")), ("a.jsonl: line 2", {"eventName": "x"})], rules()
+        )
 
 
 def test_the_report_names_what_was_missed() -> None:
@@ -65,7 +69,7 @@ def test_the_report_names_what_was_missed() -> None:
 @pytest.mark.skipif(not DATA.is_file(), reason=f"{NOT_HERE}no labeled events at {DATA}")
 def test_the_page_of_coverage_is_what_is_measured_now() -> None:
     with DATA.open("rb") as lines:
-        measured = report(measure(lines, rules()))
+        measured = report(measure((("", item.document) for item in items(lines)), rules()))
     page = (Path(ROOT) / "docs/coverage.md").read_text()
     assert measured.strip() in page
 

@@ -31,7 +31,10 @@ OTHER = attach_event(ACCOUNT, "iam-test-user", "arn:aws:iam::aws:policy/ReadOnly
 
 def replayed(content: bytes | str, policy: Guardrails | None = None) -> list[Replayed]:
     raw = content.encode() if isinstance(content, str) else content
-    return list(replay(io.BufferedReader(io.BytesIO(raw)), RULES, policy))
+    source = [("a.json", io.BytesIO(raw))]
+    if policy is None:
+        return list(replay(source, RULES))
+    return list(replay(source, RULES, lambda _event: policy))
 
 
 def verdicts(content: bytes | str) -> list[str]:
