@@ -90,7 +90,7 @@ class Words:
         return [found[at] for at in sorted(found)]
 
     def searched(self, path: str) -> bool:
-        """Whether a file is one that people write by hand."""
+        """Whether a file is one that people write."""
         return not any(fnmatch(path, glob) for glob in self.skip)
 
 
@@ -227,7 +227,7 @@ def lowered(hits: Mapping[str, Sequence[Hit]], left: Mapping[str, int]) -> dict[
 
 
 def files(words: Words) -> Iterator[str]:
-    """The files that git knows, or would know, and that people write by hand."""
+    """The files that git knows, or would know, and that people write."""
     listed = subprocess.run(
         ["git", "ls-files", "--cached", "--others", "--exclude-standard"],  # noqa: S607
         cwd=ROOT,

@@ -1,3 +1,3 @@
-"""Countermand: an IAM guardrail for AWS that sees, judges, tells and takes back risky grants."""
+"""Countermand: an IAM guardrail for AWS that detects, evaluates, alerts on and reverts risks."""
 
 __version__ = "0.1.0"

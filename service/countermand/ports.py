@@ -137,7 +137,7 @@ class Plan:
     created: datetime | None = None
     """When the thing was created that the action would remove; None when that does not matter."""
     role_arns: tuple[str, ...] = ()
-    """The roles that the target carries: the action affects whoever uses them."""
+    """The roles that the target carries: the action affects anyone who uses them."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

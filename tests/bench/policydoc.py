@@ -89,7 +89,7 @@ def main() -> None:
     each = sorted(costs(text) for text in near)
     print("us per evaluation, text to answer, best round; in brackets: times json.loads")
     for name, (judging, parsing) in (("median", each[len(each) // 2]), ("worst", each[-1])):
-        print(f"  {name} of {len(each)} policies of AWS's of 6 KB: {judging:5.1f} ", end="")
+        print(f"  {name} of {len(each)} AWS-managed policies of 6 KB: {judging:5.1f} ", end="")
         print(f"({judging / parsing:.1f})")
     print("policies of 6 KB made of one thing:")
     for name, text in SHAPES.items():

@@ -28,7 +28,7 @@ from countermand.deployment.iam_policy import (
 from countermand.ledger import dynamodb_table
 from countermand.live import policies
 from countermand.rules.rulebook import BUILT_IN, load_rules
-from support.authoriser import authorised
+from support.authorizer import authorized
 
 ACCOUNT = "111122223333"
 VALUES = DeploymentValues(
@@ -245,11 +245,11 @@ def test_a_granting_call_has_a_sid_that_says_so(tmp_path: Path, rule_id: str) ->
     document = enforce_policy(rule_set, ALL, VALUES)
     asked = [s["Sid"] for s in document["Statement"] if call in s["Action"]]
     assert asked == [sid, f"NoPaths{kind}"]
-    assert authorised(document, call, arn("iam-test-x"))
-    assert not authorised(document, call, arn("iam-test-/evil"))
-    assert not authorised(document, call, arn("alice"))
+    assert authorized(document, call, arn("iam-test-x"))
+    assert not authorized(document, call, arn("iam-test-/evil"))
+    assert not authorized(document, call, arn("alice"))
     for _, other in {*COULD_GRANT.values()} - {(sid, call)}:
-        assert not authorised(document, other, arn("iam-test-x"))
+        assert not authorized(document, other, arn("iam-test-x"))
 
 
 LONGEST_ROLE_POLICIES = 10240
@@ -274,11 +274,11 @@ def test_only_the_exception_tag_may_be_removed() -> None:
     document = policy(Mode.ENFORCE)
     tag = {"aws_TagKeys": "SecurityApproved"}
     for call, arn in (("iam:UntagUser", user), ("iam:UntagRole", role)):
-        assert authorised(document, call, arn("iam-test-x"), **tag)
-        assert not authorised(document, call, arn("iam-test-x"), aws_TagKeys="department")
-        assert not authorised(document, call, arn("somebody"), **tag)
-        assert not authorised(document, call, arn("iam-test-/x"), **tag)
-        assert not authorised(policy(Mode.DRY_RUN), call, arn("iam-test-x"), **tag)
+        assert authorized(document, call, arn("iam-test-x"), **tag)
+        assert not authorized(document, call, arn("iam-test-x"), aws_TagKeys="department")
+        assert not authorized(document, call, arn("somebody"), **tag)
+        assert not authorized(document, call, arn("iam-test-/x"), **tag)
+        assert not authorized(policy(Mode.DRY_RUN), call, arn("iam-test-x"), **tag)
 
 
 def test_a_rule_that_is_off_needs_no_write(tmp_path: Path) -> None:
@@ -289,7 +289,7 @@ def test_a_rule_that_is_off_needs_no_write(tmp_path: Path) -> None:
     assert "iam:DetachUserPolicy" not in str(document)
 
 
-# --- a simulated authoriser
+# --- a simulated authorizer
 
 
 def user(name: str) -> str:
@@ -408,7 +408,7 @@ def test_the_policy_allows_only_what_is_needed(
     mode: str, action: str, resource: str, policy_arn: str | None, allow: bool
 ) -> None:
     context = {"iam_PolicyARN": policy_arn} if policy_arn is not None else {}
-    assert authorised(policy(Mode(mode)), action, resource, **context) is allow
+    assert authorized(policy(Mode(mode)), action, resource, **context) is allow
 
 
 def regional(service: str, name: str, account: str = ACCOUNT) -> str:
@@ -507,32 +507,32 @@ CLUSTER_ENTRY = f"role/{ACCOUNT}/deploy/54cae684-118a-2dd9-2a3d-01868c5231fa"
     ],
 )
 def test_writes_to_resources_keep_to_their_scope(action: str, resource: str, allow: bool) -> None:
-    assert authorised(policy(Mode.ENFORCE), action, resource) is allow
-    assert not authorised(policy(Mode.DRY_RUN), action, resource)
+    assert authorized(policy(Mode.ENFORCE), action, resource) is allow
+    assert not authorized(policy(Mode.DRY_RUN), action, resource)
 
 
 def test_a_scope_by_resource_limits_the_writes() -> None:
     one = regional("cloudtrail", "trail/audit")
     document = enforce_policy(RULES, ALL, replace(VALUES, resource_scope=one))
-    assert authorised(document, "cloudtrail:StartLogging", one)
-    assert not authorised(document, "cloudtrail:StartLogging", f"{one}-2")
-    assert not authorised(
+    assert authorized(document, "cloudtrail:StartLogging", one)
+    assert not authorized(document, "cloudtrail:StartLogging", f"{one}-2")
+    assert not authorized(
         document, "lambda:PutFunctionConcurrency", regional("lambda", "function:")
     )
 
 
 def test_an_empty_resource_scope_allows_no_write() -> None:
     document = enforce_policy(RULES, ALL, replace(VALUES, resource_scope=""))
-    assert not authorised(document, "cloudtrail:StartLogging", regional("cloudtrail", "trail/t"))
-    assert not authorised(document, "iam:DeleteSAMLProvider", no_principal("saml-provider/p"))
+    assert not authorized(document, "cloudtrail:StartLogging", regional("cloudtrail", "trail/t"))
+    assert not authorized(document, "iam:DeleteSAMLProvider", no_principal("saml-provider/p"))
 
 
 @pytest.mark.parametrize(("scope", "allow"), [(ACCOUNT, True), ("*", True), ("", False)])
 def test_account_settings_need_the_account_scope(scope: str, allow: bool) -> None:
     document = enforce_policy(RULES, ALL, replace(VALUES, account_scope=scope))
     for call in ("iam:UpdateAccountPasswordPolicy", "iam:DeleteAccountPasswordPolicy"):
-        assert authorised(document, call, "*", aws_PrincipalAccount=ACCOUNT) is allow
-        assert not authorised(policy(Mode.DRY_RUN), call, "*", aws_PrincipalAccount=ACCOUNT)
+        assert authorized(document, call, "*", aws_PrincipalAccount=ACCOUNT) is allow
+        assert not authorized(policy(Mode.DRY_RUN), call, "*", aws_PrincipalAccount=ACCOUNT)
 
 
 def test_a_write_whose_resource_is_not_known_is_refused(tmp_path: Path) -> None:

@@ -1,4 +1,4 @@
-"""Hostile messages on a real queue: no exit, no remediation, no blocked neighbour."""
+"""Hostile messages on a real queue: no exit, no remediation, no blocked neighbor."""
 
 import hashlib
 import json
@@ -8,7 +8,7 @@ from support.running import Site, decision, eventually
 
 
 def hostile(account: str, user: str) -> list[str]:
-    """The bad bodies of faults 30 to 34 that SQS lets through; each names a user in scope."""
+    """The bad bodies of faults 30 to 34 that SQS accepts; each names a user in scope."""
     good = json.dumps(envelope(attach_event(account, user)), separators=(",", ":"))
 
     def changed(**fields: object) -> str:
@@ -57,7 +57,7 @@ def test_bad_messages_are_dead_lettered(site: Site) -> None:
     for number, body in enumerate(bodies):
         site.lab.send(site.stack.queue_url, body)
         if number < 9:
-            events.append(site.attack(site.user(f"neighbour{number}")))
+            events.append(site.attack(site.user(f"neighbor{number}")))
     worker = site.start(mode="enforce")
     assert all(decision(worker, event)["outcome"] == "applied" for event in events)
     dead: list[str] = []
@@ -80,7 +80,7 @@ def test_bad_messages_are_dead_lettered(site: Site) -> None:
     assert not [line for line in worker.log if line["message"].startswith("Bug")]
     for event, number in zip(events, range(9), strict=True):
         assert decision(worker, event)["outcome"] == "applied"
-        assert not site.has_admin(site.user(f"neighbour{number}"))
+        assert not site.has_admin(site.user(f"neighbor{number}"))
     status, text = worker.get("/decisions?limit=100")
     assert (status, len(json.loads(text)["decisions"])) == (200, 9)
     counted = f"countermand_events_malformed_total {3.0 * len(bodies)}"

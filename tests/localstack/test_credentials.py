@@ -11,7 +11,7 @@ from support.running import Site, Worker, decision
 
 
 def happened(site: Site, name: str, request: dict[str, Any], **more: Any) -> str:
-    """Tell the bus of a call; returns the event id."""
+    """Send a call to the event bus and return the event ID."""
     record = attach_event(site.account, "someone") | {
         "eventID": str(uuid.uuid4()),
         "eventName": name,
@@ -46,7 +46,7 @@ def test_a_key_is_deactivated_and_undone(site: Site) -> None:
     assert done.returncode == 0, done.stdout + done.stderr
     assert status() == "Active"
 
-    # The undo is itself such a change: it must not be taken back in turn.
+    # The undo is itself such a change: it must not be reverted in turn.
     operator = {"type": "Root", "arn": site.clients.caller().arn, "accountId": site.account}
     request = {"userName": user, "accessKeyId": key_id, "status": "Active"}
     event_id = happened(site, "UpdateAccessKey", request, userIdentity=operator)

@@ -69,12 +69,12 @@ def test_email_reaches_the_outbox(
         TopicArn=topic, Protocol="email", Endpoint=address, ReturnSubscriptionArn=True
     )["SubscriptionArn"]
     sns.confirm_subscription(TopicArn=topic, Token=subscription_token(localstack.url, subscription))
-    sns.publish(TopicArn=topic, Subject="Countermand", Message="taken back")
+    sns.publish(TopicArn=topic, Subject="Countermand", Message="reverted")
 
     deadline = time.monotonic() + 10
     while not (mails := emails(localstack.url, address)) and time.monotonic() < deadline:
         time.sleep(0.05)
-    assert any("taken back" in json.dumps(mail) for mail in mails)
+    assert any("reverted" in json.dumps(mail) for mail in mails)
     assert (
         sns.get_subscription_attributes(SubscriptionArn=subscription)["Attributes"][
             "PendingConfirmation"

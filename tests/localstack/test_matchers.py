@@ -47,14 +47,16 @@ for line in sys.stdin:
 """
 
 JSON_TYPES = "values are compared as JSON writes them: true is not 1, 300 is not 300.0"
-NUMBERS = "numeric is about JSON numbers from -5e9 to 5e9; others, and true, are none"
+NUMBERS = "numeric is about JSON numbers from -5e9 to 5e9; others, and true, do not match"
 WILDCARD = "a wildcard stands for zero or more characters; a backslash takes its meaning away"
 ELEMENT = "what a pattern says about the objects in a list must hold for one of them"
 LEAVES = "exists is about leaves, and an empty list has none"
 LISTS = "the elements of a list, of whatever depth, are the values of its field"
 ADDRESS = "cidr is about addresses, which are texts: of four numbers or of digits and colons"
 HOST = "of the address in a cidr only the leading bits count"
-DECIMALS = "numeric is exact to six decimals; a number with more is none (ComparableNumber.java)"
+DECIMALS = (
+    "numeric is exact to six decimals; a number with more does not match (ComparableNumber.java)"
+)
 LETTERS = "case is ignored for each character by itself (EqualsIgnoreCaseParser.java)"
 DISAGREEMENTS = {
     "LocalStack": {

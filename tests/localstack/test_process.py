@@ -153,7 +153,7 @@ def test_doctor_passes_a_provisioned_stack(
     worker = site.start()
     pending = site.countermand(worker, "doctor")
     assert pending.returncode == 1
-    assert "confirm by the link in the mail" in pending.stdout
+    assert "confirm with the link in the email" in pending.stdout
     site.lab.confirm_mail(
         site.stack.topic_arn, lambda arn: subscription_token(site.localstack.url, arn)
     )

@@ -1,6 +1,6 @@
 """Two workers, one queue, one DynamoDB table, and a SIGKILL in the middle.
 
-The first worker is killed while SNS does not answer it: it has taken grants back and told nobody.
+The first worker is killed while SNS does not answer it: it has reverted grants and notified nobody.
 """
 
 import json

@@ -15,7 +15,7 @@ METADATA = f"<EntityDescriptor>{'x' * 1000}</EntityDescriptor>"
 
 
 def happened(site: Site, service: str, name: str, request: Any, answer: Any = None) -> str:
-    """Tell the bus of a call; returns the event id."""
+    """Send a call to the event bus and return the event ID."""
     record = attach_event(site.account, "someone") | {
         "eventID": str(uuid.uuid4()),
         "eventSource": f"{service}.amazonaws.com",

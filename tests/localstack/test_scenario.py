@@ -1,4 +1,4 @@
-"""A to D of the story against LocalStack, from an attack to a mail and back."""
+"""Steps A to D of the scenario on LocalStack, from an attack to an email and back."""
 
 import json
 import time
@@ -84,7 +84,7 @@ def test_the_email_answers_what_who_why_what_next(site: Site) -> None:
     worker = site.start()
     user = site.user("reader")
     found = decision(worker, site.attack(user))
-    assert eventually(site.mails)  # told when SNS has it, which is before the mailbox has
+    assert eventually(site.mails)  # notified when SNS has it, which is before the mailbox has
     mail = next(m for m in emails(site.localstack.url, site.names.email) if mail_body(m))
     assert mail["Subject"].isascii()
     assert len(mail["Subject"]) <= 99
@@ -364,7 +364,7 @@ def told(lines: list[dict[str, Any]]) -> list[tuple[str, str, str]]:
 
 
 def change(site: Site, name: str, **request: str) -> str:
-    """Tell the bus of an IAM call that was made; returns the event id."""
+    """Send an IAM call to the event bus and return the event ID."""
     record = attach_event(site.account, "nobody")
     record |= {"eventName": name, "requestParameters": request}
     site.lab.put_event(record, CLOUDTRAIL_CALL)

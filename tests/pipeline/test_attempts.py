@@ -63,7 +63,8 @@ def statuses(record: Record) -> list[str]:
 # --- what is stored
 
 
-def test_an_attempt_that_may_have_written_survives_a_wait(enforcing: Stage) -> None:
+def test_an_attempt_survives_a_wait(enforcing: Stage) -> None:
+    """An attempt that may have written survives a wait."""
     body = attack()
     killed(enforcing, body, enforcing.identities.call, after=True)
     enforcing.identities.fail["read"] = [Denied("iam:GetUser: AccessDenied")]
@@ -90,7 +91,8 @@ def test_an_outcome_is_stored_before_the_alert(enforcing: Stage) -> None:
     assert statuses(enforcing.record()) == ["applied"]
 
 
-def test_alerts_are_stored_before_the_event_is_done(enforcing: Stage) -> None:
+def test_alerts_are_stored_first(enforcing: Stage) -> None:
+    """Alerts are stored before the event is done."""
     body = attack()
     killed(enforcing, body, enforcing.ledger.finish)
     notified_at = enforcing.record().timings.notified_at
@@ -109,7 +111,8 @@ def test_a_known_end_is_not_called_a_guess(enforcing: Stage) -> None:
     assert enforcing.record().outcomes == (before,)
 
 
-def test_a_write_can_be_undone_after_a_later_verdict(enforcing: Stage) -> None:
+def test_an_earlier_write_can_be_undone(enforcing: Stage) -> None:
+    """A write can be undone after a later verdict."""
     body = written_but_not_alerted(enforcing)
     first = enforcing.record()
     enforcing.users(user(tags={"SecurityApproved": "true"}))
@@ -122,7 +125,8 @@ def test_a_write_can_be_undone_after_a_later_verdict(enforcing: Stage) -> None:
     assert record.timings.decided_at == NOW + timedelta(seconds=60)
 
 
-def test_a_write_can_be_undone_after_a_refused_one(enforcing: Stage) -> None:
+def test_an_earlier_write_outlives_a_refusal(enforcing: Stage) -> None:
+    """A write can be undone after a refused one."""
     body = written_but_not_alerted(enforcing)
     enforcing.users(user())
     enforcing.identities.fail["iam:DetachUserPolicy"] = [Denied("AccessDenied")]
@@ -134,7 +138,8 @@ def test_a_write_can_be_undone_after_a_refused_one(enforcing: Stage) -> None:
     assert record.outcome == "failed"
 
 
-def test_a_write_can_be_undone_after_enforce_ended(enforcing: Stage) -> None:
+def test_a_write_can_be_undone_after_enforce(enforcing: Stage) -> None:
+    """A write can be undone after enforce ended."""
     body = written_but_not_alerted(enforcing)
     enforcing.users(user())
     enforcing.mode = Mode.DRY_RUN
@@ -155,7 +160,8 @@ def test_the_same_failure_alerts_once(enforcing: Stage) -> None:
     assert notified_at[0] == notified_at[1] is not None
 
 
-def test_an_unreadable_state_uses_the_workers_backoff(enforcing: Stage) -> None:
+def test_an_unreadable_state_backs_off(enforcing: Stage) -> None:
+    """An unreadable state uses the worker's backoff."""
     enforcing.identities.fail["read"] = [Denied("iam:GetUser: AccessDenied")]
     with pytest.raises(Transient) as raised:
         enforcing.pipeline().handle(attack())
@@ -215,7 +221,8 @@ def test_a_conflict_without_end_is_not_followed(enforcing: Stage) -> None:
 # --- rechecks
 
 
-def test_an_older_undo_does_not_approve_a_reapplied_change(enforcing: Stage) -> None:
+def test_an_older_undo_approves_no_new_change(enforcing: Stage) -> None:
+    """An older undo does not approve a reapplied change."""
     enforcing.pipeline().handle(attack())
     record = enforcing.record()
     (ruling,) = record.decision.rulings
@@ -231,7 +238,8 @@ def test_an_older_undo_does_not_approve_a_reapplied_change(enforcing: Stage) -> 
     assert not enforcing.identities.attached("iam-test-user")
 
 
-def test_an_unreadable_recheck_is_tried_for_5_minutes(enforcing: Stage) -> None:
+def test_an_unreadable_recheck_is_retried(enforcing: Stage) -> None:
+    """An unreadable recheck is tried for 5 minutes."""
     enforcing.pipeline().handle(attack())
     enforcing.clock.advance(5)
     recheck = enforcing.rechecks.next(0.001)

@@ -165,7 +165,8 @@ def test_the_default_version_is_restored(world: World) -> None:
     assert (record.outcome, world.default_version()) == ("applied", "v1")
 
 
-def test_without_history_the_first_version_is_known(world: World) -> None:
+def test_the_first_version_needs_no_history(world: World) -> None:
+    """Without history, the first version is known."""
     record = world.handle("CreatePolicyVersion", policyDocument=ADMIN, **world.admin_version())
     assert (record.outcome, world.default_version()) == ("applied", "v1")
 
@@ -177,9 +178,10 @@ def test_without_history_no_version_is_guessed(world: World) -> None:
     assert world.default_version() == "v3"
 
 
-def test_without_history_a_later_default_is_unknown(
+def test_a_later_default_needs_history(
     world: World,
 ) -> None:
+    """Without history, a later default is unknown."""
     world.version(ADMIN, default=False)
     world.version(READ)
     request = {"policyArn": world.policy_arn, "versionId": "v2"}
@@ -189,7 +191,8 @@ def test_without_history_a_later_default_is_unknown(
     assert world.default_version() == "v2"
 
 
-def test_a_version_left_in_place_is_restored_later(world: World) -> None:
+def test_a_version_in_place_is_restored_later(world: World) -> None:
+    """A version left in place is restored later."""
     world.snapshot()
     request = {"policyArn": world.policy_arn, "setAsDefault": True}
     answer = {"policyVersion": {"versionId": world.version(LIMITS)}}
@@ -264,7 +267,8 @@ def test_a_boundary_that_is_loosened_comes_back(world: World) -> None:
     assert role["PermissionsBoundary"]["PermissionsBoundaryArn"] == strict
 
 
-def test_a_value_replaced_before_the_snapshot_is_unknown(world: World) -> None:
+def test_a_value_replaced_early_is_unknown(world: World) -> None:
+    """A value that was replaced before the snapshot is unknown."""
     loose = boundary(world, ADMIN)
     world.iam.put_role_permissions_boundary(RoleName=world.name, PermissionsBoundary=loose)
     record = set_boundary(world, loose)
@@ -282,7 +286,8 @@ def test_an_older_object_is_not_of_the_event(world: World) -> None:
     assert shown["Status"] == "Active"
 
 
-def test_a_break_glass_role_stays_in_its_instance_profile(world: World) -> None:
+def test_a_break_glass_role_keeps_its_profile(world: World) -> None:
+    """A break-glass role stays in its instance profile."""
     name = f"break-glass-{world.name}"
     world.iam.create_role(RoleName=name, AssumeRolePolicyDocument=READ)
     world.iam.put_role_policy(RoleName=name, PolicyName="all", PolicyDocument=ADMIN)
@@ -293,7 +298,8 @@ def test_a_break_glass_role_stays_in_its_instance_profile(world: World) -> None:
     assert world.iam.get_instance_profile(InstanceProfileName=name)["InstanceProfile"]["Roles"]
 
 
-def test_a_group_fixed_before_the_write_keeps_its_user(world: World) -> None:
+def test_a_fixed_group_keeps_its_user(world: World) -> None:
+    """A group that was fixed before the write keeps its user."""
     group = {"GroupName": world.name}
     world.iam.put_group_policy(**group, PolicyName="p", PolicyDocument=ADMIN)
     world.iam.add_user_to_group(**group, UserName=world.name)
@@ -305,7 +311,8 @@ def test_a_group_fixed_before_the_write_keeps_its_user(world: World) -> None:
     assert world.iam.list_groups_for_user(UserName=world.name)["Groups"]
 
 
-def test_a_dry_run_saves_no_baseline_of_its_target(dynamodb: Any, tmp_path: Path) -> None:
+def test_a_dry_run_saves_no_baseline(dynamodb: Any, tmp_path: Path) -> None:
+    """A dry run saves no baseline of its target."""
     world = World(dynamodb.meta.endpoint_url, tmp_path, Mode.DRY_RUN)
     world.put_inline(SubjectKind.USER, READ)
     world.snapshot()

@@ -53,7 +53,8 @@ def test_a_dry_run_makes_all_calls_but_the_write(stage: Stage) -> None:
     assert enforced[len(rehearsed)] == "iam:DetachUserPolicy"
 
 
-def test_enforce_reverts_verifies_and_stores_the_inverse(stage: Stage) -> None:
+def test_enforce_reverts_and_verifies(stage: Stage) -> None:
+    """Enforce reverts, verifies and stores the inverse."""
     stage.mode = Mode.ENFORCE
     stage.pipeline().handle(attack())
     (outcome,) = stage.record().outcomes
@@ -64,9 +65,10 @@ def test_enforce_reverts_verifies_and_stores_the_inverse(stage: Stage) -> None:
     assert [recheck.after_seconds for recheck in stage.rechecks.abandon()] == [5, 15]
 
 
-def test_an_unverified_detach_alerts_and_is_retried(
+def test_an_unverified_detach_is_retried(
     stage: Stage,
 ) -> None:
+    """An unverified detach alerts and is retried."""
     stage.mode = Mode.ENFORCE
     stage.identities.sticky = True
     with pytest.raises(Transient, match="detach_user_policy"):
@@ -133,9 +135,8 @@ def test_an_unmatched_event_leaves_no_record(stage: Stage) -> None:
 
 
 @pytest.mark.parametrize("request_parameters", [{}, {"userName": 7, "policyArn": ADMIN}])
-def test_a_successful_call_without_target_is_malformed(
-    stage: Stage, request_parameters: object
-) -> None:
+def test_a_call_without_target_is_malformed(stage: Stage, request_parameters: object) -> None:
+    """A successful call without a target is malformed."""
     stage.mode = Mode.ENFORCE
     with pytest.raises(Malformed):
         stage.pipeline().handle(attack(requestParameters=request_parameters))
@@ -171,9 +172,10 @@ def test_a_new_envelope_makes_no_new_event(stage: Stage) -> None:
     assert stage.pipeline("worker-2").handle(again) is Result.DUPLICATE
 
 
-def test_another_payload_under_one_id_is_called_forged(
+def test_another_payload_under_one_id(
     stage: Stage,
 ) -> None:
+    """The reader learns that one of the two payloads is forged."""
     stage.mode = Mode.ENFORCE
     stage.users(user(), user("iam-test-other"))
     stage.pipeline().handle(attack(eventID="1"))
@@ -184,7 +186,8 @@ def test_another_payload_under_one_id_is_called_forged(
     assert len({r.decision.id for r in stage.records()}) == 2
 
 
-def test_a_leased_event_returns_when_the_lease_ends(stage: Stage) -> None:
+def test_a_leased_event_returns(stage: Stage) -> None:
+    """A leased event returns when the lease ends."""
     body = attack()
     pipeline = stage.pipeline("worker-2")
     stage.identities.fail["read"] = [LostLease()]
@@ -200,7 +203,8 @@ def test_a_leased_event_returns_when_the_lease_ends(stage: Stage) -> None:
 # --- live state that cannot be read
 
 
-def test_an_unreadable_state_alerts_and_writes_nothing(stage: Stage) -> None:
+def test_an_unreadable_state_writes_nothing(stage: Stage) -> None:
+    """An unreadable state alerts and writes nothing."""
     stage.mode = Mode.ENFORCE
     stage.identities.fail["read"] = [Denied("iam:GetUser failed: AccessDenied")]
     with pytest.raises(Transient):
@@ -210,9 +214,10 @@ def test_an_unreadable_state_alerts_and_writes_nothing(stage: Stage) -> None:
     assert stage.record().decision.verdict is Verdict.WAIT
 
 
-def test_unverified_alerts_once_before_the_decision(
+def test_unverified_alerts_once(
     stage: Stage,
 ) -> None:
+    """Unverified alerts once before the decision."""
     stage.mode = Mode.ENFORCE
     stage.identities.fail["read"] = [Transient("throttled")] * 3
     body = attack()
@@ -269,7 +274,8 @@ def after_the_first_read(stage: Stage, change: Callable[[], None]) -> None:
 
 
 @pytest.mark.parametrize("mode", [Mode.ENFORCE, Mode.DRY_RUN])
-def test_a_removal_before_the_write_stops_the_write(stage: Stage, mode: Mode) -> None:
+def test_an_earlier_removal_stops_the_write(stage: Stage, mode: Mode) -> None:
+    """A removal before the write stops the write."""
     stage.mode = mode
     body = attack()
     after_the_first_read(stage, lambda: stage.users(user(policy_arns=frozenset())))
@@ -323,7 +329,8 @@ def test_a_late_exception_stops_the_write(stage: Stage, now: Principal) -> None:
     assert len(stage.notifier.alerts) == 1
 
 
-def test_a_target_that_cannot_be_read_again_is_not_written_to(stage: Stage) -> None:
+def test_an_unreadable_target_is_not_written_to(stage: Stage) -> None:
+    """The worker does not write to a target that it cannot read again."""
     stage.mode = Mode.ENFORCE
     after_the_first_read(stage, lambda: stage.identities.fail["read"].append(Denied("refused")))
     with pytest.raises(Transient, match="UNVERIFIED"):
@@ -373,7 +380,8 @@ def test_a_dead_channel_does_not_delay_the_detach(stage: Stage) -> None:
     assert [a.document["outcome"] for a in stage.notifier.alerts] == ["applied"]
 
 
-def test_a_failed_detach_alerts_and_so_does_its_success(stage: Stage) -> None:
+def test_a_failed_detach_alerts(stage: Stage) -> None:
+    """A failed detach alerts, and so does its success."""
     stage.mode = Mode.ENFORCE
     stage.identities.fail["iam:DetachUserPolicy"] = [Denied("iam:DetachUserPolicy: AccessDenied")]
     body = attack()
@@ -396,7 +404,8 @@ def take_over(stage: Stage, body: str) -> Result:
     return stage.pipeline("worker-2").handle(body)
 
 
-def test_killed_before_the_detach_it_is_evaluated_again(stage: Stage) -> None:
+def test_a_kill_before_the_detach_is_resumed(stage: Stage) -> None:
+    """An event whose worker was killed before the detach is evaluated again."""
     stage.mode = Mode.ENFORCE
     body = attack()
     stage.identities.fail["iam:DetachUserPolicy"] = [Killed()]  # type: ignore[list-item]
@@ -435,7 +444,8 @@ def test_killed_after_the_detach_it_is_confirmed(
     assert len(stage.notifier.alerts) == 1
 
 
-def test_killed_after_the_alert_it_is_sent_once_more(stage: Stage) -> None:
+def test_a_kill_after_the_alert_repeats_it(stage: Stage) -> None:
+    """An alert whose worker was killed after it is sent once more."""
     stage.mode = Mode.ENFORCE
     body = attack()
     send = stage.notifier.send
@@ -532,7 +542,8 @@ def test_a_returned_message_is_remediated_again(stage: Stage) -> None:
     assert [o.status for o in stage.record().outcomes] == ["applied"]
 
 
-def test_the_second_recheck_is_an_event_of_its_own(stage: Stage) -> None:
+def test_the_second_recheck_is_its_own_event(stage: Stage) -> None:
+    """The second recheck is an event of its own."""
     stage.mode = Mode.ENFORCE
     stage.pipeline().handle(attack())
     for _ in range(2):
@@ -555,7 +566,8 @@ def test_an_unreadable_recheck_is_retried(stage: Stage) -> None:
     assert not stage.identities.attached("iam-test-user")
 
 
-def test_a_recheck_that_never_reads_ends_with_an_alert(stage: Stage) -> None:
+def test_an_unreadable_recheck_ends_in_an_alert(stage: Stage) -> None:
+    """A recheck that never reads ends with an alert."""
     stage.mode = Mode.ENFORCE
     stage.pipeline().handle(attack())
     recheck: Recheck | None = next_recheck(stage)
@@ -601,7 +613,8 @@ def test_an_undone_remediation_is_not_repeated(stage: Stage) -> None:
 # --- what only an attacker would send
 
 
-def test_an_integer_of_more_than_64_bits_is_as_good_as_any(stage: Stage) -> None:
+def test_a_very_large_integer_is_accepted(stage: Stage) -> None:
+    """An integer of more than 64 bits is as good as any."""
     body = attack().replace('"requestParameters":{', '"requestParameters":{"n":' + "9" * 20 + ",")
     assert stage.pipeline().handle(body) is Result.DECIDED
 
@@ -674,7 +687,8 @@ def test_a_bug_in_a_notifier_silences_no_other(stage: Stage) -> None:
 # --- rules that break
 
 
-def test_a_rule_whose_check_breaks_alerts_and_is_counted(stage: Stage) -> None:
+def test_a_broken_check_alerts(stage: Stage) -> None:
+    """A rule whose check breaks alerts and is counted."""
     pipeline = stage.pipeline()
 
     def broken(*_: object) -> None:
@@ -690,7 +704,8 @@ def test_a_rule_whose_check_breaks_alerts_and_is_counted(stage: Stage) -> None:
     assert stage.metrics.registry.get_sample_value(name, labels) == 1
 
 
-def test_leases_in_hand_are_renewed_while_their_steps_run(stage: Stage) -> None:
+def test_leases_are_renewed_during_steps(stage: Stage) -> None:
+    """Leases are renewed while their steps run."""
     pipeline = stage.pipeline()
     event = parse(attack())
     lease = pipeline.leases.take(event)

@@ -91,7 +91,8 @@ def test_an_admin_policy_of_ones_own_is_a_step(stage: Stage, action: str, *, who
     assert bool(sequences(stage)) is whole
 
 
-def test_an_opened_and_assumed_role_is_one_sequence(stage: Stage) -> None:
+def test_an_opened_and_assumed_role(stage: Stage) -> None:
+    """An opened and assumed role is one sequence."""
     arn = f"arn:aws:iam::{ACCOUNT}:role/iam-test-role"
     outside = {"type": "AWSAccount", "accountId": "444455556666"}
     principal = {"AWS": "arn:aws:iam::444455556666:root"}
@@ -130,7 +131,8 @@ def test_a_sequence_spans_ten_minutes_at_most(
     assert bool(sequences(stage)) is whole
 
 
-def test_a_missing_or_denied_step_makes_no_sequence(stage: Stage) -> None:
+def test_a_missing_step_makes_no_sequence(stage: Stage) -> None:
+    """A missing or denied step makes no sequence."""
     created, attached, _ = backdoor(-60, -60, -60)
     pipeline = stage.pipeline()
     for body in (created, attached, call("CreateAccessKey", 7, errorCode="AccessDenied")):
@@ -178,7 +180,8 @@ def test_a_sequence_is_governed_like_an_event(stage: Stage) -> None:
     assert record.decision.verdict is Verdict.SKIP
 
 
-def test_five_denied_calls_of_one_caller_are_probing(stage: Stage) -> None:
+def test_five_denied_calls_are_probing(stage: Stage) -> None:
+    """Five denied calls of one caller are probing."""
     pipeline = stage.pipeline()
     for number in range(4):
         pipeline.handle(denied(number))
@@ -199,7 +202,8 @@ def test_probing_alerts_once_in_ten_minutes(stage: Stage) -> None:
 
 
 @pytest.mark.parametrize("code", ["NoSuchEntity", "LimitExceeded", "EntityAlreadyExists"])
-def test_calls_that_failed_for_another_reason_are_no_probing(stage: Stage, code: str) -> None:
+def test_other_failed_calls_are_no_probing(stage: Stage, code: str) -> None:
+    """Calls that failed for another reason are no probing."""
     pipeline = stage.pipeline()
     for number in range(6):
         pipeline.handle(call("AttachUserPolicy", number, errorCode=code))

@@ -190,7 +190,7 @@ def test_a_rule_has_what_its_alert_needs(rule: Rule) -> None:
 
 
 def test_no_two_rules_share_a_title() -> None:
-    """A title tells rules apart, also those that correlate."""
+    """A title identifies a rule, also one that correlates."""
     titles = [rule.title for rule in RULES.every]
     assert sorted(titles) == sorted(set(titles))
 
@@ -215,7 +215,7 @@ ROLE = f"arn:aws:iam::{ACCOUNT}:role/"
         ([f"{ROLE}iam-test-role"], None),
     ],
 )
-def test_an_arn_names_a_role_of_this_account(arn: object, name: str | None) -> None:
+def test_a_role_is_named_within_this_account(arn: object, name: str | None) -> None:
     """An event may name a role by its ARN or name; an ARN of another account is malformed."""
     (assumed, *_) = matching("role_assumed_from_another_account")
     record = assumed | {"requestParameters": {"roleArn": arn}}

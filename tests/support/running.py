@@ -197,7 +197,7 @@ class Site:
         return f"iam-test-{name}-{self.mark}"
 
     def attack(self, user: str, tags: Mapping[str, str] | None = None, path: str = "/") -> str:
-        """Attach AdministratorAccess to a new user and tell the bus; returns the event id."""
+        """Attach AdministratorAccess to a new user, send the event and return its ID."""
         self.lab.create_user(user, tags or {}, path)
         self.lab.attach(user, ADMIN_POLICY)
         record = attach_event(self.account, user)
@@ -243,7 +243,7 @@ class Site:
 
 
 def decision(worker: Worker, event_id: str) -> dict[str, Any]:
-    """The decision on an event, once it was told or needed no telling."""
+    """The decision on an event, once it was notified or needed no alert."""
     api = DecisionsApi(worker.url)
     found = api.wait_for(
         lambda d: (

@@ -67,7 +67,8 @@ def _product(arithmetic: str) -> float:
         (("rules", "event-pattern"), "eventbridge/patterns.json"),
     ],
 )
-def test_the_modules_have_the_output_of_the_commands(command: tuple[str, ...], file: str) -> None:
+def test_the_modules_have_the_same_output(command: tuple[str, ...], file: str) -> None:
+    """The modules have the output of the commands."""
     printed = processes.run([sys.executable, "-m", "countermand", *command], ROOT)
     assert json.loads(printed) == json.loads((CODE / "modules" / file).read_text())
 

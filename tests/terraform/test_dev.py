@@ -80,9 +80,10 @@ def test_the_service_accepts_the_tasks_settings(container: dict[str, Any]) -> No
     assert settings.ledger[0] == "dynamodb"
 
 
-def test_the_task_runs_a_read_only_image_by_digest(
+def test_the_task_runs_a_read_only_image(
     container: dict[str, Any],
 ) -> None:
+    """The task runs a read-only image by digest."""
     assert container["image"] == IMAGE
     assert container["readonlyRootFilesystem"] is True
     assert container["user"] == "10001:10001"

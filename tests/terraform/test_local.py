@@ -48,9 +48,10 @@ def test_it_creates_what_provision_creates(
     assert json.loads(printed.replace("000000000000", OTHER_ACCOUNT)) == stack.environment()
 
 
-def test_an_attack_is_detected_reverted_and_alerted(
+def test_an_attack_is_reverted(
     aws: Clients, emulator: LocalStack, local_applied: Terraform, tmp_path: Path
 ) -> None:
+    """An attack is detected, reverted and alerted."""
     lab, user = Lab(aws), "iam-test-terraform"
     settings = {
         **local_applied.outputs()["environment"],

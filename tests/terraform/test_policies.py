@@ -15,7 +15,7 @@ from contracts import test_permissions as printed
 from countermand.actions import ALL
 from countermand.core.model import Mode
 from countermand.deployment.iam_policy import enforce_policy, worker_policy
-from support.authoriser import authorised, effects
+from support.authorizer import authorized, effects
 from support.terraforming import DEV, EMAIL, Terraform
 
 MOTO = "123456789012"
@@ -101,7 +101,7 @@ def test_the_role_allows_only_what_is_needed(
     allow: bool,
 ) -> None:
     context = {"iam_PolicyARN": policy_arn} if policy_arn is not None else {}
-    assert authorised(_of_the_worker(planned[mode]), action, resource, **context) is allow
+    assert authorized(_of_the_worker(planned[mode]), action, resource, **context) is allow
 
 
 def test_no_deny_blocks_what_enforce_allows(
@@ -118,10 +118,10 @@ def test_no_deny_blocks_what_enforce_allows(
         for action in statement["Action"]
         for resource in statement["Resource"]
         for context in _contexts(statement)
-        if not authorised(role, action, resource.replace("*", "x"), **context)
+        if not authorized(role, action, resource.replace("*", "x"), **context)
     ]
     assert stopped == []
-    assert authorised(
+    assert authorized(
         role,
         "iam:AttachUserPolicy",
         f"arn:aws:iam::{ACCOUNT}:user/iam-test-x",
@@ -191,17 +191,18 @@ def test_forbidden_calls_are_denied_explicitly(
         ("lambda.amazonaws.com", ACCOUNT, f"arn:aws:lambda:us-east-1:{ACCOUNT}:function:f", False),
     ],
 )  # fmt: skip
-def test_only_tasks_of_this_account_assume_the_role(
+def test_only_our_tasks_assume_the_role(
     planned: Mapping[str, Resources],
     service: str,
     account: str,
     source: str,
     allow: bool,
 ) -> None:
+    """Only tasks of this account assume the role."""
     trust = json.loads(planned["dry-run"][f"{IAM}.aws_iam_role.worker"]["assume_role_policy"])
     context = {"aws_SourceAccount": account, "aws_SourceArn": source}
     asked = f"Service {service}"
-    assert authorised(trust, "sts:AssumeRole", WORKER, principal=asked, **context) is allow
+    assert authorized(trust, "sts:AssumeRole", WORKER, principal=asked, **context) is allow
 
 
 # --- the queue and the topic
@@ -232,13 +233,14 @@ PLAIN_HTTP = {"SecureTransport": "false"}
         ("ReceiveMessage", f"AWS {WORKER}", {"PrincipalArn": WORKER, **PLAIN_HTTP}, {"Deny"}),
     ],
 )
-def test_only_our_rules_send_and_the_worker_receives(
+def test_only_our_rules_send(
     planned: Mapping[str, Resources],
     action: str,
     principal: str,
     context: dict[str, str],
     expected: set[str],
 ) -> None:
+    """Only our rules send, and only the worker receives."""
     document = json.loads(planned["dry-run"][f"{QUEUE}.aws_sqs_queue.this"]["policy"])
     keys = {f"aws_{key}": value for key, value in context.items()}
     found = effects(document, f"sqs:{action}", QUEUE_ARN, principal=principal, **keys)
@@ -262,7 +264,7 @@ def test_only_the_worker_publishes_alerts(
 ) -> None:
     keys = {"aws_PrincipalArn": principal, "aws_PrincipalIsAWSService": "false", **context}
     document = _topic(planned)
-    assert authorised(document, action, TOPIC_ARN, principal=f"AWS {principal}", **keys) is allow
+    assert authorized(document, action, TOPIC_ARN, principal=f"AWS {principal}", **keys) is allow
 
 
 @pytest.mark.parametrize(("address", "denied"), [("mallory@example.org", True), (EMAIL, False)])

@@ -50,7 +50,8 @@ def lines(stream: io.StringIO) -> list[dict[str, Any]]:
     return [json.loads(line) for line in stream.getvalue().splitlines()]
 
 
-def test_a_line_is_one_json_object_with_time_level_and_message(stream: io.StringIO) -> None:
+def test_a_line_is_one_json_object(stream: io.StringIO) -> None:
+    """A line is one JSON object with time, level and message."""
     logs.get_logger("countermand.test").info("Worker started", mode="dry-run", threads=16)
     (line,) = lines(stream)
     assert line.pop("time").endswith("Z")
@@ -76,7 +77,8 @@ def test_no_name_breaks_a_line_or_leaves_ascii(stream: io.StringIO, name: str) -
     assert ours["event_id"] == theirs["event_id"] == name
 
 
-def test_bound_fields_are_on_each_line_of_the_block(stream: io.StringIO) -> None:
+def test_bound_fields_are_on_each_line(stream: io.StringIO) -> None:
+    """Bound fields are on each line of the block."""
     log = logs.get_logger("countermand.test")
     with logs.bound(event_id="1", account_id="111122223333"):
         with logs.bound(decision_id="d-1"):

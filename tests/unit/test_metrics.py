@@ -56,7 +56,8 @@ def samples(metrics: Metrics) -> dict[tuple[str, tuple[tuple[str, str], ...]], f
     }
 
 
-def test_the_names_and_labels_are_the_promised_ones() -> None:
+def test_the_names_and_labels_are_promised() -> None:
+    """The names and labels are the promised ones."""
     table = full_names(Metrics())
     promised = PROMISED_LABELS.copy()
     del promised["countermand_build_info"]
@@ -76,7 +77,8 @@ def test_no_label_holds_an_identifier() -> None:
     assert {label for labels in PROMISED_LABELS.values() for label in labels} == closed
 
 
-def test_every_series_has_a_help_text_that_names_its_labels() -> None:
+def test_every_series_has_a_help_text() -> None:
+    """Every series has a help text that names its labels."""
     text = Metrics().render().decode()
     helps = dict(re.findall(r"^# HELP (countermand_\w+) (.+)$", text, re.MULTILINE))
     words = {"rule_id": "rule", "status": "how they ended|got through", "result": "how"}
@@ -90,7 +92,8 @@ def test_every_series_has_a_help_text_that_names_its_labels() -> None:
     "code",
     ["Throttling", "NoSuchEntity", "EndpointConnectionError", *sorted(DENIED), *sorted(PERMANENT)],
 )
-def test_a_known_error_code_is_counted_under_its_name(code: str) -> None:
+def test_a_known_error_code_is_a_label(code: str) -> None:
+    """A known error code is counted under its name."""
     metrics = Metrics()
     metrics.aws_error("iam", "GetUser", code)
     labels = (("code", code), ("operation", "GetUser"), ("service", "iam"))

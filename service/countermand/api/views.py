@@ -1,7 +1,7 @@
 """What API and CLI show of a record: an allow-list, field by field.
 
-The values are exactly those of the event. JSON keeps them apart from what surrounds them; whoever
-prints them makes them plain first (`core.report.plain`).
+The values are exactly those of the event. JSON keeps them apart from what surrounds them; anyone
+who prints them makes them plain first (`core.report.plain`).
 """
 
 from collections.abc import Iterable
@@ -49,7 +49,7 @@ class TargetView(View):
         description="ARN, read live.", examples=["arn:aws:iam::111122223333:user/iam-test-user"]
     )
     unique_id: str | None = Field(
-        description="IAM's unique id, which a deleted and recreated principal does not share.",
+        description="IAM's unique ID, which a deleted and recreated principal does not share.",
         examples=["AIDAEXAMPLE1234567890"],
     )
 
@@ -157,7 +157,7 @@ class DecisionView(View):
     account_id: str = Field(description="The account it was made in.", examples=["111122223333"])
     region: str = Field(description="The region of the event.", examples=["us-east-1"])
     actor: ActorView = Field(description="Who made the call.")
-    target: TargetView | None = Field(description="Whom it is about; null when the event hides it.")
+    target: TargetView | None = Field(description="What it affects; null when the event hides it.")
     rule_id: str = Field(
         description="The rule whose ruling decided.", examples=["admin_policy_attached_to_user"]
     )

@@ -71,7 +71,7 @@ def _localstack() -> str:
     if not is_localstack(endpoint):
         raise ConfigError(
             f"AWS_ENDPOINT_URL: no LocalStack answers at {endpoint or '(unset)'}. This command "
-            "gives users administrator rights: it is for LocalStack only."
+            "gives users administrator permissions: it is for LocalStack only."
         )
     return endpoint
 

@@ -91,7 +91,7 @@ class LocalStack:
 
     @property
     def pid(self) -> int:
-        """Its process id, which is the id of its process group too."""
+        """Its process ID, which is the ID of its process group too."""
         if self._process is None:
             raise LocalStackError("LocalStack is not running: call start() first")
         return self._process.pid
@@ -186,12 +186,12 @@ def is_localstack(url: str) -> bool:
 
 
 def emails(url: str, address: str) -> list[dict[str, Any]]:
-    """List the mails that LocalStack would have sent to the address, the oldest first."""
+    """List the emails that LocalStack would have sent to the address, the oldest first."""
     try:
         messages = _get(url, "/_aws/ses")["messages"]
     except urllib.error.HTTPError as error:
         error.close()
-        # Before the first mail neither the outbox nor, sometimes, the service behind it exists.
+        # Before the first email neither the outbox nor, sometimes, the service behind it exists.
         if error.code not in {404, 501}:
             raise
         return []
@@ -242,7 +242,7 @@ def _environment(port: int, folder: Path) -> dict[str, str]:
         "FILESYSTEM_ROOT": str(folder / "fs"),
         "SERVICES": ",".join(SERVICES),
         "EAGER_SERVICE_LOADING": "0",
-        # It works offline and tells nobody.
+        # It works offline and reports to nobody.
         "DISABLE_EVENTS": "1",
         "SKIP_SSL_CERT_DOWNLOAD": "1",
         "DNS_ADDRESS": "0",

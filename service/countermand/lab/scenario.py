@@ -1,7 +1,7 @@
 """The scenario in four steps, A to D, that `countermand demo` and `countermand attack` run.
 
 Everything that is printed was read back: decisions from the API, policies from IAM, emails from the
-mailbox, the log from CloudWatch Logs, messages from the queues. A claim that does not hold is a
+mailbox, the log from CloudWatch Logs, messages from the queues. A check that does not hold is a
 failure of the scenario, and the scenario goes on.
 """
 

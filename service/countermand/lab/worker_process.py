@@ -53,7 +53,7 @@ class WorkerProcess:
         raise Transient("the worker did not become ready" if self.running else "the worker ended")
 
     def stop(self) -> int | None:
-        """The exit code after SIGTERM, or None when there was none to stop."""
+        """The exit code after SIGTERM, or None when no worker runs."""
         process, self._process = self._process, None
         if process is None:
             return None

@@ -132,13 +132,13 @@ def _upgraded(record: dict[str, Any]) -> dict[str, Any]:
 
     | 0.1.0                     | now             | in                                     |
     |---------------------------|-----------------|----------------------------------------|
-    | told, notes               | notified,       | record                                 |
+    | `told`, `notes`           | notified,       | record                                 |
     |                           | annotations     |                                        |
-    | told_at                   | notified_at     | timings                                |
-    | tell                      | notify          | ruling                                 |
-    | claim                     | summary         | evidence of a finding                  |
-    | harmless                  | benign          | guard of a reason, key of an alert     |
-    | rehearsed                 | simulated       | status of an outcome, key of an alert  |
+    | `told_at`                 | notified_at     | timings                                |
+    | `tell`                    | notify          | ruling                                 |
+    | `claim`                   | summary         | evidence of a finding                  |
+    | `harmless`                | benign          | guard of a reason, key of an alert     |
+    | `rehearsed`               | simulated       | status of an outcome, key of an alert  |
     """
     if "told" not in record:
         return record  # the marker was a tag, or another name that someone chose

@@ -3,7 +3,7 @@
 Variable `COUNTERMAND_QUEUE_URL` = field `queue_url` = Helm value `settings.queueUrl`. The fields
 are also the source of docs/configuration.md: change them, then run `make docs`.
 
-More than 300 lines, because each setting stands here once, with its limits, meaning and example.
+More than 300 lines, because each setting is defined once, with limits, meaning and example.
 """
 
 import re

@@ -67,7 +67,7 @@ def decision_id(number: int) -> str:
 
 
 def make_record(number: int = 1, user_name: str = "iam-test-user") -> Record:
-    """A rehearsed detach, with everything that a record can hold."""
+    """A simulated detach, with everything that a record can hold."""
     event = Event(
         id=f"111122223333/event-{number}",
         event_id=f"event-{number}",
@@ -206,7 +206,8 @@ def problem(response: httpx.Response, status: int) -> dict[str, Any]:
 # --- decisions ---------------------------------------------------------------------------------
 
 
-def test_decisions_are_listed_newest_first_as_the_ledger_gives_them(bench: Bench) -> None:
+def test_decisions_are_listed_newest_first(bench: Bench) -> None:
+    """The API lists decisions in the order in which the ledger gives them."""
     page = bench.get("/decisions").json()
     assert [d["decision_id"] for d in page["decisions"]] == [decision_id(n) for n in (3, 2, 1)]
     assert page["next_cursor"] is None
@@ -242,7 +243,8 @@ def test_every_filter_reaches_the_ledger(bench: Bench) -> None:
     ]
 
 
-def test_without_filters_the_ledger_is_asked_for_fifty(bench: Bench) -> None:
+def test_the_default_limit_is_fifty(bench: Bench) -> None:
+    """Without filters the API asks the ledger for fifty records."""
     bench.get("/decisions")
     assert bench.ledger.queries == [DecisionQuery(limit=50)]
 
@@ -257,7 +259,8 @@ def test_the_cursor_leads_through_all_pages(bench: Bench) -> None:
     assert cursor is None
 
 
-def test_a_decision_shows_exactly_what_is_promised(bench: Bench) -> None:
+def test_a_decision_shows_what_is_promised(bench: Bench) -> None:
+    """A decision shows exactly what is promised."""
     params = {"user_name": "iam-test-user", "policy_arn": ADMIN}
     assert bench.get(f"/decisions/{decision_id(1)}").json() == {
         "decision_id": decision_id(1),
@@ -322,7 +325,8 @@ def test_nothing_of_the_body_or_the_tags_is_shown(bench: Bench) -> None:
     assert BODY_SECRET not in bench.get(f"/decisions/{decision_id(1)}").text
 
 
-def test_a_hidden_target_is_null_and_an_unread_one_has_a_name_only() -> None:
+def test_hidden_and_unread_targets() -> None:
+    """A hidden target is null, and an unread one has only a name."""
     record = make_record()
     ruling = replace(record.decision.rulings[0], principal=None)
     unread = replace(record, decision=replace(record.decision, rulings=(ruling,)))
@@ -399,7 +403,8 @@ def test_an_unknown_decision_is_not_found(bench: Bench) -> None:
 
 
 @pytest.mark.parametrize("wrong", ["x", "d-1", "D-" + "0" * 20, "d-" + "0" * 21])
-def test_an_id_of_the_wrong_form_never_reaches_the_ledger(bench: Bench, wrong: str) -> None:
+def test_the_ledger_gets_no_malformed_id(bench: Bench, wrong: str) -> None:
+    """An ID of the wrong form never reaches the ledger."""
     bench.ledger.error = AssertionError("the ledger was asked")
     document = problem(bench.get(f"/decisions/{wrong}"), 422)
     assert [error["name"] for error in document["errors"]] == ["decision_id"]
@@ -412,7 +417,8 @@ def test_a_single_decision_takes_no_parameters(bench: Bench) -> None:
 @pytest.mark.parametrize(
     "path", ["/", "/decisions/", "/docs", "/redoc", "/admin", "/decisions/x/y", "/..%2f", "/livez/"]
 )
-def test_an_unknown_path_is_a_problem_document_and_no_redirect(bench: Bench, path: str) -> None:
+def test_an_unknown_path_is_a_problem_document(bench: Bench, path: str) -> None:
+    """An unknown path is a problem document and no redirect."""
     document = problem(bench.client.get(path, follow_redirects=False), 404)
     assert document["title"] == "Not Found"
     assert document["detail"] == "There is nothing at this path."
@@ -426,7 +432,8 @@ def test_nothing_can_be_changed(bench: Bench, method: str, path: str) -> None:
     assert response.headers["allow"] == "GET"
 
 
-def test_a_ledger_that_is_down_is_said_to_be_unavailable(bench: Bench) -> None:
+def test_an_unavailable_ledger_is_reported(bench: Bench) -> None:
+    """The API answers that a ledger that is down is unavailable."""
     bench.ledger.error = Transient("dynamodb:Query failed: Throttling")
     for path in ("/decisions", f"/decisions/{decision_id(1)}"):
         response = bench.get(path)
@@ -443,7 +450,8 @@ def test_a_bug_leaks_nothing(bench: Bench) -> None:
     assert response.headers["x-content-type-options"] == "nosniff"
 
 
-def test_a_hostile_path_comes_back_encoded_and_short(bench: Bench) -> None:
+def test_a_hostile_path_is_encoded(bench: Bench) -> None:
+    """A hostile path comes back encoded and short."""
     document = problem(bench.get("/%3Cscript%3E%0d%0a" + "a" * 5000 + "?token=x"), 404)
     assert "<" not in document["instance"]
     assert "token" not in document["instance"]
@@ -453,7 +461,8 @@ def test_a_hostile_path_comes_back_encoded_and_short(bench: Bench) -> None:
 @pytest.mark.parametrize(
     "path", ["/decisions", "/decisions?x=y", "/nowhere", "/livez", "/metrics", "/openapi.json"]
 )
-def test_every_answer_has_the_security_headers_and_no_cors(bench: Bench, path: str) -> None:
+def test_every_answer_has_the_security_headers(bench: Bench, path: str) -> None:
+    """Every answer has the security headers and no CORS."""
     headers = bench.get(path, {"Origin": "https://evil.example"}).headers
     assert headers.get_list("cache-control") == ["no-store"]
     assert headers.get_list("x-content-type-options") == ["nosniff"]
@@ -473,7 +482,8 @@ def test_the_right_token_opens_the_decisions(guarded: Bench) -> None:
 @pytest.mark.parametrize(
     "path", ["/decisions", "/decisions/x", "/openapi.json", "/docs", "/nowhere", "/", "/livez/"]
 )
-def test_without_the_token_nothing_else_can_even_be_guessed(guarded: Bench, path: str) -> None:
+def test_without_the_token_every_path_is_refused(guarded: Bench, path: str) -> None:
+    """Without the token nobody can guess which paths exist."""
     response = guarded.get(path)
     problem(response, 401)
     assert response.headers["www-authenticate"] == 'Bearer realm="countermand"'
@@ -497,13 +507,15 @@ def test_without_the_token_nothing_else_can_even_be_guessed(guarded: Bench, path
         b"Bearer " + b"a" * 8000,
     ],
 )
-def test_a_wrong_token_is_refused_whatever_its_bytes(guarded: Bench, value: bytes) -> None:
+def test_a_wrong_token_is_refused(guarded: Bench, value: bytes) -> None:
+    """A wrong token is refused, whatever its bytes."""
     response = guarded.client.get("/decisions", headers=[(b"authorization", value)])
     problem(response, 401)
     assert 'error="invalid_token"' in response.headers["www-authenticate"]
 
 
-def test_two_tokens_are_refused_even_if_one_is_right(guarded: Bench) -> None:
+def test_two_tokens_are_refused(guarded: Bench) -> None:
+    """Two tokens are refused even if one is right."""
     right, wrong = f"Bearer {TOKEN}", "Bearer wrong"
     headers = [("authorization", right), ("authorization", wrong)]
     assert guarded.client.get("/decisions", headers=headers).status_code == 401
@@ -513,7 +525,8 @@ def test_a_token_in_the_query_is_not_a_token(guarded: Bench) -> None:
     assert guarded.get(f"/decisions?access_token={TOKEN}").status_code == 401
 
 
-def test_the_guard_looks_at_the_path_before_the_method(guarded: Bench) -> None:
+def test_the_path_comes_before_the_method(guarded: Bench) -> None:
+    """The guard looks at the path before the method."""
     assert guarded.client.post("/decisions").status_code == 401
 
 
@@ -533,7 +546,8 @@ def test_a_healthy_worker_is_alive_and_ready(bench: Bench) -> None:
     assert bench.get("/readyz").json() == {"status": "ok", "checks": [loop, queue]}
 
 
-def test_a_worker_whose_queue_is_down_is_alive_and_not_ready(bench: Bench) -> None:
+def test_a_worker_without_queue_is_not_ready(bench: Bench) -> None:
+    """A worker whose queue is down is alive and not ready."""
     bench.health.checks = [
         HealthCheck("queue", ok=False, detail="no answer from SQS yet"),
         HealthCheck("ledger", ok=True, detail="writable"),
@@ -549,7 +563,8 @@ def test_a_worker_whose_queue_is_down_is_alive_and_not_ready(bench: Bench) -> No
     assert bench.get("/healthz").status_code == 200
 
 
-def test_a_worker_whose_loop_stands_still_is_not_alive(bench: Bench) -> None:
+def test_a_hung_worker_loop_is_not_alive(bench: Bench) -> None:
+    """A worker whose loop makes no progress is not alive."""
     bench.health.loop = HealthCheck("worker_loop", ok=False, detail="last round 100 s ago")
     for path in ("/livez", "/healthz", "/readyz"):
         document = problem(bench.get(path), 503)
@@ -577,13 +592,15 @@ def operations(document: Mapping[str, Any]) -> Iterator[tuple[str, dict[str, Any
             yield path, operation
 
 
-def test_openapi_lists_the_promised_routes_and_no_way_to_change_anything(bench: Bench) -> None:
+def test_openapi_lists_the_promised_routes_only(bench: Bench) -> None:
+    """OpenAPI lists the promised routes and no way to change anything."""
     paths = bench.openapi()["paths"]
     assert set(paths) == OPEN_PATHS | {"/decisions", "/decisions/{decision_id}"}
     assert {method for item in paths.values() for method in item} == {"get"}
 
 
-def test_every_operation_is_described_with_examples_and_problem_documents(bench: Bench) -> None:
+def test_every_operation_is_described(bench: Bench) -> None:
+    """Every operation has examples and problem documents."""
     for path, operation in operations(bench.openapi()):
         assert operation["summary"], path
         assert operation["description"], path
@@ -597,14 +614,16 @@ def test_every_operation_is_described_with_examples_and_problem_documents(bench:
                 assert example["status"] == int(status), path
 
 
-def test_every_operation_on_decisions_names_its_refusals(bench: Bench) -> None:
+def test_operations_name_their_refusals(bench: Bench) -> None:
+    """Every operation on decisions names its refusals."""
     paths = bench.openapi()["paths"]
     assert set(paths["/decisions"]["get"]["responses"]) == {"200", "401", "422", "500", "503"}
     one = paths["/decisions/{decision_id}"]["get"]["responses"]
     assert set(one) == {"200", "401", "404", "422", "500", "503"}
 
 
-def test_every_schema_is_described_and_every_leaf_has_an_example(bench: Bench) -> None:
+def test_every_schema_is_described(bench: Bench) -> None:
+    """Every schema has a description and every leaf an example."""
     schemas = bench.openapi()["components"]["schemas"]
     assert "HTTPValidationError" not in schemas
     for name, schema in schemas.items():
@@ -615,14 +634,16 @@ def test_every_schema_is_described_and_every_leaf_has_an_example(bench: Bench) -
             assert nested or "examples" in field, (name, key)
 
 
-def test_every_reference_in_openapi_leads_somewhere(bench: Bench) -> None:
+def test_openapi_references_lead_somewhere(bench: Bench) -> None:
+    """Every reference in OpenAPI leads somewhere."""
     document = bench.openapi()
     text = json.dumps(document)
     for name in {part.split('"')[0] for part in text.split("#/components/schemas/")[1:]}:
         assert name in document["components"]["schemas"], name
 
 
-def test_openapi_tells_which_routes_want_the_token(guarded: Bench) -> None:
+def test_openapi_shows_which_routes_need_a_token(guarded: Bench) -> None:
+    """OpenAPI shows which routes need the token."""
     document = guarded.get("/openapi.json", {"Authorization": f"Bearer {TOKEN}"}).json()
     assert document["components"]["securitySchemes"]["token"]["scheme"] == "bearer"
     for path, operation in operations(document):
@@ -652,7 +673,8 @@ def fetch(url: str) -> dict[str, Any]:
         return document
 
 
-def test_a_real_server_answers_on_a_free_port_and_stops_quickly(bench: Bench) -> None:
+def test_a_real_server_answers_and_stops(bench: Bench) -> None:
+    """A real server answers on a free port and stops quickly."""
     with served(bench) as server:
         assert server.port > 0
         assert server.url == f"http://127.0.0.1:{server.port}"
@@ -663,7 +685,8 @@ def test_a_real_server_answers_on_a_free_port_and_stops_quickly(bench: Bench) ->
         fetch(f"{server.url}/livez")
 
 
-def test_a_taken_port_is_a_configuration_error_that_names_the_variable(bench: Bench) -> None:
+def test_a_taken_port_is_a_configuration_error(bench: Bench) -> None:
+    """The error names the variable of the port."""
     with socket.create_server(("127.0.0.1", 0)) as other:
         server = ApiServer(bench.app, "127.0.0.1", other.getsockname()[1])
         with pytest.raises(ConfigError, match=r"COUNTERMAND_API_PORT.*[Aa]ddress already in use"):
@@ -676,13 +699,15 @@ def test_an_unknown_host_is_a_configuration_error(bench: Bench) -> None:
         ApiServer(bench.app, "999.999.999.999", 0).start()
 
 
-def test_a_server_can_be_stopped_twice_and_before_its_start(bench: Bench) -> None:
+def test_a_server_can_be_stopped_at_any_time(bench: Bench) -> None:
+    """A server can be stopped twice, and before its start."""
     ApiServer(bench.app, "127.0.0.1", 0).stop()
     with served(bench) as server:
         server.stop()
 
 
-def test_liveness_answers_while_every_reader_waits_for_the_ledger(bench: Bench) -> None:
+def test_liveness_answers_while_readers_wait(bench: Bench) -> None:
+    """Liveness answers while every reader waits for the ledger."""
     release = threading.Event()
     bench.ledger.find = lambda _query: release.wait(30) and Page(())  # type: ignore[method-assign,assignment,return-value]
     with served(bench) as server:

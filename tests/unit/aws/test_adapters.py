@@ -379,5 +379,5 @@ def test_a_list_that_breaks_off_is_no_list(iam: Iam, cloud: AwsCloud) -> None:
         (f"arn:aws:sts::{ACCOUNT}:federated-user/ana", None),
     ],
 )
-def test_session_arn_names_its_role(arn: str, role: str | None) -> None:
+def test_a_session_names_its_role(arn: str, role: str | None) -> None:
     assert Caller(ACCOUNT, arn).role_arn == role

@@ -75,7 +75,8 @@ def test_the_strongest_verdict_leads_in_any_order(verdicts: tuple[Verdict, ...])
 
 
 @pytest.mark.parametrize("severities", list(permutations(Severity)))
-def test_of_equal_verdicts_the_worst_severity_leads(severities: tuple[Severity, ...]) -> None:
+def test_the_worst_severity_leads(severities: tuple[Severity, ...]) -> None:
+    """Among equal verdicts the worst severity leads."""
     rulings = [
         of_severity(severity, Mode.ENFORCE if severity is Severity.CRITICAL else Mode.OBSERVE)
         for severity in severities
@@ -105,7 +106,8 @@ def test_what_is_not_approved_has_no_steps(verdict: Verdict) -> None:
     assert not decision.approved_for_remediation
 
 
-def test_while_one_finding_waits_nothing_is_reverted() -> None:
+def test_a_waiting_finding_stops_the_revert() -> None:
+    """While one finding waits, nothing is reverted."""
     decision = decide(EVENT, [ruling(Verdict.REMEDIATE), ruling(Verdict.WAIT)])
     assert decision.verdict is Verdict.WAIT
     assert decision.steps == ()
@@ -151,7 +153,8 @@ def test_a_decision_may_notify_nobody() -> None:
     assert not decide(EVENT, [ruling(Verdict.SKIP, notify=False)]).notify
 
 
-def test_an_unreadable_state_is_an_unverified_decision() -> None:
+def test_an_unreadable_state_is_unverified() -> None:
+    """An unreadable state is an unverified decision."""
     unread = replace(ruling(Verdict.WAIT), reasons=(Reason(Guard.UNREADABLE, "UNVERIFIED"),))
     assert decide(EVENT, [ruling(Verdict.REMEDIATE), unread]).unverified
     assert not decide(EVENT, [ruling(Verdict.WAIT)]).unverified

@@ -125,9 +125,8 @@ def test_a_field_of_the_wrong_kind_is_named(changes: dict[str, Any], reason: str
         ),
     ],
 )
-def test_a_sign_in_that_failed_says_so_in_its_answer(
-    changes: dict[str, Any], error_code: str | None
-) -> None:
+def test_a_failed_sign_in_is_an_error(changes: dict[str, Any], error_code: str | None) -> None:
+    """The answer of a sign-in that failed says so."""
     sign_in = {"eventSource": "signin.amazonaws.com", "eventName": "ConsoleLogin"}
     assert parse(body(**(sign_in | changes))).error_code == error_code
 
@@ -174,7 +173,8 @@ def test_every_truncation_of_an_event_is_refused() -> None:
 
 
 @given(st.text())
-def test_any_text_is_read_or_refused_and_nothing_else(text: str) -> None:
+def test_any_text_is_read_or_refused(text: str) -> None:
+    """Any text is read or refused, and nothing else."""
     with pytest.raises(Malformed):
         parse(text)
 
@@ -188,7 +188,8 @@ _json_values = st.recursive(
 
 @settings(max_examples=300)
 @given(field=st.sampled_from(sorted(attach_event(ACCOUNT, "x"))), value=_json_values)
-def test_any_value_in_any_field_is_read_or_refused(field: str, value: object) -> None:
+def test_any_value_is_read_or_refused(field: str, value: object) -> None:
+    """Any value in any field is read or refused."""
     record = attach_event(ACCOUNT, "iam-test-user") | {field: value}
     try:
         event = parse(json.dumps(envelope(record)))

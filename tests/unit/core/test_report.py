@@ -177,7 +177,8 @@ def test_an_untrusted_string_is_shown_plainly(name: str, shown: str) -> None:
 
 
 @given(st.text())
-def test_any_string_becomes_one_line_without_a_link(name: str) -> None:
+def test_any_string_becomes_one_line(name: str) -> None:
+    """Any string becomes one line without a link."""
     shown = plain(name)
     assert re.fullmatch(r"[ -~]*", shown)
     assert "://" not in shown
@@ -193,14 +194,16 @@ def test_the_document_keeps_names_exactly(name: str) -> None:
     assert document["actor_arn"] == name
 
 
-def test_no_attribute_holds_attacker_controlled_text() -> None:
+def test_attributes_hold_no_hostile_text() -> None:
+    """No attribute holds text that an attacker controls."""
     assert notified(**named("\n")).attributes == notified().attributes
 
 
 # --- what the alert says
 
 
-def test_the_subject_has_severity_target_and_result() -> None:
+def test_the_parts_of_the_subject() -> None:
+    """The subject has severity, target and result."""
     assert notified().subject == (
         "[CRITICAL] iam-test-user: Administrator policy attached to a user"
         " - would be reverted (dry run)"
@@ -268,7 +271,8 @@ def seen_by(title: str, verdict: Verdict, subject: Subject | None, severity: Sev
     return Ruling(finding, verdict, APPROVED, Mode.DRY_RUN, notify=True)
 
 
-def test_the_email_names_the_findings_of_other_rules() -> None:
+def test_the_email_names_other_findings() -> None:
+    """The email names the findings of other rules."""
     rulings = [
         seen_by(
             "IAM user created",
@@ -290,14 +294,16 @@ def test_the_email_names_the_findings_of_other_rules() -> None:
     assert text.count("  Also:") == 1
 
 
-def test_many_other_findings_do_not_flood_the_email() -> None:
+def test_other_findings_do_not_flood_the_email() -> None:
+    """Many other findings do not flood the email."""
     bob = Subject(SubjectKind.USER, "bob")
     rulings = [seen_by(f"rule {n}", Verdict.ALERT_ONLY, bob, Severity.LOW) for n in range(300)]
     text = alert(Record(decide(EVENT, rulings), Timings(received_at=NOW)), API).text
     assert text.count("  Also:") == 5
 
 
-def test_an_unread_target_has_the_name_in_the_event() -> None:
+def test_an_unread_target_keeps_its_name() -> None:
+    """An unread target has the name in the event."""
     assert "Target:   user iam-test-user" in notified().text
 
 
@@ -319,7 +325,8 @@ def test_a_hidden_target_is_said_to_be_hidden() -> None:
         (Actor("", "", "", ""), "unknown"),
     ],
 )
-def test_the_email_names_the_actor_as_the_event_does(actor: Actor, shown: str) -> None:
+def test_the_email_names_the_actor(actor: Actor, shown: str) -> None:
+    """The email names the actor as the event does."""
     assert f"Actor:    {shown}\n" in notified(event=replace(EVENT, actor=actor)).text
 
 
@@ -369,9 +376,8 @@ UNREADABLE = (Reason(Guard.UNREADABLE, "UNVERIFIED: live state unreadable (Acces
         "unfinished",
     ],
 )
-def test_every_outcome_has_its_words_and_its_advice(
-    changes: dict[str, Any], done: str, advice: str
-) -> None:
+def test_every_outcome_has_its_advice(changes: dict[str, Any], done: str, advice: str) -> None:
+    """Every outcome has its words and its advice."""
     said = notified(**changes)
     assert said.subject.endswith(f" - {done}")
     assert said.text.splitlines()[0].endswith(f": {done}.")
@@ -435,7 +441,8 @@ def test_everything_but_enforce_is_a_dry_run(mode: Mode, *, dry_run: bool) -> No
     assert notified(mode=mode).document["dry_run"] is dry_run
 
 
-def test_the_attributes_serve_subscription_filters() -> None:
+def test_attributes_serve_filters() -> None:
+    """The attributes serve subscription filters."""
     assert notified().attributes == {
         "severity": "critical",
         "rule_id": "admin_policy_attached_to_user",
@@ -444,7 +451,8 @@ def test_the_attributes_serve_subscription_filters() -> None:
     }
 
 
-def test_the_notification_key_is_the_outcome_or_guard() -> None:
+def test_the_notification_key() -> None:
+    """The notification key is the outcome or the guard."""
     assert notification_key(record()) == "simulated"
     scope = (Reason(Guard.SCOPE, "out of scope"),)
     other = record(verdict=Verdict.ALERT_ONLY, reasons=scope, status=None)

@@ -1,4 +1,4 @@
-"""The mail relay of compose, run as a process between an outbox and an SMTP server."""
+"""The email relay of compose, run as a process between an outbox and an SMTP server."""
 
 import email
 import json
@@ -147,9 +147,8 @@ def test_a_restart_delivers_no_email_twice(
     assert mailbox.emails[0].get_content().split() == ["Reverted.", "Actor:", "zoë"]
 
 
-def test_the_first_line_replaces_a_dropped_subject(
-    outbox: Outbox, mailbox: Mailbox, tmp_path: Path
-) -> None:
+def test_a_dropped_subject_is_replaced(outbox: Outbox, mailbox: Mailbox, tmp_path: Path) -> None:
+    """The first line replaces a dropped subject."""
     outbox.emails = [
         _email("one", Subject="SNS-Subscriber-Endpoint"),
         _email("two", Subject="Hello"),
@@ -159,9 +158,8 @@ def test_the_first_line_replaces_a_dropped_subject(
     assert [mail["Subject"] for mail in mailbox.emails] == ["Reverted.", "Hello"]
 
 
-def test_a_subject_of_two_lines_cannot_add_a_header(
-    outbox: Outbox, mailbox: Mailbox, tmp_path: Path
-) -> None:
+def test_a_subject_cannot_add_a_header(outbox: Outbox, mailbox: Mailbox, tmp_path: Path) -> None:
+    """A subject of two lines cannot add a header."""
     outbox.emails = [_email("one", Subject="Hello\r\nBcc: eve@example.com")]
     with relaying(outbox, mailbox.address, tmp_path):
         assert eventually(lambda: mailbox.emails)
@@ -169,9 +167,8 @@ def test_a_subject_of_two_lines_cannot_add_a_header(
     assert mailbox.emails[0]["Subject"] == "Hello Bcc: eve@example.com"
 
 
-def test_a_rejected_email_is_logged_once_and_blocks_none(
-    outbox: Outbox, mailbox: Mailbox, tmp_path: Path
-) -> None:
+def test_a_rejected_email_blocks_no_other(outbox: Outbox, mailbox: Mailbox, tmp_path: Path) -> None:
+    """A rejected email is logged once and blocks no other."""
     lost = _email("lost", Destination={"ToAddresses": ["nobody@example.com"]})
     outbox.emails = [lost, _email("one")]
     with relaying(outbox, mailbox.address, tmp_path) as log:

@@ -150,9 +150,8 @@ def test_a_finished_event_is_done_for_everybody(open_ledger: OpenLedger) -> None
 
 
 @pytest.mark.parametrize("done", [False, True])
-def test_another_payload_under_the_same_key_is_a_conflict(
-    open_ledger: OpenLedger, done: bool
-) -> None:
+def test_another_payload_is_a_conflict(open_ledger: OpenLedger, done: bool) -> None:
+    """Another payload under the same key is a conflict."""
     ledger = open_ledger("a")
     lease = leased(ledger)
     if done:
@@ -173,9 +172,8 @@ def test_a_renewed_lease_runs_from_the_renewal(open_ledger: OpenLedger, clock: F
 
 
 @pytest.mark.parametrize("write", ["save", "finish", "renew", "release"])
-def test_a_late_write_of_a_former_owner_is_refused(
-    open_ledger: OpenLedger, clock: FrozenClock, write: str
-) -> None:
+def test_a_late_write_is_refused(open_ledger: OpenLedger, clock: FrozenClock, write: str) -> None:
+    """A late write of a former owner is refused."""
     former, latter = open_ledger("a"), open_ledger("b")
     old = leased(former)
     clock.advance(LEASE + 1)
@@ -188,9 +186,8 @@ def test_a_late_write_of_a_former_owner_is_refused(
     assert ids(latter) == ["1"]
 
 
-def test_a_former_owner_with_the_same_name_is_refused_too(
-    open_ledger: OpenLedger, clock: FrozenClock
-) -> None:
+def test_a_former_owner_of_one_name_is_refused(open_ledger: OpenLedger, clock: FrozenClock) -> None:
+    """A former owner with the same name is refused too."""
     ledger = open_ledger("a")
     old = leased(ledger)
     clock.advance(LEASE + 1)
@@ -199,7 +196,8 @@ def test_a_former_owner_with_the_same_name_is_refused_too(
         ledger.save(old, record())
 
 
-def test_nothing_is_written_after_the_event_is_done(open_ledger: OpenLedger) -> None:
+def test_a_finished_event_is_not_written(open_ledger: OpenLedger) -> None:
+    """Nothing is written after the event is done."""
     ledger = open_ledger("a")
     lease = leased(ledger)
     ledger.finish(lease, record())
@@ -248,7 +246,8 @@ def test_a_record_is_read_whole_without_the_body(open_ledger: OpenLedger) -> Non
 HOSTILE = "lone \ud800 surrogate"
 
 
-def test_lone_surrogates_are_stored_in_a_readable_form(open_ledger: OpenLedger) -> None:
+def test_lone_surrogates_are_stored(open_ledger: OpenLedger) -> None:
+    """The ledger stores lone surrogates in a readable form."""
     ledger, undo = open_ledger("a"), Undo(HOSTILE, NOW)
     hostile = replace(record(1, target=HOSTILE, actor=HOSTILE), annotations=(HOSTILE,))
     lease = leased(ledger, HOSTILE)
@@ -307,7 +306,8 @@ def test_filters_narrow_each_other(open_ledger: OpenLedger) -> None:
     assert ids(ledger, target="bob", verdict=Verdict.SKIP) == []
 
 
-def test_the_newest_decision_comes_first_across_days(open_ledger: OpenLedger) -> None:
+def test_the_newest_decision_comes_first(open_ledger: OpenLedger) -> None:
+    """The newest decision comes first across days."""
     ledger = open_ledger("a")
     days = [record(n, at=NOW - timedelta(days=n)) for n in (3, 1, 12, 2)]
     keep(ledger, *days)
@@ -332,7 +332,8 @@ def test_times_of_any_zone_are_compared_in_utc(open_ledger: OpenLedger, hours: f
     assert ids(ledger, until=(NOW - timedelta(minutes=5)).astimezone(zone)) == ["2"]
 
 
-def test_the_ends_of_the_calendar_are_times_like_others(open_ledger: OpenLedger) -> None:
+def test_the_ends_of_the_calendar_are_times(open_ledger: OpenLedger) -> None:
+    """The first and last time of the calendar are times like any other."""
     ledger = open_ledger("a")
     keep(ledger, record(1))
     first = datetime.min.replace(tzinfo=timezone(timedelta(hours=14)))
@@ -341,9 +342,8 @@ def test_the_ends_of_the_calendar_are_times_like_others(open_ledger: OpenLedger)
 
 
 @pytest.mark.parametrize("filters", [{}, {"verdict": Verdict.REMEDIATE}, {"target": "alice"}])
-def test_pages_are_stable_while_new_decisions_arrive(
-    open_ledger: OpenLedger, filters: dict[str, Any]
-) -> None:
+def test_pages_are_stable(open_ledger: OpenLedger, filters: dict[str, Any]) -> None:
+    """Pages are stable while new decisions arrive."""
     ledger = open_ledger("a")
     keep(ledger, *(record(n, target="alice", at=NOW - timedelta(hours=9 * n)) for n in range(7)))
     seen: list[str] = []
@@ -401,7 +401,8 @@ def test_a_cursor_before_everything_finds_nothing(open_ledger: OpenLedger) -> No
 # --- undo
 
 
-def test_an_undo_is_stored_once_with_record_and_keys(open_ledger: OpenLedger) -> None:
+def test_an_undo_is_stored_once(open_ledger: OpenLedger) -> None:
+    """An undo is stored once with record and keys."""
     ledger, undo = open_ledger("a"), Undo("arn:alice", NOW)
     keep(ledger, record())
     decision_id = record().decision.id
@@ -415,7 +416,8 @@ def test_an_undo_is_stored_once_with_record_and_keys(open_ledger: OpenLedger) ->
         ledger.mark_undone(decision_id, undo, ["g1"])
 
 
-def test_an_undo_of_an_unknown_decision_is_refused(open_ledger: OpenLedger) -> None:
+def test_an_unknown_decision_has_no_undo(open_ledger: OpenLedger) -> None:
+    """An undo of an unknown decision is refused."""
     with pytest.raises(Permanent, match="d-unknown"):
         open_ledger("a").mark_undone("d-unknown", Undo("x", NOW), [])
 
@@ -452,7 +454,8 @@ def test_a_baseline_is_seen_by_every_replica(open_ledger: OpenLedger, value: str
     assert found == Baseline(value if value is None else storable(value), NOW)
 
 
-def test_a_baseline_that_was_never_saved_is_unknown(open_ledger: OpenLedger) -> None:
+def test_a_missing_baseline_is_unknown(open_ledger: OpenLedger) -> None:
+    """A baseline that was never saved is unknown."""
     assert open_ledger("a").baseline("role/x/trust_policy") is None
 
 
@@ -523,7 +526,8 @@ def _hold(path: Path, held: Any, release: Any) -> None:
     ledger.close()
 
 
-def test_a_file_that_another_process_holds_is_refused(path: Path, clock: FrozenClock) -> None:
+def test_a_file_in_use_is_refused(path: Path, clock: FrozenClock) -> None:
+    """A file that another process holds is refused."""
     context = multiprocessing.get_context("spawn")
     held, release = context.Event(), context.Event()
     other = context.Process(target=_hold, args=(path, held, release))
@@ -600,7 +604,8 @@ def test_a_folder_that_cannot_be_made_is_refused(tmp_path: Path, clock: FrozenCl
         sqlite(tmp_path / "file" / "ledger.sqlite3", clock)
 
 
-def test_a_full_disk_is_transient_and_loses_nothing(path: Path, clock: FrozenClock) -> None:
+def test_a_full_disk_is_transient(path: Path, clock: FrozenClock) -> None:
+    """A full disk is transient and loses nothing."""
     ledger = sqlite(path, clock)
     keep(ledger, record(1))
     pages = ledger._db.execute("PRAGMA page_count").fetchone()[0]
@@ -613,7 +618,8 @@ def test_a_full_disk_is_transient_and_loses_nothing(path: Path, clock: FrozenClo
     ledger.close()
 
 
-def test_a_commit_that_fails_does_not_block_the_next(path: Path, clock: FrozenClock) -> None:
+def test_a_failed_commit_does_not_block(path: Path, clock: FrozenClock) -> None:
+    """A commit that fails does not block the next one."""
     ledger = sqlite(path, clock)
     lease = leased(ledger)
     for statement in (
@@ -642,7 +648,8 @@ def test_a_locked_file_is_transient(path: Path, clock: FrozenClock) -> None:
     other.close()
 
 
-def test_a_file_that_breaks_while_open_is_transient(path: Path, clock: FrozenClock) -> None:
+def test_a_file_that_breaks_is_transient(path: Path, clock: FrozenClock) -> None:
+    """A file that breaks while open is a transient failure."""
     before = sqlite(path, clock)
     keep(before, record())
     before.close()
@@ -676,7 +683,8 @@ def test_a_read_only_database_fails_the_check(path: Path, clock: FrozenClock) ->
     ledger.close()
 
 
-def test_what_is_older_than_the_retention_is_forgotten(path: Path, clock: FrozenClock) -> None:
+def test_old_records_are_forgotten(path: Path, clock: FrozenClock) -> None:
+    """The ledger forgets records that are older than the retention."""
     ledger = sqlite(path, clock)
     keep(ledger, record(1))
     clock.advance(timedelta(days=29).total_seconds())
@@ -805,9 +813,8 @@ def test_an_undo_overwrites_no_newer_record(dynamodb: Any, table: str, clock: Fr
 
 
 @pytest.mark.dynamodb
-def test_a_record_too_large_for_an_item_is_permanent(
-    dynamodb: Any, table: str, clock: FrozenClock
-) -> None:
+def test_a_record_too_large_is_permanent(dynamodb: Any, table: str, clock: FrozenClock) -> None:
+    """A record too large for an item is a permanent failure."""
     ledger = DynamoDbLedger(dynamodb, table, clock, "a", YEAR_AND_MORE)
     large = replace(record(actor="x" * 16_000), annotations=("y" * 372_000,))
     with pytest.raises(Permanent, match="too large"):

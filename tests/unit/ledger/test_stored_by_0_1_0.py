@@ -148,7 +148,8 @@ def test_finished_events_are_duplicates(ledger: Ledger) -> None:
         assert ledger.acquire(event_key, "another payload", LEASE) == Conflict()
 
 
-def test_released_events_are_taken_up_with_their_record(ledger: Ledger) -> None:
+def test_released_events_keep_their_record(ledger: Ledger) -> None:
+    """Released events are resumed with their record."""
     stored = records(ledger)
     for number in (6, 7, 9):
         lease = ledger.acquire(key(number), DIGESTS[key(number)], LEASE)
@@ -230,7 +231,8 @@ def test_windows_keep_their_names_and_markers(ledger: Ledger) -> None:
     assert len(ledger.markers([WINDOW])) == 4
 
 
-def test_a_whole_sequence_is_a_duplicate_and_no_forgery(ledger: Ledger) -> None:
+def test_a_whole_sequence_is_a_duplicate(ledger: Ledger) -> None:
+    """A whole sequence is a duplicate and no forgery."""
     event, digest = whole(ledger)
     assert event.id == SEQUENCE
     assert ledger.acquire(event.id, digest, LEASE) == Done()

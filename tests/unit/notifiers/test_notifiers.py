@@ -99,7 +99,8 @@ def test_every_part_is_text_as_sns_demands() -> None:
     assert str(message).isascii()
 
 
-def test_content_that_sns_refuses_is_sent_shortened() -> None:
+def test_refused_content_is_sent_shortened() -> None:
+    """Content that SNS refuses is sent shortened."""
     topic = FakeTopic()
     topic.fail["publish"] = [Permanent("sns:Publish failed: InvalidParameter")]
     assert SnsNotifier(topic).send(ALERT) == "message-1"
@@ -114,7 +115,8 @@ def test_content_that_sns_refuses_is_sent_shortened() -> None:
     }
 
 
-def test_content_that_sns_refuses_even_then_is_a_failure() -> None:
+def test_content_refused_twice_is_a_failure() -> None:
+    """Content that SNS refuses even when shortened is a failure."""
     topic = FakeTopic()
     topic.fail["publish"] = [Permanent("InvalidParameter"), Permanent("InvalidParameter")]
     with pytest.raises(Permanent):
@@ -159,7 +161,8 @@ def test_every_channel_is_alerted() -> None:
 
 @pytest.mark.parametrize("dead", [0, 1])
 @pytest.mark.parametrize("error", [Transient("down"), Denied("no right"), Permanent("refused")])
-def test_a_dead_channel_does_not_silence_the_other(dead: int, error: Exception) -> None:
+def test_a_dead_channel_silences_no_other(dead: int, error: Exception) -> None:
+    """A dead channel does not silence the other one."""
     channels = Channels("sns", "chat")
     channels.notifiers[dead].fail["send"] = [error]
     notified = channels.dispatcher.notify(record())
@@ -194,7 +197,8 @@ def test_without_channels_nothing_fails() -> None:
     assert (notified.keys, notified.failed) == ((), ())
 
 
-def test_what_was_sent_and_what_was_not_is_counted() -> None:
+def test_sent_and_failed_alerts_are_counted() -> None:
+    """Alerts that were sent and alerts that failed are counted."""
     channels = Channels("sns", "chat")
     channels.notifiers[1].fail["send"] = [Transient("down")]
     channels.dispatcher.notify(record())
@@ -202,7 +206,8 @@ def test_what_was_sent_and_what_was_not_is_counted() -> None:
     assert channels.count("chat", "failed") == 1
 
 
-def test_a_bug_in_a_notifier_fails_that_channel_alone() -> None:
+def test_a_bug_fails_one_channel_alone() -> None:
+    """A bug in a notifier fails that channel alone."""
     channels = Channels("sns", "mail")
     channels.notifiers[0].fail["send"] = [ZeroDivisionError()]
     notified = channels.dispatcher.notify(record())

@@ -18,7 +18,8 @@ def iam() -> FakeIdentities:
     return fake
 
 
-def test_a_version_is_read_once_and_the_default_each_time(iam: FakeIdentities) -> None:
+def test_a_version_is_read_once(iam: FakeIdentities) -> None:
+    """A version is read once, and the default each time."""
     policies = ManagedPolicies(iam)
     assert [policies.document(ARN) for _ in range(3)] == [READ] * 3
     assert len(iam.called("iam:GetPolicy")) == 3
@@ -41,7 +42,8 @@ def test_a_recreated_policy_is_read_again(iam: FakeIdentities) -> None:
     assert policies.document(ARN) == ADMIN
 
 
-def test_all_that_read_through_one_cloud_share_what_was_read(iam: FakeIdentities) -> None:
+def test_readers_of_one_cloud_share_policies(iam: FakeIdentities) -> None:
+    """All that read through one cloud share what was read."""
     assert managed_policies(iam).document(ARN) == READ
     assert managed_policies(iam).document(ARN) == READ
     assert len(iam.called("iam:GetPolicyVersion")) == 1

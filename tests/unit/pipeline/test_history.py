@@ -205,9 +205,10 @@ def test_before_any_snapshot_nothing_is_known(history: History, clock: FrozenClo
         before(history, clock, Aspect.TRUST_POLICY)
 
 
-def test_a_snapshot_knows_what_was_there_before_a_later_change(
+def test_a_snapshot_precedes_a_later_change(
     history: History, iam: FakeIam, clock: FrozenClock
 ) -> None:
+    """A snapshot holds the values from before a later change."""
     iam.boundary, iam.inline = BOUNDARY, READ
     history.refresh()
     clock.advance(60)
@@ -224,9 +225,8 @@ def test_a_snapshot_knows_a_missing_value(history: History, clock: FrozenClock) 
     assert before(history, clock, Aspect.INLINE_POLICY) == ""
 
 
-def test_a_change_from_before_the_snapshot_may_be_in_it(
-    history: History, clock: FrozenClock
-) -> None:
+def test_an_earlier_change_may_be_in_a_snapshot(history: History, clock: FrozenClock) -> None:
+    """A change from before the snapshot may be in it."""
     changed = event("UpdateAssumeRolePolicy", clock.now())
     clock.advance(1)
     history.refresh()
@@ -234,9 +234,8 @@ def test_a_change_from_before_the_snapshot_may_be_in_it(
         replaced(history, changed, Aspect.TRUST_POLICY)
 
 
-def test_another_role_of_the_same_name_is_not_in_the_snapshot(
-    history: History, clock: FrozenClock
-) -> None:
+def test_a_snapshot_ignores_another_role(history: History, clock: FrozenClock) -> None:
+    """Another role of the same name is not in the snapshot."""
     history.refresh()
     clock.advance(60)
     with pytest.raises(CannotRestore):
@@ -262,9 +261,8 @@ def test_only_principals_in_scope_are_kept(history: History, clock: FrozenClock)
         before(history, clock, Aspect.TRUST_POLICY, unique_id="AROASTRANGER")
 
 
-def test_a_snapshot_is_taken_every_six_hours_or_when_asked(
-    history: History, iam: FakeIam, clock: FrozenClock
-) -> None:
+def test_when_a_snapshot_is_taken(history: History, iam: FakeIam, clock: FrozenClock) -> None:
+    """A snapshot is taken every six hours, or when asked."""
     for seconds, asked, taken in (
         (0, False, 1),
         (6 * 3600 - 1, False, 1),
@@ -292,16 +290,18 @@ def test_a_failed_snapshot_leaves_the_last_one(
     assert json.loads(before(history, clock, Aspect.TRUST_POLICY)) == READ
 
 
-def test_without_a_rule_that_restores_nothing_is_read(
+def test_nothing_is_read_without_a_restore_rule(
     iam: FakeIam, ledger: SqliteLedger, clock: FrozenClock
 ) -> None:
+    """Without a rule that restores, nothing is read."""
     history = History(iam, ledger, clock, Guardrails(ACCOUNT, "us-east-1"), lambda: RuleSet([]))
     history.refresh()
     history.save_baseline(event("UpdateAssumeRolePolicy"))
     assert iam.calls == []
 
 
-def test_a_rule_that_only_observes_restores_nothing() -> None:
+def test_an_observing_rule_restores_nothing() -> None:
+    """A rule that only observes restores nothing."""
     assert RULES.restored == frozenset(Aspect) - {Aspect.NAME}
     observing = RuleSet(
         replace(rule, info=replace(rule.info, mode=Mode.OBSERVE)) for rule in RULES.rules
@@ -312,9 +312,10 @@ def test_a_rule_that_only_observes_restores_nothing() -> None:
 # --- the notes
 
 
-def test_a_change_left_in_place_is_the_next_baseline(
+def test_a_change_in_place_is_the_next_baseline(
     history: History, iam: FakeIam, clock: FrozenClock
 ) -> None:
+    """A change left in place is the next baseline."""
     history.refresh()
     clock.advance(60)
     iam.trust, changed = LAMBDA, event("UpdateAssumeRolePolicy", clock.now())
@@ -324,9 +325,10 @@ def test_a_change_left_in_place_is_the_next_baseline(
 
 
 @pytest.mark.parametrize(("source", "name"), CALLS)
-def test_every_change_of_an_aspect_saves_a_baseline(
+def test_every_change_saves_a_baseline(
     history: History, iam: FakeIam, clock: FrozenClock, source: str, name: str
 ) -> None:
+    """Every change of an aspect saves a baseline."""
     iam.gone = True
     provider = {"sAMLProviderArn": PROVIDER, "openIDConnectProviderArn": PROVIDER}
     request = {
@@ -373,9 +375,10 @@ def test_it_waits_until_iam_must_show_the_change(
     assert error.value.retry_in == wait
 
 
-def test_an_old_baseline_is_not_restored_while_waiting(
+def test_an_old_baseline_is_not_restored(
     history: History, iam: FakeIam, clock: FrozenClock
 ) -> None:
+    """An old baseline is not restored while its event waits."""
     history.refresh()
     clock.advance(60)
     iam.boundary = BOUNDARY
@@ -420,9 +423,10 @@ def test_an_unreadable_value_is_saved_as_unknown(
         before(history, clock, Aspect.INLINE_POLICY)
 
 
-def test_a_principal_that_may_not_be_read_is_tried_again(
+def test_an_unreadable_principal_is_tried_again(
     history: History, iam: FakeIam, clock: FrozenClock
 ) -> None:
+    """A principal that the worker may not read is tried again."""
     clock.advance(30)
     iam.fail["iam:GetRole"] = [Denied("no")]
     with pytest.raises(Denied):
@@ -474,9 +478,10 @@ def test_a_hidden_request_saves_no_baseline(
 # --- which of them counts
 
 
-def test_two_changes_within_seconds_leave_it_unknown(
+def test_two_quick_changes_leave_it_unknown(
     history: History, iam: FakeIam, clock: FrozenClock
 ) -> None:
+    """Two changes within seconds leave the value unknown."""
     history.refresh()
     clock.advance(60)
     benign = event("PutRolePermissionsBoundary", clock.now())
@@ -488,9 +493,8 @@ def test_two_changes_within_seconds_leave_it_unknown(
         replaced(history, evil, Aspect.PERMISSIONS_BOUNDARY)
 
 
-def test_a_change_during_a_snapshot_uses_the_older_one(
-    history: History, iam: FakeIam, clock: FrozenClock
-) -> None:
+def test_a_change_during_a_snapshot(history: History, iam: FakeIam, clock: FrozenClock) -> None:
+    """A change during a snapshot uses the older snapshot."""
     history.refresh()
     clock.advance(60)
     iam.boundary, changed = BOUNDARY, event("PutRolePermissionsBoundary", clock.now())
@@ -513,13 +517,14 @@ def test_a_change_during_a_snapshot_uses_the_older_one(
         (200, None, "noted"),
     ],
 )
-def test_the_latest_that_is_older_than_the_change_counts(
+def test_the_latest_earlier_snapshot_counts(
     world: tuple[History, FakeIam, SqliteLedger],
     clock: FrozenClock,
     noted_after: int,
     snapshot_after: int | None,
     expected: str | None,
 ) -> None:
+    """The latest snapshot that is older than the change counts."""
     (history, iam, ledger), start = world, clock.now()
     noted_at = start + timedelta(seconds=noted_after)
     ledger.save_baseline("AROAROLE/permissions_boundary", Baseline("noted", noted_at))
@@ -535,14 +540,16 @@ def test_the_latest_that_is_older_than_the_change_counts(
         assert replaced(history, changed, Aspect.PERMISSIONS_BOUNDARY) == expected
 
 
-def test_a_baseline_of_a_recreated_role_is_ignored(history: History, clock: FrozenClock) -> None:
+def test_a_recreated_role_has_no_baseline(history: History, clock: FrozenClock) -> None:
+    """A baseline of a recreated role is ignored."""
     history.save_baseline(event("UpdateAssumeRolePolicy", clock.now() - timedelta(minutes=5)))
     assert json.loads(before(history, clock, Aspect.TRUST_POLICY)) == OWN
     with pytest.raises(CannotRestore):
         before(history, clock, Aspect.TRUST_POLICY, unique_id="AROAOTHER")
 
 
-def test_what_is_known_of_a_user_outlives_a_new_name(history: History, clock: FrozenClock) -> None:
+def test_the_history_of_a_user_outlives_a_rename(history: History, clock: FrozenClock) -> None:
+    """The history of a user outlives a new name."""
     history.refresh()
     clock.advance(60)
     renamed = user("iam-test-other", unique_id="AIDAUSER")
@@ -572,7 +579,8 @@ def test_a_snapshot_knows_the_resources_in_scope(
         of_provider(history, clock, PROVIDER.replace("iam-test", "other"))
 
 
-def test_an_event_may_name_a_trail_or_give_its_arn(history: History, clock: FrozenClock) -> None:
+def test_an_event_names_a_trail_or_its_arn(history: History, clock: FrozenClock) -> None:
+    """An event may name a trail or give its ARN."""
     history.refresh()
     clock.advance(60)
     for name in (TRAIL, "iam-test-trail"):
@@ -639,9 +647,10 @@ def test_a_trail_of_another_region_is_ignored(
     assert not iam.called("cloudtrail:GetTrail")
 
 
-def test_a_snapshot_serves_compared_values_at_once(
+def test_a_snapshot_serves_values_at_once(
     world: tuple[History, FakeIam, SqliteLedger], clock: FrozenClock
 ) -> None:
+    """A snapshot serves compared values at once."""
     history, iam, ledger = world
     ledger.save_baseline("AROAROLE/trust_policy", Baseline(None, clock.now()))
     ledger.save_baseline("AROAROLE/permissions_boundary", Baseline(None, clock.now()))
@@ -653,9 +662,8 @@ def test_a_snapshot_serves_compared_values_at_once(
     assert before(history, clock, Aspect.TRUST_POLICY)
 
 
-def test_an_alerted_value_that_is_compared_is_saved(
-    history: History, iam: FakeIam, clock: FrozenClock
-) -> None:
+def test_an_alerted_value_is_saved(history: History, iam: FakeIam, clock: FrozenClock) -> None:
+    """An alerted value that is compared is saved."""
     history.refresh()
     iam.boundary = "arn:new"
     clock.advance(60)
@@ -680,9 +688,10 @@ def test_the_password_policy_may_be_missing(
     assert found == ('{"MinimumPasswordLength": 14}' if policy else "")
 
 
-def test_a_value_that_is_too_long_for_the_ledger_is_not_kept(
+def test_a_value_too_long_to_store_is_dropped(
     history: History, iam: FakeIam, clock: FrozenClock
 ) -> None:
+    """The ledger does not keep a value that is too long for it."""
     iam.metadata = "x" * 100_001
     history.refresh()
     clock.advance(60)

@@ -50,7 +50,8 @@ def test_whatever_is_not_enforce_calls_nothing(mode: Mode) -> None:
     assert scene.identities.calls == []
 
 
-def test_enforce_writes_proves_and_keeps_the_inverse() -> None:
+def test_enforce_writes_and_verifies() -> None:
+    """Enforce writes, verifies and keeps the inverse."""
     scene = Scene()
     outcome = scene.remediator.run(step())
     assert outcome.status is StepStatus.APPLIED
@@ -68,14 +69,16 @@ def test_a_change_that_was_gone_has_no_inverse() -> None:
     assert (outcome.status, outcome.inverse) == (StepStatus.UNCHANGED, None)
 
 
-def test_only_the_policy_of_the_step_is_taken_away() -> None:
+def test_only_the_policy_of_the_step_is_removed() -> None:
+    """The step leaves every other policy in place."""
     scene = Scene()
     scene.remediator.run(step())
     assert scene.identities.attached("iam-test-user", "arn:other")
     assert not scene.identities.attached("iam-test-user", ADMIN)
 
 
-def test_a_write_is_proved_as_soon_as_iam_shows_it() -> None:
+def test_a_write_is_verified_at_once() -> None:
+    """A write is verified as soon as IAM shows it."""
     scene = Scene()
     scene.identities.stale_reads = 2
     outcome = scene.remediator.run(step())
@@ -83,7 +86,8 @@ def test_a_write_is_proved_as_soon_as_iam_shows_it() -> None:
     assert outcome.at == NOW + timedelta(seconds=3)
 
 
-def test_a_write_that_never_shows_is_a_failure_that_can_be_undone() -> None:
+def test_a_write_that_never_shows_is_a_failure() -> None:
+    """A write that IAM never shows is a failure that can be undone."""
     scene = Scene()
     scene.identities.sticky = True
     outcome = scene.remediator.run(step())
@@ -110,9 +114,8 @@ def test_a_started_step_has_its_inverse() -> None:
         (ZeroDivisionError("refused"), True),
     ],
 )
-def test_a_failed_call_has_an_inverse_if_it_may_have_written(
-    error: Exception, may_have_written: bool
-) -> None:
+def test_a_failed_call_may_have_an_inverse(error: Exception, may_have_written: bool) -> None:
+    """A failed call has an inverse if it may have written."""
     scene = Scene()
     scene.identities.fail["iam:DetachUserPolicy"] = [error]
     outcome = scene.remediator.run(step())
@@ -145,7 +148,8 @@ def test_every_outcome_is_counted() -> None:
         assert scene.counted(status) == number
 
 
-def test_an_interrupted_attempt_is_confirmed_unread() -> None:
+def test_an_interrupted_attempt_is_confirmed() -> None:
+    """An interrupted attempt is confirmed without a read."""
     scene = Scene(granted=False)
     outcome = scene.remediator.confirm(step())
     assert outcome.status is StepStatus.APPLIED
@@ -187,7 +191,8 @@ def test_an_action_is_found_by_its_name(name: str) -> None:
         assert "*" not in permission
 
 
-def test_permissions_to_grant_of_the_worker_are_known() -> None:
+def test_the_permissions_of_the_worker_are_known() -> None:
+    """The actions that write permissions are these, and no others."""
     could_grant = (
         "iam:Attach",
         "iam:Put",
@@ -225,7 +230,8 @@ def test_permissions_to_grant_of_the_worker_are_known() -> None:
     "name",
     ["deny_without_mfa", "revoke_role_sessions", "revoke_user_sessions", "scramble_login_profile"],
 )
-def test_an_action_says_that_its_call_is_too_broad(name: str) -> None:
+def test_an_action_can_be_too_broad(name: str) -> None:
+    """An action says that its call is too broad."""
     assert "The call could grant" in ALL[name].info.description
 
 
@@ -240,7 +246,8 @@ def test_a_grant_to_the_worker_role_alerts() -> None:
     }
 
 
-def test_writes_to_other_services_only_restrict_or_restore() -> None:
+def test_writes_only_restrict_or_restore() -> None:
+    """Writes to other services only restrict or restore."""
     takes = ("Delete", "Detach", "Disable", "Disassociate", "Remove")
     needed = {
         p
@@ -258,13 +265,15 @@ def test_writes_to_other_services_only_restrict_or_restore() -> None:
     }
 
 
-def test_a_trail_narrowed_by_the_worker_role_alerts() -> None:
+def test_a_trail_narrowed_by_the_worker_alerts() -> None:
+    """A trail that the worker role narrowed alerts."""
     assert "cloudtrail:StartLogging" in OWN_CALLS
     assert "cloudtrail:PutEventSelectors" not in OWN_CALLS
 
 
 @pytest.mark.parametrize("kind", [SubjectKind.USER, SubjectKind.ROLE, SubjectKind.GROUP])
-def test_the_parameters_are_the_target_and_what_the_rule_saw(kind: SubjectKind) -> None:
+def test_the_parameters_of_a_step(kind: SubjectKind) -> None:
+    """The parameters are the target and what the rule saw."""
     identities, action = FakeIdentities(), ALL[f"detach_{kind}_policy"]
     evidence = {"policy_arn": ADMIN}
     subject = Subject(kind, "iam-test-x")

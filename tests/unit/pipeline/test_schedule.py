@@ -22,7 +22,8 @@ def test_nothing_comes_back_before_it_is_due() -> None:
     assert schedule.next(0.001) is None
 
 
-def test_the_soonest_comes_first_and_equals_keep_their_order() -> None:
+def test_the_soonest_comes_first() -> None:
+    """Tasks that are due at the same time keep their order."""
     clock = FrozenClock()
     schedule = Schedule[str](clock)
     for seconds, value in ((15, "c"), (5, "a"), (15, "d"), (5, "b")):

@@ -223,7 +223,7 @@ def test_multiplying_aliases_are_refused(tmp_path: Path) -> None:
     assert "an alias is not allowed" in refusal(written(tmp_path, bomb + GOOD))
 
 
-def test_multiplying_aliases_in_a_pattern_are_refused(tmp_path: Path) -> None:
+def test_multiplying_pattern_aliases_are_refused(tmp_path: Path) -> None:
     layers = "".join(f"    a{n}: &a{n} {{b: *a{n - 1}, c: *a{n - 1}}}\n" for n in range(1, 40))
     text = GOOD.replace("    eventSource", f"    a0: &a0 {{b: [x]}}\n{layers}    eventSource")
     refused = refusal(written(tmp_path, text))
@@ -231,7 +231,8 @@ def test_multiplying_aliases_in_a_pattern_are_refused(tmp_path: Path) -> None:
     assert "line 11" in refused
 
 
-def test_a_pattern_that_contains_itself_is_refused(tmp_path: Path) -> None:
+def test_a_recursive_pattern_is_refused(tmp_path: Path) -> None:
+    """A pattern that contains itself is refused."""
     text = GOOD.replace("  detail:\n", "  detail: &again\n    more: *again\n")
     assert "an alias is not allowed" in refusal(written(tmp_path, text))
 
@@ -259,7 +260,8 @@ def test_a_pipe_is_refused_and_does_not_block(tmp_path: Path) -> None:
         load_rules(ALL, tmp_path)
 
 
-def test_a_file_that_went_away_meanwhile_is_refused(tmp_path: Path) -> None:
+def test_a_file_that_disappears_is_refused(tmp_path: Path) -> None:
+    """A file that disappears during the load is refused."""
     written(tmp_path, GOOD)
     (tmp_path / "gone.yaml").symlink_to("nowhere")
     (tmp_path / "round.yaml").symlink_to("round.yaml")
@@ -294,7 +296,8 @@ def test_a_file_with_another_suffix_is_reported(
 
 
 @pytest.mark.parametrize("text", ["[]", "false", "0", "''", "7", "[something_happened]"])
-def test_overrides_that_are_no_mapping_are_refused(tmp_path: Path, text: str) -> None:
+def test_overrides_must_be_a_mapping(tmp_path: Path, text: str) -> None:
+    """Overrides that are no mapping are refused."""
     written(tmp_path, GOOD)
     overrides = written(tmp_path, text, "overrides")
     with pytest.raises(ConfigError, match="valid dictionary") as error:
@@ -439,7 +442,8 @@ def test_a_bad_file_keeps_the_previous_rules(tmp_path: Path) -> None:
     assert "something_happened.yaml:4: severity" in told["error"]
 
 
-def test_a_missing_folder_keeps_the_previous_rules(tmp_path: Path) -> None:
+def test_a_missing_folder_keeps_the_rules(tmp_path: Path) -> None:
+    """A missing folder keeps the previous rules."""
     rulebook, metrics = mounted(tmp_path)
     (tmp_path / "something_happened.yaml").unlink()
     rulebook.refresh()
@@ -474,7 +478,8 @@ def test_a_reload_that_crashed_is_tried_again(
     assert [rule.severity for rule in rulebook.rules.rules] == [Severity.MEDIUM]
 
 
-def test_unchanged_files_are_reloaded_only_when_asked(tmp_path: Path) -> None:
+def test_unchanged_files_are_not_reloaded(tmp_path: Path) -> None:
+    """Unchanged files are reloaded only when asked."""
     rulebook, _ = mounted(tmp_path)
     before = rulebook.rules
     rulebook.refresh()
@@ -527,9 +532,10 @@ def test_a_correlation_loads_beside_the_rules(tmp_path: Path) -> None:
         ("within_minutes: 10", "within_minutes: yes", 10, "correlate.within_minutes"),
     ],
 )
-def test_an_error_in_a_correlation_has_file_and_line(
+def test_an_error_in_a_correlation_has_a_line(
     tmp_path: Path, old: str, new: str, line: int, key: str
 ) -> None:
+    """An error in a correlation has file and line."""
     path = story(tmp_path, STORY.replace(old, new))
     assert f"{path}:{line}: {key}: " in refusal(path)
 

@@ -93,26 +93,30 @@ def test_every_mistake_is_reported_at_once() -> None:
     ]
 
 
-def test_a_mistake_names_the_variable_the_fault_the_value_and_a_right_value() -> None:
+def test_a_mistake_is_explained() -> None:
+    """A mistake names the variable, the fault, the value and a right value."""
     assert mistake(worker_threads="65") == (
         "COUNTERMAND_WORKER_THREADS: should be less than or equal to 64 (current value: '65'); "
         "for example COUNTERMAND_WORKER_THREADS=16"
     )
 
 
-def test_a_missing_variable_is_said_to_be_required() -> None:
+def test_a_missing_variable_is_required() -> None:
+    """The error says that the missing variable is required."""
     assert mistakes({"COUNTERMAND_QUEUE_URL": QUEUE}) == [
         f"COUNTERMAND_TOPIC_ARN: is required; for example COUNTERMAND_TOPIC_ARN={TOPIC}"
     ]
 
 
-def test_a_misspelt_variable_is_refused_with_the_nearest_name() -> None:
+def test_a_misspelt_variable_is_refused() -> None:
+    """The error suggests the nearest name."""
     line = mistake(exeption_tag="a=b")
     assert line.endswith("did you mean COUNTERMAND_EXCEPTION_TAG?")
 
 
 @pytest.mark.parametrize("name", ["countermand_mode", "COUNTERMAND_mode"])
-def test_a_variable_in_the_wrong_case_is_refused_not_ignored(name: str) -> None:
+def test_a_variable_in_the_wrong_case_is_refused(name: str) -> None:
+    """A variable in the wrong case is refused, not ignored."""
     (line,) = mistakes(REQUIRED | {name: "enforce"})
     assert line == f"{name}: there is no such setting; did you mean COUNTERMAND_MODE?"
 
@@ -135,7 +139,8 @@ def test_variables_of_others_are_ignored() -> None:
         ("COUNTERMAND_METRICS_SERVICE_HOST", "10.0.0.1"),
     ],
 )
-def test_what_kubernetes_injects_for_a_service_is_ignored(name: str, value: str) -> None:
+def test_variables_of_kubernetes_are_ignored(name: str, value: str) -> None:
+    """The variables that Kubernetes injects for a service are ignored."""
     assert load_settings(REQUIRED | {name: value}) == load()
 
 
@@ -143,7 +148,8 @@ def test_an_empty_variable_counts_as_unset() -> None:
     assert load(mode="", api_token=" ") == load()
 
 
-def test_spaces_and_line_breaks_around_a_value_are_dropped() -> None:
+def test_whitespace_around_a_value_is_dropped() -> None:
+    """Spaces and line breaks around a value are dropped."""
     assert load(mode=" enforce\n").mode is Mode.ENFORCE
 
 
@@ -212,7 +218,8 @@ def test_a_value_of_the_right_form_is_taken(field: str, value: str) -> None:
     assert getattr(load(**{field: value}), field) is not None
 
 
-def test_other_partitions_are_taken_when_everything_is_there() -> None:
+def test_other_partitions_are_accepted() -> None:
+    """Other partitions are accepted when every setting is present."""
     settings = load(
         queue_url="https://sqs.cn-north-1.amazonaws.com.cn/111122223333/q",
         topic_arn="arn:aws-cn:sns:cn-north-1:111122223333:t",
@@ -237,7 +244,8 @@ def test_other_partitions_are_taken_when_everything_is_there() -> None:
         ({"api_host": "0.0.0.0"}, "could read decisions"),  # noqa: S104
     ],
 )
-def test_values_that_do_not_fit_together_are_refused(changes: dict[str, str], part: str) -> None:
+def test_contradicting_values_are_refused(changes: dict[str, str], part: str) -> None:
+    """Values that do not fit together are refused."""
     assert part in mistake(**changes)
 
 
@@ -245,7 +253,8 @@ def test_replicas_may_share_a_table() -> None:
     assert load(replicas="3", ledger_url="dynamodb:countermand").replicas == 3
 
 
-def test_the_shortest_visibility_outlives_the_longest_poll() -> None:
+def test_the_visibility_outlives_the_longest_poll() -> None:
+    """The shortest visibility timeout is longer than the longest poll."""
     visibility, poll = (Settings.model_fields[n] for n in ("visibility_seconds", "poll_seconds"))
     shortest = next(m.ge for m in visibility.metadata if hasattr(m, "ge"))
     longest = next(m.le for m in poll.metadata if hasattr(m, "le"))
@@ -258,14 +267,16 @@ def test_the_api_on_this_machine_needs_no_token(host: str) -> None:
     assert load(api_host=host).api_token is None
 
 
-def test_the_api_beyond_this_machine_needs_a_token_or_an_explicit_word() -> None:
+def test_a_public_api_needs_a_token() -> None:
+    """An API beyond this machine needs a token or an explicit setting."""
     everywhere = {"api_host": "0.0.0.0", "api_public_url": "https://c.example.com"}  # noqa: S104
     assert load(**everywhere, api_token=TOKEN).warnings() == []
     (warning,) = load(**everywhere, api_allow_anonymous="true").warnings()
     assert "without a token" in warning
 
 
-def test_enforcing_on_every_user_is_allowed_with_a_warning() -> None:
+def test_enforcing_on_every_user_is_a_warning() -> None:
+    """Enforcing on every user is allowed, with a warning."""
     (warning,) = load(mode="enforce", user_scope="*").warnings()
     assert "BREAK_GLASS" in warning
 
@@ -293,14 +304,16 @@ def test_a_wrong_secret_is_never_printed_either() -> None:
     assert secret not in str(caught.value)
 
 
-def test_a_hostile_value_cannot_break_the_line_it_is_shown_on() -> None:
+def test_a_hostile_value_stays_on_its_line() -> None:
+    """A hostile value cannot break the line that shows it."""
     line = mistake(mode="a\nb\x1b[31m\u202e" + "c" * 500)
     assert line.isascii()
     assert line.isprintable()
     assert len(line) < 400
 
 
-def test_printed_settings_give_the_same_settings_again() -> None:
+def test_printed_settings_give_the_same_again() -> None:
+    """Printed settings give the same settings again."""
     settings = load(mode="enforce", recheck_seconds="6,12", account_id="111122223333")
     assert load_settings(settings.as_environment()) == settings
     assert "COUNTERMAND_RECHECK_SECONDS=6,12\n" in settings.as_text()
@@ -311,7 +324,8 @@ def test_settings_cannot_be_changed() -> None:
         load().mode = Mode.ENFORCE
 
 
-def test_every_field_says_what_it_means_and_shows_a_right_value() -> None:
+def test_every_field_is_described() -> None:
+    """Every field has a meaning and shows a right value."""
     for row in describe():
         assert len(row.meaning) > 20, row.variable
         assert row.meaning.endswith("."), row.variable
@@ -326,7 +340,8 @@ def test_every_example_is_a_right_value() -> None:
     assert load_settings(rows).mode is Mode.DRY_RUN
 
 
-def test_every_field_ends_in_its_unit_when_it_has_one() -> None:
+def test_a_field_ends_in_its_unit() -> None:
+    """Every field ends in its unit when it has one."""
     for row in describe():
         if re.match(r"(Seconds|Days|Hours)\b", row.meaning):
             unit = row.meaning.split()[0].upper()

@@ -40,14 +40,16 @@ class Hands:
         return [str(arguments[0]) for arguments in self.queue.called("return_in")]
 
 
-def test_a_message_in_hand_is_counted_until_forgotten() -> None:
+def test_a_message_in_hand_is_counted() -> None:
+    """A message in hand is counted until it is forgotten."""
     hands = Hands(2)
     assert hands.in_flight() == 2
     hands.acks.forget(hands.messages[0])
     assert hands.in_flight() == 1
 
 
-def test_a_waiting_drain_wakes_with_the_last_message() -> None:
+def test_a_drain_wakes_with_the_last_message() -> None:
+    """A waiting drain wakes with the last message."""
     hands, answers = Hands(1), list[bool]()
     waiting = threading.Thread(target=lambda: answers.append(hands.acks.wait_until_empty(60)))
     waiting.start()
@@ -68,7 +70,8 @@ def test_a_returned_message_is_not_hidden_again() -> None:
     assert hands.hidden() == ["1", "1"]
 
 
-def test_a_message_past_its_deadline_is_not_hidden() -> None:
+def test_an_expired_message_is_not_hidden() -> None:
+    """A message past its deadline is not hidden."""
     hands = Hands(1)
     hands.clock.advance(239)
     hands.acks.extend(60, 240)
@@ -91,7 +94,8 @@ def test_a_refused_batch_does_not_stop_the_next() -> None:
     assert hands.counted() == {"returned": 2, "left": 10}
 
 
-def test_deletes_are_sent_ten_at_a_time_until_the_end() -> None:
+def test_deletes_are_sent_ten_at_a_time() -> None:
+    """The worker sends deletes ten at a time until the end."""
     hands = Hands(12)
     for message in hands.messages:
         hands.acks.delete(message)

@@ -44,7 +44,8 @@ def test_all_is_well_when_everything_answers() -> None:
     }
 
 
-def test_a_crowd_of_probes_costs_one_write_and_one_call() -> None:
+def test_many_probes_share_one_check() -> None:
+    """Many probes cost one write and one call."""
     scene = Scene()
     for _ in range(100):
         scene.ready()
@@ -62,7 +63,8 @@ def test_a_failure_is_kept_for_some_seconds(name: str, asks: str) -> None:
     assert scene.ready()[name] is True
 
 
-def test_a_ledger_that_breaks_later_is_seen_within_seconds() -> None:
+def test_a_ledger_that_breaks_later_is_seen() -> None:
+    """The health check sees a broken ledger within seconds."""
     scene = Scene()
     scene.ready()
     scene.asked.fail["check"] = [Transient("disk full")]

@@ -114,7 +114,8 @@ def test_a_rejected_message_goes_to_the_dlq_alone(plant: Plant) -> None:
     assert plant.counted("dead_lettered") == 3
 
 
-def test_without_redrive_policy_a_bad_message_backs_off() -> None:
+def test_a_bad_message_backs_off_without_redrive() -> None:
+    """Without a redrive policy a bad message backs off."""
     plant = Plant()
     plant.queue.max_receives = 10_000
     plant.pipeline.answers["poison"] = Malformed("not JSON")
@@ -125,7 +126,8 @@ def test_without_redrive_policy_a_bad_message_backs_off() -> None:
     assert len(plant.pipeline.handled) < 30
 
 
-def test_a_transient_failure_returns_after_its_delay(plant: Plant) -> None:
+def test_a_transient_failure_can_set_its_delay(plant: Plant) -> None:
+    """A transient failure returns after its delay."""
     plant.pipeline.answers["a"] = Transient("busy", retry_in=42)
     plant.queue.put("a")
     plant.worker.start()
@@ -133,7 +135,8 @@ def test_a_transient_failure_returns_after_its_delay(plant: Plant) -> None:
     assert plant.queue.deleted == []
 
 
-def test_a_transient_failure_without_delay_backs_off(plant: Plant) -> None:
+def test_a_transient_failure_backs_off(plant: Plant) -> None:
+    """A transient failure without delay backs off."""
     plant.pipeline.answers["a"] = Transient("throttled")
     plant.queue.put("a")
     plant.worker.start()
@@ -153,7 +156,8 @@ def test_a_lost_lease_leaves_the_message(plant: Plant) -> None:
     assert plant.queue.called("return_in") == []
 
 
-def test_a_bug_returns_the_message_and_stops_nothing(plant: Plant) -> None:
+def test_a_bug_returns_the_message(plant: Plant) -> None:
+    """A bug returns the message and stops nothing."""
     plant.pipeline.answers["a"] = ZeroDivisionError()
     plant.queue.put("a", "b")
     plant.worker.start()
@@ -192,7 +196,8 @@ def test_a_failed_receive_is_tried_again(plant: Plant) -> None:
     assert plant.wait(lambda: plant.queue.deleted == ["1"])
 
 
-def test_the_heartbeat_extends_visibility_and_leases(plant: Plant) -> None:
+def test_the_heartbeat_extends_both(plant: Plant) -> None:
+    """The heartbeat extends visibility and leases."""
     gate = threading.Event()
     plant.pipeline.answers["slow"] = lambda: gate.wait(10) and Result.DECIDED
     plant.queue.put("slow")
@@ -251,7 +256,8 @@ def test_a_drain_finishes_what_is_in_hand(plant: Plant) -> None:
     assert plant.queue.deleted == ["1"]
 
 
-def test_a_drain_ends_in_time_when_the_queue_hangs() -> None:
+def test_a_drain_ends_when_the_queue_hangs() -> None:
+    """A drain ends in time when the queue hangs."""
     plant = Plant(Timing(threads=1, drain=3))
     started, gate = threading.Event(), threading.Event()
 

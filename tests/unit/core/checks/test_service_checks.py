@@ -118,7 +118,8 @@ def test_a_service_for_another_account_is_a_risk(source: dict[str, str], named: 
         {"sourceAccount": ""},
     ],
 )
-def test_a_service_for_any_account_has_its_own_check(source: dict[str, object]) -> None:
+def test_a_service_for_any_account(source: dict[str, object]) -> None:
+    """A service for any account has its own check."""
     request = {"principal": "s3.amazonaws.com", **source}
     assert function_is_open(event(request), {}) is None
     found = function_serves_anybody(event(request), {"a": "b"})
@@ -136,7 +137,8 @@ def test_an_account_is_not_a_service(principal: str) -> None:
 
 
 @pytest.mark.parametrize("layers", [None, [], 1, {}, [None, 1, {}], "x" * 0])
-def test_a_function_without_layers_has_none_of_others(layers: object) -> None:
+def test_a_function_without_layers(layers: object) -> None:
+    """A function without layers has no layers of others."""
     found = layer_is_foreign(event({"layers": layers}), {})
     assert found is None or layers == ""
 

@@ -106,7 +106,8 @@ def test_a_rule_cannot_widen_the_scope() -> None:
     assert [r.guard for r in ruling.reasons] == ["scope"]
 
 
-def test_a_look_alike_of_the_worker_role_is_no_exemption() -> None:
+def test_a_similar_role_name_is_not_exempt() -> None:
+    """A look-alike of the worker role is no exemption."""
     assert screen(replace(EVENT, actor=LOOK_ALIKE), FINDING, POLICY) is None
 
 
@@ -213,7 +214,8 @@ def test_an_unreadable_state_is_never_approved() -> None:
         ("team", Verdict.SKIP),
     ],
 )
-def test_the_exception_tag_protects_all_but_itself(tag_key: str, verdict: Verdict) -> None:
+def test_the_exception_tag_protects_the_rest(tag_key: str, verdict: Verdict) -> None:
+    """The exception tag protects everything but itself."""
     tagged = user(tags={"SecurityApproved": "true"})
     facts = replace(FACTS, principal=tagged, params={"tag_key": tag_key})
     assert evaluate(EVENT, FINDING, POLICY, facts).verdict is verdict
@@ -240,7 +242,8 @@ def test_the_exception_tag_must_match_exactly(tags: dict[str, str]) -> None:
     assert ruling.verdict is Verdict.REMEDIATE
 
 
-def test_each_denial_is_a_reason_and_the_first_decides() -> None:
+def test_the_first_denial_decides() -> None:
+    """Each denial is a reason, and the first one decides."""
     principal = user("alice", tags={"SecurityApproved": "true"})
     policy = replace(POLICY, mode=Mode.OBSERVE)
     ruling = evaluate(EVENT, FINDING, policy, replace(FACTS, principal=principal))
@@ -298,9 +301,8 @@ def test_a_rule_without_remediation_only_alerts() -> None:
         (Mode.ENFORCE, Mode.OBSERVE, Mode.OBSERVE),
     ],
 )
-def test_a_rule_can_limit_the_mode_but_not_extend_it(
-    service: Mode, rule: Mode | None, effective: Mode
-) -> None:
+def test_a_rule_can_only_limit_the_mode(service: Mode, rule: Mode | None, effective: Mode) -> None:
+    """A rule can limit the mode but not extend it."""
     policy = replace(POLICY, mode=service)
     ruling = evaluate(EVENT, replace(FINDING, mode=rule), policy, FACTS)
     assert ruling.mode is effective
@@ -341,7 +343,8 @@ def test_a_user_created_in_the_same_second_counts() -> None:
 TRAIL_ARN = f"arn:aws:cloudtrail:us-east-1:{ACCOUNT}:trail/audit"
 
 
-def test_a_policy_path_may_contain_the_word_policy() -> None:
+def test_a_policy_path_may_contain_policy() -> None:
+    """A policy path may contain the word "policy"."""
     name = f"arn:aws:iam::{ACCOUNT}:policy/x:policy/iam-test-p"
     finding = replace(FINDING, subject=Subject(SubjectKind.POLICY, name))
     ruling = evaluate(EVENT, finding, POLICY, Facts(now=NOW, grant_present=True))
@@ -375,7 +378,8 @@ def test_account_settings_need_the_account_scope() -> None:
         ("odd", "arn:aws:odd", False),
     ],
 )
-def test_the_resource_scope_is_a_name_or_a_whole_arn(scope: str, name: str, inside: bool) -> None:
+def test_the_scope_is_a_name_or_an_arn(scope: str, name: str, inside: bool) -> None:
+    """The resource scope is a name or a whole ARN."""
     finding = replace(FINDING, subject=Subject(SubjectKind.RESOURCE, name))
     facts = Facts(now=NOW, grant_present=True)
     ruling = evaluate(EVENT, finding, replace(POLICY, resource_scope=scope), facts)

@@ -50,7 +50,8 @@ def finding(rule_id: str) -> Finding:
 
 
 @pytest.mark.parametrize("within", [1, 10, 60, 720, 1440])
-def test_a_flood_of_one_rule_does_not_fill_a_window(within: int) -> None:
+def test_a_flood_does_not_fill_a_window(within: int) -> None:
+    """A flood of one rule does not fill a window."""
     sets: dict[str, set[str]] = {}
     for step in range(4 * within):
         (marker,) = markers_of(event(step / 2), [finding(FIRST)], sequence(within))
@@ -60,7 +61,8 @@ def test_a_flood_of_one_rule_does_not_fill_a_window(within: int) -> None:
 
 
 @pytest.mark.parametrize(("minutes", "whole"), [(0, True), (700, True), (-700, True), (760, False)])
-def test_events_within_twelve_hours_are_one_sequence(minutes: float, whole: bool) -> None:
+def test_a_sequence_spans_twelve_hours(minutes: float, whole: bool) -> None:
+    """Events within twelve hours are one sequence."""
     rules = sequence(720)
     (first,) = markers_of(event(0), [finding(FIRST)], rules)
     (last,) = markers_of(event(minutes), [finding(LAST)], rules)

@@ -52,15 +52,17 @@ def test_a_target_that_the_event_hides_is_nobody(request_parameters: object) -> 
 
 
 @pytest.mark.parametrize("request_parameters", [None, {"omitted": True}])
-def test_a_target_outside_the_parameters_stays_visible(
+def test_a_target_elsewhere_stays_visible(
     request_parameters: object,
 ) -> None:
+    """A target outside the parameters stays visible."""
     hidden = parse(attack(requestParameters=request_parameters))
     account = rule(subject={"account": "detail.recipientAccountId"})
     assert subject_of(hidden, account) == Subject(SubjectKind.ACCOUNT, ACCOUNT)
 
 
-def test_the_first_path_that_names_the_target_counts() -> None:
+def test_the_first_path_to_a_target_counts() -> None:
+    """The first path that names the target counts."""
     paths = ["detail.requestParameters.other", "detail.requestParameters.userName"]
     assert subject_of(event(userName="bob"), rule(subject={"user": paths})) == Subject(
         SubjectKind.USER, "bob"
@@ -76,9 +78,8 @@ def test_a_parameter_may_begin_with_either_case(spelling: str) -> None:
     ("kind", "length", "fits"),
     [("group", 128, True), ("group", 129, False), ("policy", 2048, True), ("policy", 2049, False)],
 )
-def test_a_name_has_at_most_the_characters_that_aws_allows(
-    kind: str, length: int, fits: bool
-) -> None:
+def test_a_name_has_a_maximum_length(kind: str, length: int, fits: bool) -> None:
+    """A name has at most the characters that AWS allows."""
     named, one = (
         event(userName="x" * length),
         rule(subject={kind: "detail.requestParameters.userName"}),
@@ -122,7 +123,8 @@ def break_down(_event: Event, _evidence: Mapping[str, str]) -> Mapping[str, str]
     raise ZeroDivisionError("division by zero")
 
 
-def test_a_check_that_finds_the_event_malformed_says_so() -> None:
+def test_a_check_can_find_the_event_malformed() -> None:
+    """A check that finds the event malformed says so."""
     refusing = replace(rule(), check=refuse)
     with pytest.raises(Malformed, match="policyDocument is not JSON"):
         found(event(userName="bob"), refusing)

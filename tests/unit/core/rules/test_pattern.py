@@ -107,13 +107,15 @@ def test_a_pattern_matches_as_aws_documents(
         ),
     ],
 )
-def test_a_wrong_pattern_is_refused_with_its_place(pattern: Any, where: str) -> None:
+def test_a_wrong_pattern_has_its_place(pattern: Any, where: str) -> None:
+    """A wrong pattern is refused with its place."""
     with pytest.raises(PatternError) as refusal:
         compile_pattern(pattern)
     assert where in str(refusal.value)
 
 
-def test_only_fields_with_plain_strings_are_indexed() -> None:
+def test_only_plain_string_fields_are_indexed() -> None:
+    """Only fields with plain strings are indexed."""
     pattern = {"detail": {"eventName": ["A", "B"], "source": [{"prefix": "x"}]}}
     assert exact_values(pattern, "detail", "eventName") == frozenset("AB")
     assert exact_values(pattern, "detail", "source") is None
@@ -198,7 +200,9 @@ objects = st.recursive(
 
 
 @given(objects, events)
-def test_the_order_of_fields_and_values_says_nothing(pattern: Any, event: Any) -> None:
+def test_the_order_of_a_pattern_has_no_meaning(pattern: Any, event: Any) -> None:
+    """The order of fields and values has no meaning."""
+
     def turned(value: Any) -> Any:
         if isinstance(value, dict):
             return {key: turned(inner) for key, inner in reversed(value.items())}
@@ -247,7 +251,8 @@ def test_a_wildcard_equals_its_regular_expression(text: str, parts: list[str]) -
 
 
 @given(st.recursive(scalars, lambda i: st.lists(i) | st.dictionaries(st.text(), i), max_leaves=8))
-def test_whatever_a_pattern_is_it_compiles_or_is_refused(pattern: Any) -> None:
+def test_any_pattern_compiles_or_is_refused(pattern: Any) -> None:
+    """Whatever a pattern is, it compiles or is refused."""
     try:
         compile_pattern(pattern)({"a": "x"})
     except PatternError as refusal:

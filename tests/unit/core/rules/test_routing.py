@@ -35,14 +35,16 @@ def paths(
 @pytest.mark.parametrize(
     ("pattern", "event", "expected"), [case[1:] for case in CASES], ids=[case[0] for case in CASES]
 )
-def test_a_pattern_that_is_spread_out_matches_what_it_did(
+def test_an_expanded_pattern_matches_the_same(
     pattern: dict[str, Any], event: Any, expected: bool
 ) -> None:
+    """A pattern that is spread out matches what it did before."""
     assert compile_pattern(spread_out(pattern))(event) is expected
 
 
 @pytest.mark.parametrize("pattern", [*(case[1] for case in CASES), OUTSIDE_AND_INSIDE])
-def test_no_field_is_both_inside_and_outside_an_or(pattern: dict[str, Any]) -> None:
+def test_no_field_is_inside_and_outside_an_or(pattern: dict[str, Any]) -> None:
+    """No field is both inside and outside an `$or`."""
     named = list(paths(spread_out(pattern)))
     assert not {p for p, inside in named if inside} & {p for p, inside in named if not inside}
 

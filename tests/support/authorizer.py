@@ -20,7 +20,7 @@ _COMPARE: Mapping[str, Callable[[str, str], bool]] = {
 _NEGATED = {"ArnNotEquals": "ArnEquals", "StringNotEquals": "StringEquals"}
 
 
-def authorised(document: Policy, action: str, resource: str, **context: str) -> bool:
+def authorized(document: Policy, action: str, resource: str, **context: str) -> bool:
     """Whether an Allow fits and no Deny does. Condition keys are given as aws_SourceArn.
 
     A resource's policy is asked the same way, with `principal` as "Service events.amazonaws.com".
