@@ -39,11 +39,10 @@ def iam_policy(
         from countermand.actions import ALL  # noqa: PLC0415
         from countermand.cli.catalogue import chosen, rules_in  # noqa: PLC0415
         from countermand.deployment.iam_policy import (  # noqa: PLC0415
-            VARIABLES,
-            DeploymentValues,
             enforce_policy,
             worker_policy,
         )
+        from countermand.deployment.values import VARIABLES, DeploymentValues  # noqa: PLC0415
 
         rule_set = rules_in(None, os.environ)
         if rules is not None:

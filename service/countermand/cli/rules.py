@@ -46,7 +46,7 @@ def rules_lint(folder: _FolderOption = None) -> None:
     """
     with explained():
         from countermand.cli.catalogue import rules_in  # noqa: PLC0415
-        from countermand.deployment.iam_policy import routing_patterns  # noqa: PLC0415
+        from countermand.deployment.routing import routing_patterns  # noqa: PLC0415
 
         found = rules_in(folder, os.environ)
         routing_patterns(found)
@@ -87,6 +87,6 @@ def rules_event_pattern(folder: _FolderOption = None) -> None:
     """Print the EventBridge rules that route the events of the rules: name, pattern and state."""
     with explained():
         from countermand.cli.catalogue import rules_in  # noqa: PLC0415
-        from countermand.deployment.iam_policy import routing_patterns  # noqa: PLC0415
+        from countermand.deployment.routing import routing_patterns  # noqa: PLC0415
 
         typer.echo(json.dumps(routing_patterns(rules_in(folder, os.environ)), indent=2))
