@@ -16,12 +16,9 @@ from countermand.actions import ALL
 from countermand.app import rules
 from countermand.core.checks.policies import PROTECTED_DENY_ARNS
 from countermand.core.model import Mode
-from countermand.deployment.iam_policy import (
-    DeploymentValues,
-    enforce_policy,
-    routing_patterns,
-    worker_policy,
-)
+from countermand.deployment.iam_policy import enforce_policy, worker_policy
+from countermand.deployment.routing import routing_patterns
+from countermand.deployment.values import DeploymentValues
 from countermand.ledger.dynamodb_table import table_definition
 
 ROOT = Path(__file__).parents[1]

@@ -1,6 +1,7 @@
 """The composition root: the only place that knows the concrete classes.
 
 `build` makes a `Service` out of settings; `serve` runs it until a signal and says how it ended.
+More than 300 lines in one file, so that all the wiring of the service is in one place.
 """
 
 import ctypes
@@ -60,9 +61,18 @@ _MISCONFIGURED = 2
 _THREAD_DIED = 1
 _SECOND_SIGNAL = 1
 _LOOK_SECONDS = 10.0
-"""How often it is looked whether rule files changed, or a snapshot is due."""
+"""How often the worker looks for changed rule files, and for a snapshot that is due."""
 _STOP_RESERVE_SECONDS = 5
-"""Of the drain: for the API's last answers and the last lines to CloudWatch Logs."""
+"""The part of the drain that is left for the API and for the last lines to CloudWatch Logs."""
+
+
+@dataclass(frozen=True, slots=True)
+class _Runtime:
+    """What most parts of a worker share."""
+
+    clients: Clients
+    clock: Clock
+    metrics: Metrics
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,7 +88,7 @@ class Service:
 
 
 def rules(settings: Settings | None = None) -> RuleSet:
-    """The rules in force; without settings, the built-in ones."""
+    """Load the rules in force; without settings, the built-in rules."""
     if settings is None:
         return load_rules(ACTIONS, BUILT_IN)
     return load_rules(ACTIONS, *_folders(settings), overrides=_overrides(settings))
@@ -93,8 +103,8 @@ def _overrides(settings: Settings) -> Path | None:
 
 
 def policy(settings: Settings, caller: Caller) -> Guardrails:
-    """What the operator allows, with what AWS says about our identity filled in."""
-    # A session is known by its role, an IAM user by itself; root is nobody's own identity.
+    """Return what the operator allows, completed by what AWS says about the worker's identity."""
+    # A session is protected by its role, an IAM user by its own ARN. Root is never the worker.
     itself = caller.arn if ":user/" in caller.arn else None
     own = {settings.own_role_arn or caller.role_arn or itself} - {None}
     return Guardrails(
@@ -117,7 +127,7 @@ def policy(settings: Settings, caller: Caller) -> Guardrails:
 
 
 def open_ledger(settings: Settings, clients: Clients, *, exclusive: bool) -> Ledger:
-    """The ledger that the settings name; `exclusive` for the worker, else for the command line."""
+    """Open the ledger that the settings name: `exclusive` for the worker, shared for a command."""
     kind, name = settings.ledger
     clock = SystemClock()
     owner = f"{socket.gethostname()}-{os.getpid()}"
@@ -133,7 +143,7 @@ def open_ledger(settings: Settings, clients: Clients, *, exclusive: bool) -> Led
 
 
 def undo_decision(settings: Settings, decision_id: str) -> Record:
-    """Take a remediation back with the caller's own credentials."""
+    """Undo a remediation with the caller's own credentials."""
     clients, clock = Clients(settings.region), SystemClock()
     by = Undo(clients.caller().arn, clock.now())
     identities = IamIdentities(clients.get("iam"))
@@ -145,7 +155,7 @@ def undo_decision(settings: Settings, decision_id: str) -> Record:
 def find_decisions(
     settings: Settings, *, limit: int, target: str | None, rule_id: str | None
 ) -> tuple[Record, ...]:
-    """The newest decisions, read beside a running worker."""
+    """Return the newest decisions; a worker may run at the same time."""
     query = DecisionQuery(limit=limit, target=target, rule_id=rule_id)
     found: list[Record] = []
     with closing(open_ledger(settings, Clients(settings.region), exclusive=False)) as ledger:
@@ -169,7 +179,7 @@ def build(settings: Settings) -> Service:
         ACTIONS, *_folders(settings), overrides=_overrides(settings), metrics=metrics
     )
     pipeline = _pipeline(
-        settings, clients, policy(settings, caller), ledger, rulebook, (clock, metrics)
+        settings, _Runtime(clients, clock, metrics), policy(settings, caller), ledger, rulebook
     )
     maintenance = Maintenance(
         clock,
@@ -189,7 +199,7 @@ def build(settings: Settings) -> Service:
 
 
 def run(environ: Mapping[str, str]) -> NoReturn:
-    """The whole process of a worker; 2 when the configuration is wrong, else as `serve`."""
+    """Run a worker and end the process, with 2 if a setting is wrong, else as `serve` says."""
     try:
         code = serve(build(load_settings(environ)))
     except ConfigError as error:
@@ -200,7 +210,7 @@ def run(environ: Mapping[str, str]) -> NoReturn:
         code = _CANNOT_START
     sys.stdout.flush()
     sys.stderr.flush()
-    # Not sys.exit: a thread in a hung call would be waited for.
+    # Not sys.exit, because it would wait for a thread in a hung call.
     os._exit(code)
 
 
@@ -236,8 +246,9 @@ def serve(service: Service) -> int:
 
 
 def _give_memory_back() -> None:
-    """Start-up reads a megabyte of AWS's endpoints and all rules; glibc keeps what that leaves free
-    unless it is asked, and other libraries have no such call.
+    """Return the memory that start-up freed, after it read the AWS endpoints and all rules.
+
+    glibc keeps it without this call; other C libraries have no such call.
     """
     with suppress(AttributeError):
         ctypes.CDLL(None).malloc_trim(0)
@@ -249,7 +260,7 @@ def _stopper(worker: Worker) -> Callable[[int, FrameType | None], None]:
     def stop(signum: int, _frame: FrameType | None) -> None:
         signals.append(signum)
         if len(signals) > 1:
-            # Whoever signals twice does not want to wait for anything.
+            # A second signal means that the operator does not want to wait for the drain.
             os._exit(_SECOND_SIGNAL)
         worker.request_stop()
 
@@ -258,13 +269,12 @@ def _stopper(worker: Worker) -> Callable[[int, FrameType | None], None]:
 
 def _pipeline(
     settings: Settings,
-    clients: Clients,
+    runtime: _Runtime,
     guardrails: Guardrails,
     ledger: Ledger,
     rulebook: Rulebook,
-    base: tuple[Clock, Metrics],
 ) -> Pipeline:
-    clock, metrics = base
+    clients, clock, metrics = runtime.clients, runtime.clock, runtime.metrics
     identities, cloud = IamIdentities(clients.get("iam")), AwsCloud(clients)
     notifiers = (SnsNotifier(SnsTopic(clients.get("sns"), settings.topic_arn)),)
     metrics.expect(ACTIONS, [n.channel for n in notifiers])

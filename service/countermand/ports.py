@@ -4,8 +4,9 @@
 Every method raises only the errors of `core.errors`: `Transient` when a retry may help, `Denied`
 for a missing permission, `Permanent` for a request that AWS will never accept.
 
-The worker's own calls to SQS, SNS and IAM have a method here each; actions name theirs through
-`Cloud`.
+Each of the worker's own calls to SQS, SNS and IAM has a method here; actions name theirs through
+`Cloud`. More than 300 lines in one file, because it is the list of what the worker may call: a
+reader checks its permissions in one place.
 """
 
 from collections.abc import Iterator, Mapping, Sequence
@@ -137,7 +138,7 @@ class Plan:
     created: datetime | None = None
     """When the thing was created that the action would remove; None when that does not matter."""
     role_arns: tuple[str, ...] = ()
-    """The roles that the target carries: the action affects anyone who uses them."""
+    """The roles that the target carries: the action affects every principal that uses them."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -17,14 +17,9 @@ from countermand.aws import iam, sns, sqs
 from countermand.core.errors import ConfigError
 from countermand.core.model import Mode
 from countermand.core.rules.rule import RuleSet
-from countermand.deployment.iam_policy import (
-    LONGEST_PATTERN,
-    DeploymentValues,
-    PolicyJson,
-    enforce_policy,
-    routing_patterns,
-    worker_policy,
-)
+from countermand.deployment.iam_policy import PolicyJson, enforce_policy, worker_policy
+from countermand.deployment.routing import LONGEST_PATTERN, routing_patterns
+from countermand.deployment.values import DeploymentValues
 from countermand.ledger import dynamodb_table
 from countermand.live import policies
 from countermand.rules.rulebook import BUILT_IN, load_rules

@@ -21,7 +21,7 @@ from countermand.core.rules.pattern import compile_pattern
 from countermand.core.rules.routing import Route, RouteState, routes_of, routing_pattern
 from countermand.core.rules.rule import Rule, RuleSet, compile_rule
 from countermand.core.rules.schema import RuleFile
-from countermand.deployment.iam_policy import routing_patterns
+from countermand.deployment.routing import routing_patterns
 from countermand.rules.rulebook import BUILT_IN, load_rules
 from support.fakes import ACCOUNT
 

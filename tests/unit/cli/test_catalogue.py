@@ -10,7 +10,8 @@ import yaml
 from typer.testing import CliRunner
 
 from countermand.actions import ALL
-from countermand.cli.catalogue import calls_of, reaction, rule_schema, rules_page
+from countermand.cli.catalogue import calls_of, reaction
+from countermand.cli.docs import rule_schema, rules_page
 from countermand.cli.main import app
 from countermand.core.errors import ConfigError
 from countermand.core.model import Mode, Severity
@@ -80,7 +81,7 @@ def test_the_policy_of_some_rules_allows_what_these_need_and_no_more() -> None:
     [
         ("nobody", "no rule 'nobody' is enabled; `countermand rules list` shows all"),
         (f"{ADMIN_TO_USER},", "no rule '' is enabled"),
-        ("root_signed_in", "no enabled rule of these takes anything back"),
+        ("root_signed_in", "none of the enabled rules reverts a change"),
     ],
 )
 def test_a_policy_of_no_such_rules_is_refused(rules: str, why: str) -> None:

@@ -10,7 +10,7 @@ from jsonschema import Draft202012Validator
 from structlog.testing import capture_logs
 
 from countermand.actions import ALL
-from countermand.cli.catalogue import rule_schema
+from countermand.cli.docs import rule_schema
 from countermand.core.errors import ConfigError
 from countermand.core.model import Mode, Severity
 from countermand.core.rules.rule import Rule
