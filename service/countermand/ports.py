@@ -138,11 +138,7 @@ class Plan:
     created: datetime | None = None
     """When the thing was created that the action would remove; None when that does not matter."""
     role_arns: tuple[str, ...] = ()
-<<<<<<< HEAD
-    """The roles that the target carries: the action affects anyone who uses them."""
-=======
     """The roles that the target carries: the action affects every principal that uses them."""
->>>>>>> main
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
