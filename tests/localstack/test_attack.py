@@ -58,7 +58,7 @@ def test_the_attack_refuses_an_unshared_ledger(site: Site) -> None:
     """The attack reads the decisions that the worker writes."""
     refused = site.countermand(None, "attack")
     assert refused.returncode == 2
-    assert "COUNTERMAND_LEDGER_URL: the worker of scenes C and D" in refused.stderr
+    assert "COUNTERMAND_LEDGER_URL: the worker of steps C and D" in refused.stderr
 
 
 @pytest.mark.parametrize("endpoint", ["", "http://127.0.0.1:9"])

@@ -95,7 +95,7 @@ def test_nothing_is_left_when_it_stops() -> None:
 
 def test_nothing_is_left_when_its_owner_dies() -> None:
     owner = (
-        "import os, signal; from countermand.localstack import LocalStack; "
+        "import os, signal; from countermand.lab.localstack import LocalStack; "
         "emulator = LocalStack(); emulator.start(); print(emulator.url, flush=True); "
         "os.kill(os.getpid(), signal.SIGKILL)"
     )

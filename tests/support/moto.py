@@ -2,11 +2,10 @@
 
 import contextlib
 import os
+import socket
 import subprocess
 import sys
 import tempfile
-import urllib.error
-import urllib.request
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -33,8 +32,8 @@ def moto_server(*program: str, **environment: str) -> Iterator[str]:
                 stderr=subprocess.STDOUT,
             )
         try:
-            eventually(lambda: server.poll() is not None or _answers(url), _START_SECONDS)
-            if not _answers(url):
+            eventually(lambda: server.poll() is not None or _listens(port), _START_SECONDS)
+            if not _listens(port):
                 tail = log.read_text(errors="replace")[-_LOG_TAIL:]
                 raise RuntimeError(f"{' '.join(command)}: does not answer at {url}:\n{tail}")
             yield url
@@ -43,11 +42,9 @@ def moto_server(*program: str, **environment: str) -> Iterator[str]:
             server.wait()
 
 
-def _answers(url: str) -> bool:
-    try:
-        urllib.request.urlopen(url, timeout=5).close()
-    except urllib.error.HTTPError:
+def _listens(port: int) -> bool:
+    # Not a request: the first one makes moto import every service, which takes long.
+    with contextlib.suppress(OSError):
+        socket.create_connection(("127.0.0.1", port), timeout=1).close()
         return True
-    except OSError:
-        return False
-    return True
+    return False
