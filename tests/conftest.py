@@ -14,7 +14,6 @@ from support.skips import (
     skip_or_fail,
 )
 from support.spread import (
-    pytest_collection_modifyitems,  # noqa: F401 - pytest finds a hook by its name
     pytest_report_to_serializable,  # noqa: F401 - pytest finds a hook by its name
 )
 

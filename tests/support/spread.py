@@ -1,24 +1,9 @@
-"""Spread the tests over processes (pytest-xdist) as a pytest plugin.
-
-The tests of a file stay together, because they share its fixtures. So do all tests of a folder
-whose session fixture is expensive or exists once per machine: a Docker engine, an applied module.
-"""
+"""Let reports of tests pass between processes (pytest-xdist), as a pytest plugin."""
 
 from collections.abc import Generator
-from pathlib import Path
 from typing import Any
 
 import pytest
-
-TESTS = Path(__file__).parents[1]
-TOGETHER = frozenset({"docker", "helm", "terraform"})
-
-
-def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    for item in items:
-        folder = item.path.relative_to(TESTS).parts[0]
-        group = folder if folder in TOGETHER else item.path.relative_to(TESTS).as_posix()
-        item.add_marker(pytest.mark.xdist_group(group))
 
 
 @pytest.hookimpl(wrapper=True)
