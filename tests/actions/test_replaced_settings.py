@@ -9,9 +9,10 @@ import pytest
 
 from countermand.actions import ALL
 from countermand.core.errors import CannotRestore
-from countermand.core.model import Aspect, Finding, Principal, Severity, Subject, SubjectKind
+from countermand.core.model import Aspect, Principal, Subject, SubjectKind
 from countermand.live.values import READERS
 from support.fakes import user
+from support.findings import a_finding
 from support.steps import MotoClients, Script, plan, remediate_and_undo
 
 METADATA, EVIL = (
@@ -228,13 +229,7 @@ def test_deleted_target_needs_no_restoring(action: str, service: str, operation:
 
 def look_at(clients: MotoClients, found: Principal, **evidence: str) -> Mapping[str, str] | None:
     subject = Subject(SubjectKind.USER, found.name)
-    finding = Finding(
-        rule_id="user_renamed",
-        title="title",
-        severity=Severity.HIGH,
-        subject=subject,
-        evidence=evidence,
-    )
+    finding = a_finding(subject=subject, evidence=evidence)
     planned = ALL["rename_user_back"].plan(clients.cloud(), finding, found)
     return None if planned is None else planned.params
 

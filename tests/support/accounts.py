@@ -6,8 +6,9 @@ from collections.abc import Mapping
 
 from countermand.actions import ALL
 from countermand.aws.iam import IamIdentities
-from countermand.core.model import Finding, Principal, Severity, Subject, SubjectKind
+from countermand.core.model import Principal, Subject, SubjectKind
 from countermand.ports import Plan
+from support.findings import a_finding
 from support.steps import MotoClients
 
 DENY_ALL = "arn:aws:iam::aws:policy/AWSDenyAll"
@@ -55,14 +56,7 @@ class Account:
         return None if found is None else found.params
 
     def full_plan(self, action: str, subject: Subject, **evidence: str) -> Plan | None:
-        finding = Finding(
-            rule_id="rule",
-            title="title",
-            severity=Severity.HIGH,
-            subject=subject,
-            evidence=evidence,
-            remediation=action,
-        )
+        finding = a_finding(subject=subject, evidence=evidence, remediation=action)
         principal: Principal | None = None
         if subject.kind.is_principal:
             principal = IamIdentities(self.iam).read(subject)

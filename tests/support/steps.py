@@ -13,8 +13,9 @@ from botocore.stub import Stubber
 from countermand.actions import ALL
 from countermand.aws.clients import Clients
 from countermand.aws.cloud import AwsCloud
-from countermand.core.model import Finding, Severity, Subject, SubjectKind
+from countermand.core.model import Subject, SubjectKind
 from countermand.ports import Action, Cloud, Plan
+from support.findings import a_finding
 
 MOTO_ACCOUNT = "123456789012"
 ADMIN_ARN = "arn:aws:iam::aws:policy/AdministratorAccess"
@@ -80,14 +81,7 @@ def full_plan(cloud: Cloud, action: Action | str, name: str, **evidence: str) ->
     """What the action would do about a resource of this name."""
     chosen = ALL[action] if isinstance(action, str) else action
     subject = Subject(SubjectKind.RESOURCE, name)
-    finding = Finding(
-        rule_id="rule",
-        title="title",
-        severity=Severity.HIGH,
-        subject=subject,
-        evidence=evidence,
-        remediation=chosen.info.name,
-    )
+    finding = a_finding(subject=subject, evidence=evidence, remediation=chosen.info.name)
     found = chosen.plan(cloud, finding, None)
     assert found is None or all(isinstance(value, str) for value in found.params.values())
     return found

@@ -1,38 +1,24 @@
 """Several rulings on one event become one decision."""
 
 from dataclasses import replace
-from datetime import timedelta
 from itertools import permutations
 
 import pytest
 
 from countermand.core.decide import decide
 from countermand.core.model import (
-    Actor,
-    Event,
-    Finding,
     Guard,
     Mode,
     Reason,
     Ruling,
     Severity,
-    Subject,
-    SubjectKind,
     Verdict,
     decision_id,
 )
-from support.fakes import ACCOUNT, ADMIN, NOW
+from support.fakes import ACCOUNT, ADMIN
+from support.findings import a_finding, an_event
 
-EVENT = Event(
-    id=f"{ACCOUNT}/1",
-    event_id="1",
-    account_id=ACCOUNT,
-    region="us-east-1",
-    source="iam.amazonaws.com",
-    name="AttachUserPolicy",
-    time=NOW - timedelta(seconds=30),
-    actor=Actor("IAMUser", "", ACCOUNT, ""),
-)
+EVENT = an_event()
 STRONGEST_FIRST = [Verdict.WAIT, Verdict.REMEDIATE, Verdict.ALERT_ONLY, Verdict.SKIP]
 
 
@@ -45,11 +31,9 @@ def ruling(
     notify: bool = True,
     policy_arn: str = ADMIN,
 ) -> Ruling:
-    finding = Finding(
+    finding = a_finding(
         rule_id=rule_id,
-        title=rule_id,
         severity=Severity.HIGH,
-        subject=Subject(SubjectKind.USER, "iam-test-user"),
         evidence={"policy_arn": policy_arn},
         remediation=remediation,
     )

@@ -3,7 +3,6 @@
 import json
 import re
 from dataclasses import replace
-from datetime import timedelta
 from typing import Any
 
 import pytest
@@ -34,27 +33,11 @@ from countermand.core.model import (
 )
 from countermand.core.report import alert, notification_key, plain, summary
 from support.fakes import ACCOUNT, ADMIN, NOW, user
+from support.findings import MALLORY, a_finding, an_event
 
 API = "https://countermand.example.com"
-MALLORY = f"arn:aws:iam::{ACCOUNT}:user/mallory"
-EVENT = Event(
-    id=f"{ACCOUNT}/7c2f9d1e",
-    event_id="7c2f9d1e",
-    account_id=ACCOUNT,
-    region="us-east-1",
-    source="iam.amazonaws.com",
-    name="AttachUserPolicy",
-    time=NOW - timedelta(seconds=30),
-    actor=Actor("IAMUser", MALLORY, ACCOUNT, ""),
-)
-FINDING = Finding(
-    rule_id="admin_policy_attached_to_user",
-    title="Administrator policy attached to a user",
-    severity=Severity.CRITICAL,
-    subject=Subject(SubjectKind.USER, "iam-test-user"),
-    evidence={"policy_arn": ADMIN},
-    remediation="detach_user_policy",
-)
+EVENT = an_event(id=f"{ACCOUNT}/7c2f9d1e", event_id="7c2f9d1e")
+FINDING = a_finding()
 CALL = Call("detach_user_policy", {"user_name": "iam-test-user", "policy_arn": ADMIN})
 APPROVED = (Reason(Guard.APPROVED, "Approved for remediation"),)
 

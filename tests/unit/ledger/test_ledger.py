@@ -21,8 +21,6 @@ from countermand.core.model import (
     Actor,
     Baseline,
     Call,
-    Event,
-    Finding,
     Guard,
     Mode,
     Outcome,
@@ -44,6 +42,7 @@ from countermand.ledger.records import MOST_MARKERS, storable
 from countermand.ledger.sqlite import SqliteLedger
 from countermand.ports import Busy, Conflict, DecisionQuery, Done, EventLease, Ledger
 from support.fakes import ACCOUNT, ADMIN, NOW, FrozenClock, user
+from support.findings import a_finding, an_event
 from support.ledgers import OpenLedger
 
 LEASE = 75.0
@@ -51,27 +50,19 @@ LEASE = 75.0
 
 def record(number: int = 1, **changes: Any) -> Record:
     """A full record; `changes` are fields of the event, the finding or the ruling."""
-    event = Event(
+    event = an_event(
         id=f"{ACCOUNT}/{number}",
         event_id=str(number),
         account_id=changes.get("account_id", ACCOUNT),
-        region="us-east-1",
-        source="iam.amazonaws.com",
-        name="AttachUserPolicy",
-        time=NOW - timedelta(seconds=30),
         actor=Actor("IAMUser", changes.get("actor", "arn:mallory"), ACCOUNT, ""),
-        record_account_id=ACCOUNT,
         request={"userName": "SECRET-MARKER"},
         body={"detail": "SECRET-MARKER"},
     )
     target = changes.get("target", "iam-test-user")
-    finding = Finding(
+    finding = a_finding(
         rule_id=changes.get("rule_id", "admin_policy_attached_to_user"),
-        title="Administrator policy attached to a user",
         severity=changes.get("severity", Severity.CRITICAL),
         subject=Subject(SubjectKind.USER, target),
-        evidence={"policy_arn": ADMIN},
-        remediation="detach_user_policy",
     )
     verdict = changes.get("verdict", Verdict.REMEDIATE)
     reasons = (Reason(Guard.APPROVED, "Approved for remediation"),)

@@ -2,36 +2,30 @@
 
 import json
 from dataclasses import replace
-from datetime import timedelta
 
 import pytest
 
 from countermand.core.decide import decide
 from countermand.core.errors import Denied, Permanent, Transient
 from countermand.core.model import (
-    Actor,
     Alert,
     Call,
-    Event,
-    Finding,
     Guard,
     Mode,
     Outcome,
     Reason,
     Record,
     Ruling,
-    Severity,
     Step,
     StepStatus,
-    Subject,
-    SubjectKind,
     Timings,
     Verdict,
 )
 from countermand.metrics import Metrics
 from countermand.notifiers.sns import SnsNotifier
 from countermand.pipeline.notify import AlertDispatcher
-from support.fakes import ACCOUNT, ADMIN, NOW, FakeNotifier, FakeTopic
+from support.fakes import ACCOUNT, NOW, FakeNotifier, FakeTopic
+from support.findings import a_finding, an_event
 
 ALERT = Alert(
     subject="[CRITICAL] iam-test-user: reverted",
@@ -48,24 +42,7 @@ DOCUMENT = dict(ALERT.document)
 
 
 def record(status: StepStatus = StepStatus.APPLIED) -> Record:
-    event = Event(
-        id=f"{ACCOUNT}/1",
-        event_id="1",
-        account_id=ACCOUNT,
-        region="us-east-1",
-        source="iam.amazonaws.com",
-        name="AttachUserPolicy",
-        time=NOW - timedelta(seconds=30),
-        actor=Actor("IAMUser", "", ACCOUNT, ""),
-    )
-    finding = Finding(
-        rule_id="admin_policy_attached_to_user",
-        title="Administrator policy attached to a user",
-        severity=Severity.CRITICAL,
-        subject=Subject(SubjectKind.USER, "iam-test-user"),
-        evidence={"policy_arn": ADMIN},
-        remediation="detach_user_policy",
-    )
+    event, finding = an_event(), a_finding()
     reasons = (Reason(Guard.APPROVED, "Approved for remediation"),)
     ruling = Ruling(finding, Verdict.REMEDIATE, reasons, Mode.ENFORCE, notify=True)
     decision = decide(event, [ruling])

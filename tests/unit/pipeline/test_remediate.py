@@ -9,9 +9,7 @@ from countermand.actions import ALL, OWN_CALLS
 from countermand.core.errors import Denied, LostLease, Permanent, Transient
 from countermand.core.model import (
     Call,
-    Finding,
     Mode,
-    Severity,
     Step,
     StepStatus,
     Subject,
@@ -21,6 +19,7 @@ from countermand.metrics import Metrics
 from countermand.pipeline.remediate import Remediator
 from countermand.ports import Action, Plan
 from support.fakes import ADMIN, NOW, FakeIdentities, FrozenClock, user
+from support.findings import a_finding
 
 CALL = Call("detach_user_policy", {"user_name": "iam-test-user", "policy_arn": ADMIN})
 
@@ -277,14 +276,7 @@ def test_the_parameters_of_a_step(kind: SubjectKind) -> None:
     identities, action = FakeIdentities(), ALL[f"detach_{kind}_policy"]
     evidence = {"policy_arn": ADMIN}
     subject = Subject(kind, "iam-test-x")
-    finding = Finding(
-        rule_id="rule",
-        title="title",
-        severity=Severity.HIGH,
-        subject=subject,
-        evidence=evidence,
-        remediation=action.info.name,
-    )
+    finding = a_finding(subject=subject, evidence=evidence, remediation=action.info.name)
     granted = user("iam-test-x", kind=kind)
     wanted = {f"{kind}_name": "iam-test-x", "policy_arn": ADMIN}
     assert action.plan(identities, finding, granted) == Plan(wanted)

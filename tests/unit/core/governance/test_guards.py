@@ -10,12 +10,9 @@ from countermand.core.governance.guardrails import Guardrails
 from countermand.core.governance.guards import evaluate, screen
 from countermand.core.model import (
     Actor,
-    Event,
     Facts,
-    Finding,
     Mode,
     Principal,
-    Severity,
     Subject,
     SubjectKind,
     Undo,
@@ -24,8 +21,8 @@ from countermand.core.model import (
 from countermand.core.policies.escalations import Privilege
 from countermand.core.policies.evaluate import NOTHING, Evaluation
 from support.fakes import ACCOUNT, ADMIN, NOW, user
+from support.findings import MALLORY, a_finding, an_event
 
-MALLORY = f"arn:aws:iam::{ACCOUNT}:user/mallory"
 OWN_ROLE = f"arn:aws:iam::{ACCOUNT}:role/countermand"
 POLICY = Guardrails(
     ACCOUNT,
@@ -33,25 +30,8 @@ POLICY = Guardrails(
     own_arns=frozenset({OWN_ROLE}),
     own_calls=frozenset({"iam:DetachUserPolicy"}),
 )
-EVENT = Event(
-    id=f"{ACCOUNT}/1",
-    event_id="1",
-    account_id=ACCOUNT,
-    region="us-east-1",
-    source="iam.amazonaws.com",
-    name="AttachUserPolicy",
-    time=NOW - timedelta(seconds=30),
-    actor=Actor("IAMUser", MALLORY, ACCOUNT, ""),
-    record_account_id=ACCOUNT,
-)
-FINDING = Finding(
-    rule_id="admin_policy_attached_to_user",
-    title="Administrator policy attached to a user",
-    severity=Severity.CRITICAL,
-    subject=Subject(SubjectKind.USER, "iam-test-user"),
-    evidence={"policy_arn": ADMIN},
-    remediation="detach_user_policy",
-)
+EVENT = an_event()
+FINDING = a_finding()
 FACTS = Facts(now=NOW, principal=user(), grant_present=True)
 
 
