@@ -60,7 +60,7 @@ _CANNOT_START = 1
 _MISCONFIGURED = 2
 _THREAD_DIED = 1
 _SECOND_SIGNAL = 1
-_LOOK_SECONDS = 10.0
+_TASK_SECONDS = 10.0
 """How often the worker looks for changed rule files, and for a snapshot that is due."""
 _STOP_RESERVE_SECONDS = 5
 """The part of the drain that is left for the API and for the last lines to CloudWatch Logs."""
@@ -102,7 +102,7 @@ def _overrides(settings: Settings) -> Path | None:
     return Path(settings.rule_overrides) if settings.rule_overrides is not None else None
 
 
-def policy(settings: Settings, caller: Caller) -> Guardrails:
+def guardrails_of(settings: Settings, caller: Caller) -> Guardrails:
     """Return what the operator allows, completed by what AWS says about the worker's identity."""
     # A session is protected by its role, an IAM user by its own ARN. Root is never the worker.
     itself = caller.arn if ":user/" in caller.arn else None
@@ -179,14 +179,18 @@ def build(settings: Settings) -> Service:
         ACTIONS, *_folders(settings), overrides=_overrides(settings), metrics=metrics
     )
     pipeline = _pipeline(
-        settings, _Runtime(clients, clock, metrics), policy(settings, caller), ledger, rulebook
+        settings,
+        _Runtime(clients, clock, metrics),
+        guardrails_of(settings, caller),
+        ledger,
+        rulebook,
     )
     maintenance = Maintenance(
         clock,
         [
-            ScheduledTask("rules", _LOOK_SECONDS, lambda asked: rulebook.refresh(asked=asked)),
+            ScheduledTask("rules", _TASK_SECONDS, lambda asked: rulebook.refresh(asked=asked)),
             ScheduledTask(
-                "snapshot", _LOOK_SECONDS, lambda asked: pipeline.history.refresh(asked=asked)
+                "snapshot", _TASK_SECONDS, lambda asked: pipeline.history.refresh(asked=asked)
             ),
         ],
     )

@@ -1,6 +1,6 @@
 """What one decision costs, body to decision without I/O, on one core.
 
-Run by `make bench`, with `EVENTS=FILE` also over the labelled events of a file, as `countermand
+Run by `make bench`, with `EVENTS=FILE` also over the labeled events of a file, as `countermand
 replay --report` takes them. The machine is noisy: every figure is the best of many rounds,
 everything is measured in one run, and the ratios are what counts. moto's and LocalStack's own
 matchers do only the pattern match, on the same event and pattern, already parsed.

@@ -20,5 +20,5 @@ def explained() -> Iterator[None]:
         typer.secho(str(error), err=True, fg="red")
         raise typer.Exit(_MISUSED) from None
     except CountermandError as error:
-        typer.secho(f"{error}", err=True, fg="red")
+        typer.secho(str(error), err=True, fg="red")
         raise typer.Exit(FAILED) from None

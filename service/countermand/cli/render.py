@@ -19,7 +19,7 @@ from countermand.core.rules.rule import Correlation, Rule, RuleSet
 from countermand.deployment.doctor import CheckResult
 from countermand.ports import Action
 
-COLOURS = {
+COLORS = {
     "remediate": "red",
     "alert_only": "yellow",
     "skip": "green",
@@ -124,6 +124,6 @@ def _decision_line(record: Record) -> Text:
     subject = decision.leading.finding.subject
     outcome = "undone" if record.undo else record.outcome
     line = Text(f"{decided:%Y-%m-%d %H:%M:%S} {decision.id} ")
-    line.append(f"{decision.verdict:<11}", style=COLOURS[decision.verdict])
+    line.append(f"{decision.verdict:<11}", style=COLORS[decision.verdict])
     target = plain(subject.name) if subject else "hidden target"
     return line.append(f"{outcome:<10}{target}: {plain(decision.reason)} ({decision.mode})")

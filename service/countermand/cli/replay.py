@@ -13,11 +13,11 @@ from functools import lru_cache
 from rich.console import Console
 from rich.text import Text
 
-from countermand.app import policy, rules
+from countermand.app import guardrails_of, rules
 from countermand.aws.clients import Caller, Clients
 from countermand.aws.cloud import AwsCloud
 from countermand.aws.s3 import SCHEME, objects
-from countermand.cli.render import COLOURS
+from countermand.cli.render import COLORS
 from countermand.core.errors import Malformed
 from countermand.core.governance.guardrails import Guardrails
 from countermand.core.model import Event
@@ -31,7 +31,7 @@ from countermand.settings import Settings, variable
 from countermand.settings import load as load_settings
 from countermand.settings.names import PREFIX
 
-_STYLES = COLOURS | {"malformed": "magenta", "skipped": "cyan"}
+_STYLES = COLORS | {"malformed": "magenta", "skipped": "cyan"}
 _LONGEST_LINE = 400
 _MOST_NAMED = 5
 """How many unreadable lines are named; all are counted."""
@@ -123,7 +123,7 @@ def guarded_by(settings: Settings | None) -> Guarded:
 
     @lru_cache(maxsize=64)
     def around(account_id: str) -> Guardrails:
-        return policy(settings, Caller(account_id, arn=""))
+        return guardrails_of(settings, Caller(account_id, arn=""))
 
     def guarded(event: Event) -> Guardrails:
         return around(event.account_id)

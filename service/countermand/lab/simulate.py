@@ -10,7 +10,7 @@ from datetime import UTC, datetime
 from typing import Any
 from urllib.parse import urlsplit
 
-from countermand.app import policy, rules
+from countermand.app import guardrails_of, rules
 from countermand.aws.clients import Clients
 from countermand.aws.iam import IamIdentities
 from countermand.aws.lab import Lab
@@ -106,7 +106,7 @@ def _refuse_unless_in_scope(
 ) -> None:
     if tags:
         raise ConfigError("--tag: only with an emulator; tag the user yourself in AWS")
-    scope = policy(settings, clients.caller()).scopes[SubjectKind.USER]
+    scope = guardrails_of(settings, clients.caller()).scopes[SubjectKind.USER]
     found = IamIdentities(clients.get("iam")).read(Subject(SubjectKind.USER, user))
     if found is None:
         raise ConfigError(f"--user {user}: no such user; create a throw-away user in scope first")

@@ -28,7 +28,7 @@ class Correlator:
     ) -> Iterator[tuple[Event, Finding]]:
         """Yield the event and the finding that stand for each completed sequence."""
         # An event of another account may be forged: it must not complete a sequence of this one.
-        if (event.account_id, event.region) != (self.guardrails.account_id, self.guardrails.region):
+        if not self.guardrails.covers(event):
             return
         for marker in markers_of(event, self._risky(event, findings), self.rules()):
             self.ledger.add_marker(marker.windows[0], marker.value)

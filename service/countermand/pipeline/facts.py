@@ -28,7 +28,7 @@ log = get_logger(__name__)
 
 _STORED_NAMES = {"summary": "claim"}
 _NO_PLAN = Plan(params={})
-"""Plan of a change that counts as present although no action can revert it."""
+"""Nothing to do: the change is absent, or counts as present although no action can revert it."""
 
 
 class FactReader:
@@ -83,13 +83,14 @@ class FactReader:
                 # A policy that is gone is attached to no principal, or is not visible yet.
                 plan = None
         target = principal.unique_id if principal is not None else subject.name
+        planned = plan or _NO_PLAN
         return Facts(
             now=self._clock.now(),
             principal=principal,
             grant_present=plan is not None,
-            params=plan.params if plan is not None else {},
-            created=plan.created if plan is not None else None,
-            role_arns=plan.role_arns if plan is not None else (),
+            params=planned.params,
+            created=planned.created,
+            role_arns=planned.role_arns,
             irreversible=irreversible,
             undo=self._ledger.undo_of(grant_key(event.account_id, target, finding)),
             undo_by_caller=self._ledger.undo_of(

@@ -111,10 +111,7 @@ class History:
         `alerted` says that the team may not want it. Raises `Transient` when IAM may not show the
         change yet.
         """
-        if (event.account_id, event.region) != (
-            self._guardrails.account_id,
-            self._guardrails.region,
-        ):
+        if not self._guardrails.covers(event):
             return
         wanted = self._rules().restored
         for change in changes(event):

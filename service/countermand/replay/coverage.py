@@ -1,9 +1,9 @@
-"""What the rules see of labelled events: `countermand replay FILE --report`.
+"""What the rules detect in labeled events: `countermand replay FILE --report`.
 
 Published records often have their account scrambled or their event id cut out. Both get a stand-in
 here: this measures the rules, and not what `parse` rightly refuses on the queue.
 
-A labelled file has one JSON object a line: the CloudTrail record under `event`, the kind of change
+A labeled file has one JSON object a line: the CloudTrail record under `event`, the kind of change
 under `family`, and under `label` its `role` and whether it is `positive`, a step of an attack.
 """
 
@@ -17,9 +17,9 @@ from countermand.core.errors import Malformed
 from countermand.core.parse import parse
 from countermand.core.rules.detect import detect
 from countermand.core.rules.rule import RuleSet
+from countermand.replay.columns import STAND_IN_ACCOUNT
 
 _ACCOUNT = re.compile(r"[0-9]{12}")
-_STAND_IN = "000000000000"
 BENIGN = frozenset({"background", "iac-warmup", "iac-cleanup", "revert"})
 
 
@@ -93,7 +93,7 @@ def _completed(record: dict[str, object]) -> dict[str, object]:
     account = str(record.get("recipientAccountId"))
     known = _ACCOUNT.fullmatch(account) is not None
     filled = {"eventID": "unknown", "userIdentity": {}} | record
-    return filled if known else filled | {"recipientAccountId": _STAND_IN}
+    return filled if known else filled | {"recipientAccountId": STAND_IN_ACCOUNT}
 
 
 def _object(document: dict[str, object], key: str) -> dict[str, object]:

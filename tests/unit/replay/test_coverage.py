@@ -1,4 +1,4 @@
-"""What the rules see of labelled events."""
+"""What the rules see of labeled events."""
 
 from pathlib import Path
 from typing import Any

@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 from datetime import timedelta
 from fnmatch import translate
 
-from countermand.core.model import Mode, SubjectKind
+from countermand.core.model import Event, Mode, SubjectKind
 
 _ARN_TYPE = re.compile(r"^arn:(?:[^:]*:){4}[^:/]*[:/]")
 
@@ -59,6 +59,10 @@ class Guardrails:
         object.__setattr__(self, "scopes", scopes)
         protected = "|".join(map(translate, self.break_glass))
         object.__setattr__(self, "protected", re.compile(protected) if protected else None)
+
+    def covers(self, event: Event) -> bool:
+        """Return whether the event is from the account and region that the worker guards."""
+        return (event.account_id, event.region) == (self.account_id, self.region)
 
 
 def scope_of(guardrails: Guardrails, kind: SubjectKind) -> str:
