@@ -29,11 +29,12 @@ install-localstack: $(LOCALSTACK) ## Install LocalStack into .countermand/locals
 demo: $(RUNTIME) $(LOCALSTACK) ## Show how one risky change is reverted (KEEP=1 keeps it running)
 	@$(BIN)/countermand demo $(if $(KEEP),--keep)
 
-# Only these tests run side by side: the others share a Docker engine, Terraform, or LocalStack.
-PARALLEL := --numprocesses=auto --maxprocesses=4 --dist=loadfile
+# What shares a fixture stays in one process (tests/support/spread.py). In the order of the folders,
+# so that the slow ones begin first.
+PARALLEL := --numprocesses=auto --maxprocesses=4 --dist=loadscope --no-loadscope-reorder
 
 test: $(DEV) $(LOCALSTACK) ## Run all tests (ARGS="-k name" selects)
-	@$(BIN)/python -m pytest --durations=15 --durations-min=1 $(ARGS)
+	@$(BIN)/python -m pytest $(PARALLEL) --durations=15 --durations-min=1 $(ARGS)
 
 unit: $(DEV) ## Run the tests that need only the development tools
 	@$(BIN)/python -m pytest -m "not localstack and not docker and not helm and not terraform" $(PARALLEL) $(ARGS)

@@ -15,6 +15,7 @@ from support.skips import (
 )
 from support.spread import (
     pytest_report_to_serializable,  # noqa: F401 - pytest finds a hook by its name
+    pytest_xdist_make_scheduler,  # noqa: F401 - pytest finds a hook by its name
 )
 
 
