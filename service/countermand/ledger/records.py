@@ -88,6 +88,9 @@ def load_record(document: bytes | str, undo: bytes | str | None = None) -> Recor
         raise Transient(
             f"ledger: record was written by another version ({count} incompatible fields)"
         ) from None
+    except (ValueError, LookupError, TypeError, AttributeError):
+        # A damaged record of 0.1.0: the upgrade misses a member, or meets another type.
+        raise Transient("ledger: record of version 0.1.0 is damaged") from None
     return replace(record, undo=load_undo(undo)) if undo else record
 
 

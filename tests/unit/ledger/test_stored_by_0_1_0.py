@@ -4,7 +4,7 @@ import json
 import sqlite3
 import uuid
 from collections import Counter
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import closing
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
@@ -14,10 +14,12 @@ from typing import Any
 import pytest
 
 from countermand.actions import ALL
+from countermand.core.errors import Transient
 from countermand.core.model import Baseline, Event, Record, Subject, SubjectKind, Undo
 from countermand.core.rules.correlate import Marker, completed, sequence
 from countermand.ledger.dynamodb import DynamoDbLedger
 from countermand.ledger.dynamodb_table import create_table
+from countermand.ledger.records import load_record
 from countermand.ledger.sqlite import SqliteLedger
 from countermand.metrics import Metrics
 from countermand.operations.undo import undo
@@ -264,3 +266,21 @@ def test_an_old_remediation_can_be_undone(ledger: Ledger, clock: FrozenClock) ->
     assert iam.attached(principal.name, ADMIN)
     assert undone == replace(record, undo=ANA)
     assert records(ledger)[key(12)] == undone
+
+
+@pytest.mark.parametrize(
+    "damage",
+    [
+        lambda record: record.pop("notes"),
+        lambda record: record.update(timings=None),
+        lambda record: record["decision"].update(rulings=[7]),
+        lambda record: record.update(told=7),
+    ],
+    ids=["member-missing", "null", "wrong-element", "wrong-type"],
+)
+def test_a_damaged_old_record_is_transient(damage: Callable[[dict[str, Any]], object]) -> None:
+    """One such record must not look like a bug, whatever is wrong with it."""
+    stored = json.loads(next(item["record"]["S"] for item in ITEMS if "record" in item))
+    damage(stored)
+    with pytest.raises(Transient, match=r"0\.1\.0 is damaged"):
+        load_record(json.dumps(stored, separators=(",", ":")))
