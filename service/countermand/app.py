@@ -29,7 +29,7 @@ from countermand.aws.iam import IamIdentities
 from countermand.aws.sns import SnsTopic
 from countermand.aws.sqs import SqsQueue
 from countermand.clock import SystemClock
-from countermand.core.errors import ConfigError, CountermandError
+from countermand.core.errors import ConfigError, CountermandError, NoAccess
 from countermand.core.governance.guardrails import Guardrails
 from countermand.core.model import Record, Undo
 from countermand.core.rules.rule import RuleSet
@@ -203,10 +203,12 @@ def build(settings: Settings) -> Service:
 
 
 def run(environ: Mapping[str, str]) -> NoReturn:
-    """Run a worker and end the process, with 2 if a setting is wrong, else as `serve` says."""
+    """Run a worker and end the process: with 2 if a setting or the access to AWS is wrong, with 1
+    if it cannot start for another reason, else as `serve` says.
+    """
     try:
         code = serve(build(load_settings(environ)))
-    except ConfigError as error:
+    except (ConfigError, NoAccess) as error:
         sys.stderr.write(f"{error}\n")
         code = _MISCONFIGURED
     except CountermandError as error:
