@@ -6,6 +6,7 @@ import sys
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 from string import Formatter
+from typing import Any
 
 import botocore.client
 import botocore.session
@@ -58,9 +59,10 @@ def every_class() -> Iterator[type[BotoCoreError]]:
 
 def raised(kind: type[BotoCoreError]) -> BotoCoreError:
     """An error of the class, with each word of its message: no two classes are made alike."""
-    error = kind.__new__(kind, kind.fmt)
+    error: Any = kind.__new__(kind, kind.fmt)
     error.kwargs = {name: "x" for _, name, _, _ in Formatter().parse(kind.fmt) if name}
-    return error
+    made: BotoCoreError = error
+    return made
 
 
 def break_at(monkeypatch: pytest.MonkeyPatch, place: tuple[type, str], error: Exception) -> None:
