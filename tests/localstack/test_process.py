@@ -140,55 +140,58 @@ def test_a_missing_queue_makes_the_worker_unready(site: Site) -> None:
     assert eventually(worker.ready, 2 * PATIENCE_SECONDS)
 
 
-def test_doctor_passes_a_provisioned_stack(
-    site: Site,
-) -> None:
+def examined(site: Site, code: int) -> dict[str, dict[str, str]]:
+    """The rows of `doctor` that are not ok, by their check."""
+    seen = site.countermand(None, "doctor", "--json")
+    assert (seen.returncode, seen.stderr) == (code, ""), seen.stdout
+    rows = [json.loads(line) for line in seen.stdout.splitlines()]
+    return {row["what"]: row for row in rows if row["status"] != "ok"}
+
+
+def test_doctor_passes_a_provisioned_stack(site: Site) -> None:
     """On a broken stack it prints the fix of each failed check."""
     worker = site.start()
-    pending = site.countermand(worker, "doctor")
-    assert pending.returncode == 1
-    assert "confirm with the link in the email" in pending.stdout
+    pending = examined(site, 1)["subscriptions"]
+    assert pending["fix"].endswith("confirm with the link in the email")
     site.lab.confirm_mail(
         site.stack.topic_arn, lambda arn: subscription_token(site.localstack.url, arn)
     )
-    well = site.countermand(worker, "doctor")
-    assert well.returncode == 0, well.stdout
+    assert examined(site, 0).keys() == {"target DLQ", "trail", "permissions"}
+    table = site.countermand(worker, "doctor")
+    assert table.returncode == 0, table.stdout
+    assert "To fix target DLQ:" in table.stdout
     events = site.clients.get("events")
     rule = f"{site.names.rule_prefix}-iam"
     events.disable_rule(Name=rule)
     events.remove_targets(Rule=rule, Ids=["countermand-queue"])
-    broken = site.countermand(worker, "doctor")
-    assert broken.returncode == 1
-    assert f"aws events enable-rule --name {rule}" in broken.stdout
-    assert f"without the queue: {rule}" in broken.stdout
+    broken = examined(site, 1)
+    assert broken["rules enabled"]["fix"].startswith(f"aws events enable-rule --name {rule}")
+    assert rule in broken["rule targets"]["detail"]
 
 
 @pytest.mark.parametrize(
-    ("broken", "check", "mend"),
+    ("broken", "check", "fix"),
     [
-        ("queue", "queue", "check COUNTERMAND_QUEUE_URL"),
-        ("redrive", "redrive to the DLQ", "set the queue's RedrivePolicy to a DLQ"),
-        ("policy", "queue policy", "allow sqs:SendMessage to events.amazonaws.com"),
-        ("topic", "topic", "check COUNTERMAND_TOPIC_ARN"),
-        ("rule", "EventBridge rules", "or check COUNTERMAND_RULE_PREFIX"),
-        ("pattern", "rule patterns", "give them the patterns that"),
-        ("own pattern", "rule patterns", "give them the patterns that"),
-        ("state", "EventBridge rules get read-only events", "aws events put-rule --name"),
+        ("queue", "queue", "export COUNTERMAND_QUEUE_URL="),
+        ("redrive", "redrive to the DLQ", "aws sqs set-queue-attributes"),
+        ("policy", "queue policy", "aws sqs set-queue-attributes"),
+        ("topic", "topic", "export COUNTERMAND_TOPIC_ARN="),
+        ("rule", "EventBridge rules", "aws events put-rule"),
+        ("pattern", "rule patterns", "aws events put-rule"),
+        ("own pattern", "rule patterns", "aws events put-rule"),
+        ("state", "read-only events", "aws events put-rule"),
     ],
 )
-def test_doctor_prints_a_fix(site: Site, broken: str, check: str, mend: str) -> None:
+def test_doctor_prints_a_fix(site: Site, broken: str, check: str, fix: str) -> None:
     break_stack(site, broken)
-    seen = site.countermand(None, "doctor")
-    assert (seen.returncode, seen.stderr) == (1, "")
-    lines = seen.stdout.splitlines()
-    at = next(n for n, line in enumerate(lines) if line.startswith(f"FAIL {check}: "))
-    assert mend in lines[at + 1]
+    found = examined(site, 1)[check]
+    assert found["status"] == "fails"
+    assert found["fix"].startswith(fix)
 
 
 def test_the_fix_of_doctor_routes_read_only_events(site: Site) -> None:
     break_stack(site, "state")
-    told = site.countermand(None, "doctor").stdout
-    command = shlex.split(told.partition("or each: ")[2].splitlines()[0])
+    command = shlex.split(examined(site, 1)["read-only events"]["fix"])
     options = dict(zip(command[3::2], command[4::2], strict=True))
     assert command[:3] == ["aws", "events", "put-rule"]
     site.clients.in_region("events", options["--region"]).put_rule(
@@ -196,10 +199,21 @@ def test_the_fix_of_doctor_routes_read_only_events(site: Site) -> None:
         State=options["--state"],
         EventPattern=options["--event-pattern"],
     )
-    again = site.countermand(None, "doctor").stdout
-    number = sum(route.state == READING for route in routes_of(rules()).values())
-    assert f"ok   EventBridge rules get read-only events: {number} of {number}" in again
-    assert "FAIL rule patterns" not in again
+    assert not {"read-only events", "rule patterns"} & examined(site, 1).keys()
+
+
+def test_the_fixes_of_doctor_repair_the_queue(site: Site) -> None:
+    """What the fixes set is what the queue needs: pasted, they leave nothing to fix."""
+    break_stack(site, "policy")
+    break_stack(site, "redrive")
+    for check in ("queue policy", "redrive to the DLQ"):
+        command = shlex.split(examined(site, 1)[check]["fix"])
+        options = dict(zip(command[3::2], command[4::2], strict=True))
+        site.clients.get("sqs").set_queue_attributes(
+            QueueUrl=options["--queue-url"], Attributes=json.loads(options["--attributes"])
+        )
+    left = {"ledger", "subscriptions", "target DLQ", "trail", "permissions"}  # no worker ran yet
+    assert examined(site, 1).keys() == left
 
 
 def test_each_eventbridge_rule_routes_its_events(site: Site) -> None:
@@ -227,9 +241,9 @@ def test_each_eventbridge_rule_routes_its_events(site: Site) -> None:
 def test_doctor_reports_an_unknown_worker_role(site: Site) -> None:
     """The fix names the setting."""
     site.extra = {"COUNTERMAND_OWN_ROLE_ARN": ""}
-    seen = site.countermand(None, "doctor").stdout
-    assert "FAIL worker role" in seen
-    assert "set COUNTERMAND_OWN_ROLE_ARN" in seen
+    found = examined(site, 1)["worker role"]
+    assert found["status"] == "fails"
+    assert found["fix"].startswith("export COUNTERMAND_OWN_ROLE_ARN=arn:aws:iam::")
 
 
 def test_simulate_shows_the_decision(site: Site) -> None:

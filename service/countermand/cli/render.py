@@ -16,7 +16,6 @@ from countermand.cli.catalogue import reaction
 from countermand.core.model import Record
 from countermand.core.report import plain
 from countermand.core.rules.rule import Correlation, Rule, RuleSet
-from countermand.deployment.doctor import CheckResult
 from countermand.ports import Action
 
 COLORS = {
@@ -103,20 +102,6 @@ def show_actions(actions: Iterable[Action]) -> None:
         ):
             if permissions:
                 console.print(Text(f"    {label:<7}{', '.join(permissions)}"), soft_wrap=True)
-
-
-def show_checks(results: Sequence[CheckResult]) -> None:
-    """Print the result of each check of `doctor`, and the fix of those that failed."""
-    console = Console()
-    for result in results:
-        mark, style = ("ok  ", "green") if result.ok else ("FAIL", "red")
-        console.print(
-            Text(mark, style=style), Text(f"{result.what}: {result.detail}"), soft_wrap=True
-        )
-        if not result.ok:
-            console.print(Text(f"       fix: {result.fix}", style="yellow"), soft_wrap=True)
-    failed = sum(not result.ok for result in results)
-    console.print(f"{len(results)} checks, {failed} failed", highlight=False)
 
 
 def _decision_line(record: Record) -> Text:

@@ -5,7 +5,7 @@ from typing import Annotated
 
 import typer
 
-from countermand.cli.errors import FAILED, explained
+from countermand.cli.errors import explained
 from countermand.settings import load as load_settings
 
 
@@ -24,16 +24,24 @@ def run(
     run_worker(os.environ)
 
 
-def doctor() -> None:
-    """Check the AWS setup of the worker, and print a fix for each check that fails."""
+def doctor(
+    as_json: Annotated[
+        bool, typer.Option("--json", help="Print one JSON object a check, for machines.")
+    ] = False,
+) -> None:
+    """Check whatever can keep events from arriving, and print the command that fixes it.
+
+    Ends with 0 if all is well, 1 if a check fails, 2 without access to AWS, and 3 if nothing fails
+    but something could not be checked. It changes nothing.
+    """
     with explained():
-        from countermand.cli.render import show_checks  # noqa: PLC0415
-        from countermand.deployment.doctor import examine  # noqa: PLC0415
+        from countermand.cli.checks import show_checks  # noqa: PLC0415
+        from countermand.deployment.doctor.examine import examine  # noqa: PLC0415
+        from countermand.deployment.doctor.result import exit_code  # noqa: PLC0415
 
         results = examine(load_settings(os.environ))
-        show_checks(results)
-        if not all(result.ok for result in results):
-            raise typer.Exit(FAILED)
+        show_checks(results, as_json=as_json)
+        raise typer.Exit(exit_code(results))
 
 
 def provision() -> None:

@@ -27,6 +27,23 @@ CLOUDTRAIL_CALL = "AWS API Call via CloudTrail"
 _FROM_CLOUDTRAIL = " via CloudTrail"
 _SIGN_IN = "signin.amazonaws.com"
 _FAILURE = "Failure"
+_NOTIFICATION = "Notification"
+_NO_EVENTS: Mapping[frozenset[str], str] = {
+    frozenset({"eventVersion", "eventSource", "eventName"}): (
+        "a CloudTrail record without its envelope: remove InputPath from the EventBridge target"
+    ),
+    frozenset({"s3Bucket", "s3ObjectKey"}): (
+        "CloudTrail's note about a log file: subscribe the queue to EventBridge rules instead"
+    ),
+    frozenset({"Records"}): ("a file of records, not an event: read it with `countermand replay`"),
+    frozenset({"Type", "SubscribeURL"}): (
+        "an SNS confirmation, not an event: confirm or delete the subscription of the queue"
+    ),
+    frozenset({"Type", "Message", "TopicArn"}): (
+        "an SNS notification in another one: switch raw delivery on for the subscription"
+    ),
+}
+"""What else arrives on queues, by its keys, and what to do about it."""
 _EVENT_ID = re.compile(r"[A-Za-z0-9._:-]{1,128}")
 
 
@@ -49,7 +66,34 @@ def parse(body: str, limits: Limits = LIMITS) -> Event:
     https://docs.aws.amazon.com/awscloudtrail/latest/userguide/cloudtrail-event-reference-record-contents.html
     under `detail`. Raises `Malformed`, whose text names the field and never repeats its value.
     """
-    return read_event(load(body, limits))
+    document = load(body, limits)
+    if "detail" in document:
+        return read_event(document)
+    return read_event(unwrapped(document, limits))
+
+
+def unwrapped(document: Mapping[str, Any], limits: Limits = LIMITS) -> Mapping[str, Any]:
+    """Return the event in an SNS notification, once: the inside is held to the same limits.
+
+    Anyone who can send a notification to the queue could send its event as well, so the wrapping
+    proves nothing and hides nothing. Whatever else is no event raises `Malformed`, which says what
+    it is and which setting sent it here.
+    https://docs.aws.amazon.com/sns/latest/dg/sns-message-and-json-formats.html
+    """
+    kind, message = document.get("Type"), document.get("Message")
+    if kind == _NOTIFICATION and type(message) is str and "TopicArn" in document:
+        inside = load(message, limits)
+        if "detail" in inside:
+            return inside
+        raise Malformed(f"Message is {_what_it_is(inside)}")
+    raise Malformed(f"body is {_what_it_is(document)}")
+
+
+def _what_it_is(document: Mapping[str, Any]) -> str:
+    for keys, text in _NO_EVENTS.items():
+        if keys <= document.keys():
+            return text
+    return "no EventBridge event: it has no detail. Run `countermand doctor`"
 
 
 def load(body: str, limits: Limits = LIMITS) -> dict[str, Any]:

@@ -5,6 +5,12 @@ partition that is not listed here is nobody's mistake: its regions are neither r
 https://docs.aws.amazon.com/general/latest/gr/rande.html
 """
 
+import re
+
+_AWS_HOST = re.compile(
+    r"(^|\.)(amazonaws\.(com|com\.cn|eu)|api\.aws|api\.amazonwebservices\.(com\.cn|eu)"
+    r"|\w+\.ic\.gov|sc2s\.sgov\.gov|api\.aws\.scloud|adc-e\.uk)$"
+)
 _IAM_HOME = {
     "aws": "us-east-1",
     "aws-cn": "cn-north-1",
@@ -32,3 +38,8 @@ def partition_of(region: str) -> str | None:
 def iam_region(partition: str) -> str | None:
     """Return the region in which CloudTrail records the calls to IAM, or None if not known."""
     return _IAM_HOME.get(partition)
+
+
+def is_aws_host(host: str) -> bool:
+    """Return whether a host is an endpoint of AWS, not of an emulator."""
+    return _AWS_HOST.search(host) is not None

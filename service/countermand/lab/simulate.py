@@ -4,7 +4,6 @@ An emulator's IAM emits no CloudTrail events, so there the event is put on the b
 refuses such an event, and needs none.
 """
 
-import re
 from collections.abc import Mapping
 from datetime import UTC, datetime
 from typing import Any
@@ -19,13 +18,13 @@ from countermand.core.envelope import ADMIN_POLICY, attach_event
 from countermand.core.errors import ConfigError, Transient
 from countermand.core.model import Subject, SubjectKind
 from countermand.core.parse import CLOUDTRAIL_CALL
+from countermand.core.regions import is_aws_host
 from countermand.core.rules.routing import routes_of
 from countermand.lab.api_client import DecisionsApi
 from countermand.ledger.dynamodb_table import create_table
 from countermand.settings import Settings
 
 _SERVICES = ("dynamodb", "events", "iam", "logs", "sns", "sqs", "sts")
-_AWS_HOST = re.compile(r"(^|\.)(amazonaws\.com|amazonaws\.com\.cn|api\.aws|amazonaws\.eu)$")
 
 
 def attach_admin(
@@ -88,7 +87,7 @@ def on_emulator(clients: Clients) -> bool:
     variable may name one service only, or be ignored. `ConfigError` when they differ.
     """
     urls = {name: str(clients.get(name).meta.endpoint_url) for name in _SERVICES}
-    in_aws = {name for name, url in urls.items() if _AWS_HOST.search(urlsplit(url).hostname or "")}
+    in_aws = {name for name, url in urls.items() if is_aws_host(urlsplit(url).hostname or "")}
     if in_aws and in_aws != set(urls):
         raise ConfigError(
             f"AWS_ENDPOINT_URL: {', '.join(sorted(in_aws))} would go to AWS and the others to an "

@@ -49,6 +49,16 @@ _MIGRATIONS = (
         ) STRICT""",
     ),
 )
+NEWEST_SCHEMA = len(_MIGRATIONS)
+
+
+def schema_of(path: Path) -> int:
+    """Return the version of the schema of a file, without a change to the file."""
+    db = sqlite3.connect(f"{path.absolute().as_uri()}?mode=ro", timeout=_BUSY_SECONDS, uri=True)
+    try:
+        return int(db.execute("PRAGMA user_version").fetchone()[0])
+    finally:
+        db.close()
 
 
 def hold(path: Path) -> IO[str]:

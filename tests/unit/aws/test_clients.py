@@ -19,6 +19,7 @@ CALLS: Mapping[str, tuple[str, Mapping[str, str]]] = {
     "events": ("list_rules", {}),
     "iam": ("list_users", {}),
     "identitystore": ("list_groups", {"IdentityStoreId": "d-0000000000"}),
+    "kms": ("list_keys", {}),
     "lambda": ("list_functions", {}),
     "logs": ("describe_log_groups", {}),
     "rolesanywhere": ("list_profiles", {}),

@@ -50,7 +50,8 @@ def test_the_role_of_a_session_is_its_issuer() -> None:
         pytest.param("12", "a JSON number", id="number"),
         pytest.param('"x"', "a JSON string", id="string"),
         pytest.param("null", "a JSON null", id="null"),
-        pytest.param("{}", "detail must be an object, not nothing", id="empty object"),
+        pytest.param("{}", "no EventBridge event: it has no detail", id="empty object"),
+        pytest.param('{"detail":null}', "detail must be an object, not null", id="no detail"),
         pytest.param("\ufeff{}", "not JSON", id="byte order mark"),
         pytest.param('{"a":NaN}', "not JSON", id="NaN"),
         pytest.param('{"a":1,"a":2}', "repeats a key", id="duplicate keys"),
@@ -73,6 +74,58 @@ def test_the_role_of_a_session_is_its_issuer() -> None:
 def test_a_body_without_an_event_is_refused(text: str, reason: str) -> None:
     with pytest.raises(Malformed, match=reason):
         parse(text)
+
+
+def notification(message: object, **changes: object) -> str:
+    """What SNS sends to a queue without raw delivery."""
+    whole = {
+        "Type": "Notification",
+        "MessageId": "a1",
+        "TopicArn": f"arn:aws:sns:us-east-1:{ACCOUNT}:events",
+        "Message": message,
+        "Timestamp": "2026-11-27T12:00:00.000Z",
+        "SignatureVersion": "1",
+        "Signature": "c2ln",
+        "SigningCertURL": "https://sns.us-east-1.amazonaws.com/cert.pem",
+        "UnsubscribeURL": "https://sns.us-east-1.amazonaws.com/?Action=Unsubscribe",
+    }
+    return json.dumps(whole | changes)
+
+
+def test_an_event_in_an_sns_notification_is_the_event() -> None:
+    """The event is the same, so that a copy by another way is a duplicate and no conflict."""
+    assert parse(notification(body(eventID="e-1"))) == parse(body(eventID="e-1"))
+
+
+@pytest.mark.parametrize(
+    ("text", "reason"),
+    [
+        (notification(notification(body())), "an SNS notification in another one"),
+        (notification("hello"), "not JSON"),
+        (notification("[]"), "a JSON list"),
+        (notification({"detail": {}}), "an SNS notification in another one"),
+        (notification(body(), Type="SubscriptionConfirmation", SubscribeURL="x"), "confirmation"),
+        (notification(json.dumps({"s3Bucket": "b", "s3ObjectKey": ["k"]})), "note about a log"),
+        (notification('{"detail":{},"detail":{}}'), "repeats a key"),
+        (notification('{"detail":' * 33 + "1" + "}" * 33), "deeper than 32"),
+        (notification(body(eventID="no spaces")), "detail.eventID"),
+        (json.dumps(json.loads(body())["detail"]), "remove InputPath"),
+        (json.dumps({"s3Bucket": "b", "s3ObjectKey": ["k"]}), "EventBridge rules instead"),
+        (json.dumps({"Records": []}), "a file of records"),
+        (json.dumps({"Type": "Notification", "Message": body()}), "no EventBridge event"),
+        (json.dumps({"detail-type": "x"}), "no EventBridge event"),
+    ],
+)
+def test_other_messages_say_what_sent_them_here(text: str, reason: str) -> None:
+    with pytest.raises(Malformed, match=reason) as caught:
+        parse(text)
+    assert "very-secret" not in str(caught.value)
+
+
+@given(st.dictionaries(st.sampled_from(["Type", "Message", "TopicArn", "Records", "a"]), st.text()))
+def test_no_notification_breaks_the_parser(document: dict[str, str]) -> None:
+    with pytest.raises(Malformed):
+        parse(json.dumps(document))
 
 
 @pytest.mark.parametrize(

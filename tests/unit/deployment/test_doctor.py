@@ -1,79 +1,213 @@
-"""What `countermand doctor` says about a queue's policy, in each form that a policy can have, and
-about the patterns and states of EventBridge rules.
-"""
+"""What `countermand doctor` says about settings, its own reads, permissions, and patterns."""
 
 import json
-import shlex
 from typing import Any
 
 import pytest
 
-from countermand.core.rules.routing import Route, RouteState
-from countermand.deployment.doctor import _allows, _queue_policy, _reads
+from countermand.aws.clients import Caller
+from countermand.aws.inspect import PERMISSIONS
+from countermand.core.errors import Denied, NoAccess, Transient
+from countermand.core.model import Mode
+from countermand.core.rules.rule import RuleSet
+from countermand.deployment.doctor import worker
+from countermand.deployment.doctor.examine import checked
+from countermand.deployment.doctor.result import Status, exit_code
+from countermand.deployment.doctor.routing import allows
+from support.aws_setup import (
+    IAM,
+    QUEUE,
+    READS,
+    REGION,
+    ROLE,
+    RULES,
+    TOPIC,
+    deployed,
+    fake,
+    not_ok,
+    options_of,
+    policy,
+    queue_attribute,
+    target,
+)
+from support.fakes import ACCOUNT
 
-RULE = "arn:aws:events:us-east-1:111122223333:rule/countermand-iam"
-GRANT = {
-    "Effect": "Allow",
-    "Principal": {"Service": "events.amazonaws.com"},
-    "Action": "sqs:SendMessage",
-    "Resource": "*",
-    "Condition": {"ArnEquals": {"aws:SourceArn": RULE}},
-}
-
-
-def examined(*statements: dict[str, Any]) -> bool:
-    return _queue_policy({"Policy": json.dumps({"Statement": list(statements)})}).ok
-
-
-def test_a_grant_bound_to_the_rule_is_well() -> None:
-    assert examined(GRANT)
-
-
-def test_a_single_statement_and_lists_are_policies_too() -> None:
-    assert _queue_policy({"Policy": json.dumps({"Statement": GRANT})}).ok
-    listed = GRANT | {
-        "Principal": {"Service": ["events.amazonaws.com"]},
-        "Condition": {"ArnLike": {"aws:SourceArn": [RULE]}},
-    }
-    assert examined(listed)
-
-
-def test_no_policy_is_not_well() -> None:
-    assert not _queue_policy({}).ok
+OTHER = "444455556666"
 
 
-@pytest.mark.parametrize("principal", ["*", {"AWS": "*"}, {"AWS": ["*"]}, {"AWS": ["1", "*"]}])
+# --- a check that cannot be made
+
+
+ASKED = (
+    "queue",
+    "queue_by_arn",
+    "topic",
+    "subscriptions",
+    "subscription",
+    "rule",
+    "targets",
+    "trails",
+    "trail_is_logging",
+    "selectors",
+    "log_group_exists",
+    "table",
+    "refused",
+)
+
+
+@pytest.mark.parametrize("call", ASKED)
 @pytest.mark.parametrize(
-    "condition",
+    ("error", "fix"),
     [
-        {},
-        {"Bool": {"aws:SecureTransport": "true"}},
-        {"ArnLike": {"aws:SourceArn": "*"}},
-        {"ArnEqualsIfExists": {"aws:SourceArn": RULE}},
-        {"ArnNotEquals": {"aws:SourceArn": RULE}},
+        (Denied("x:Y failed: AccessDenied"), "aws iam put-role-policy"),
+        (NoAccess("x:Y failed: no answer. Run `this`"), "Run `this`"),
+        (Transient("x:Y failed: Throttling"), "countermand doctor"),
+        (KeyError("Policy"), ""),
+    ],
+    ids=("denied", "unreachable", "throttled", "odd"),
+)
+def test_a_read_that_fails_is_never_ok(call: str, error: Exception, fix: str) -> None:
+    """The checks that need the read say so, and the exit code is not 0."""
+    subject = deployed()
+    fake(subject).errors[call] = error
+    results = checked(subject)
+    failed = [r for r in results if r.status is Status.NOT_CHECKED]
+    assert failed
+    assert all(result.fix.startswith(fix) for result in failed)
+    assert all("Traceback" not in result.detail for result in failed)
+    assert exit_code(results) == 3
+
+
+def test_fix_of_a_denied_read_grants_all_reads() -> None:
+    subject = deployed()
+    fake(subject).errors["queue"] = Denied("sqs:GetQueueAttributes failed: AccessDenied")
+    (first, *_) = [r for r in checked(subject) if r.status is Status.NOT_CHECKED]
+    given = options_of(first.fix)
+    assert given["role-name"] == "countermand-worker"
+    (allowed,) = json.loads(given["policy-document"])["Statement"]
+    assert (allowed["Effect"], allowed["Action"]) == ("Allow", list(PERMISSIONS))
+    user = deployed(Caller(ACCOUNT, f"arn:aws:iam::{ACCOUNT}:user/team/alice"))
+    assert user.grant().startswith("aws iam put-user-policy --user-name alice ")
+
+
+def test_an_emulator_has_nothing_to_fix_there() -> None:
+    subject = deployed()
+    fake(subject).emulated = True
+    results = checked(subject)
+    assert {r.what for r in results if r.status is Status.NOT_CHECKED} == {"trail", "permissions"}
+    assert exit_code(results) == 0
+
+
+# --- settings against AWS
+
+
+def test_credentials_of_another_account_fail() -> None:
+    subject = deployed(account_id=OTHER)
+    found = not_ok(checked(subject))
+    assert found["account"].fix == f"export COUNTERMAND_ACCOUNT_ID={ACCOUNT}"
+    assert f"the rules are of {OTHER}" in found["queue address"].detail
+
+
+def test_a_worker_without_a_role_is_unknown() -> None:
+    user = Caller(ACCOUNT, f"arn:aws:iam::{ACCOUNT}:user/alice")
+    found = not_ok(checked(deployed(user, own_role_arn=None)))
+    assert found["worker role"].status is Status.FAILS
+    assert found["worker role"].fix == f"export COUNTERMAND_OWN_ROLE_ARN={ROLE}"
+    assert found["permissions"].status is Status.NOT_CHECKED
+
+
+@pytest.mark.parametrize(
+    ("partition", "region", "home"),
+    [
+        ("aws-us-gov", "us-gov-east-1", "us-gov-west-1"),
+        ("aws-cn", "cn-northwest-1", "cn-north-1"),
+        ("aws", "eu-west-1", "us-east-1"),
     ],
 )
-def test_everybody_is_everybody_in_every_form(principal: Any, condition: Any) -> None:
-    opened = {"Effect": "Allow", "Principal": principal, "Condition": condition}
-    assert not examined(GRANT, opened)
+def test_event_region_without_iam_events_fails(partition: str, region: str, home: str) -> None:
+    topic = f"arn:{partition}:sns:{region}:{ACCOUNT}:alerts"
+    queue = f"https://sqs.{region}.amazonaws.com/{ACCOUNT}/events"
+    place: dict[str, Any] = {
+        "topic_arn": topic,
+        "queue_url": queue,
+        "dlq_url": None,
+        "region": region,
+    }
+    subject = deployed(**place, event_region=region)
+    (found,) = worker.event_region(subject)
+    assert found.status is Status.FAILS
+    assert found.fix == f"export COUNTERMAND_EVENT_REGION={home}"
+    (found,) = worker.event_region(deployed(**place, event_region=home))
+    assert found.status is Status.OK
 
 
-def test_everybody_from_one_source_account_is_bound() -> None:
-    bound = {"StringEquals": {"aws:SourceAccount": "111122223333"}}
-    assert examined(GRANT, {"Effect": "Allow", "Principal": "*", "Condition": bound})
+def test_rules_without_any_rule_fail() -> None:
+    found = worker.rules_in_force(RuleSet(()))
+    assert (found.status, found.detail[:7]) == (Status.FAILS, "0 rules")
+    assert worker.rules_in_force(RULES).detail == "2 in force"
 
 
-def test_everybody_but_one_is_everybody() -> None:
-    assert not examined(GRANT, {"Effect": "Allow", "NotPrincipal": {"AWS": "111122223333"}})
+# --- a fix mends what it is about
 
 
-def test_every_eventbridge_rule_of_the_world_is_too_many() -> None:
-    assert not examined(GRANT | {"Condition": {}})
+def test_fix_of_the_queue_policy_keeps_the_rest() -> None:
+    """The policy that the fix sets lets EventBridge send, and keeps every other statement."""
+    subject = deployed()
+    kept = {
+        "Sid": "Tls",
+        "Effect": "Deny",
+        "Principal": "*",
+        "Action": "sqs:*",
+        "Resource": "*",
+        "Condition": {"Bool": {"aws:SecureTransport": "false"}},
+    }
+    queue_attribute("Policy", policy(kept))(fake(subject))
+    fix = not_ok(checked(subject))["queue policy"].fix
+    attributes = json.loads(options_of(fix)["attributes"])
+    assert kept in json.loads(attributes["Policy"])["Statement"]
+    queue_attribute("Policy", attributes["Policy"])(fake(subject))
+    assert not_ok(checked(subject)) == {}
 
 
-def test_a_deny_opens_nothing() -> None:
-    assert examined(GRANT, {"Effect": "Deny", "Principal": "*"})
+def test_fix_of_a_transformer_keeps_the_target() -> None:
+    subject = deployed()
+    before = dict(fake(subject).sent[IAM, REGION][0])
+    target(InputPath="$.detail")(fake(subject))
+    fix = not_ok(checked(subject))["target input"].fix
+    assert json.loads(options_of(fix)["targets"]) == [before]
 
+
+def test_fix_of_read_only_events_keeps_the_pattern() -> None:
+    subject = deployed()
+    fake(subject).rules[READS, REGION, "default"]["State"] = "ENABLED"
+    given = options_of(not_ok(checked(subject))["read-only events"].fix)
+    assert given["state"] == "ENABLED_WITH_ALL_CLOUDTRAIL_MANAGEMENT_EVENTS"
+    assert json.loads(given["event-pattern"]) == subject.routes[READS].pattern
+
+
+# --- permissions
+
+
+@pytest.mark.parametrize("mode", Mode)
+def test_permissions_are_those_of_the_policy(mode: Mode) -> None:
+    """The simulator is asked for each statement, with the keys that its condition demands."""
+    subject = deployed(mode=mode)
+    assert not_ok(checked(subject)) == {}
+    asked = [call for call in fake(subject).calls if call[0] == "refused"]
+    assert all(call[1] == ROLE for call in asked)
+    named = {word for call in asked for word in call[2:]}
+    assert {"sqs:ReceiveMessage", QUEUE, "sns:Publish", TOPIC, "iam:GetUser"} <= named
+    assert ("iam:DetachUserPolicy" in named) is (mode is Mode.ENFORCE)
+    assert ("iam:PolicyARN" in named) is (mode is Mode.ENFORCE)
+
+
+def test_no_permission_is_needed_for_what_is_not_used() -> None:
+    subject = deployed(ledger_url="sqlite:/tmp", log_group=None)
+    fake(subject).lacking |= {"dynamodb:GetItem", "logs:PutLogEvents"}
+    assert "permissions" not in not_ok(checked(subject))
+
+
+# --- patterns
 
 WANTED: dict[str, Any] = {
     "source": ["aws.sts"],
@@ -98,25 +232,5 @@ WANTED: dict[str, Any] = {
         ({"$or": [*WANTED["$or"], {"detail": {"c": ["z"]}}]}, True),
     ],
 )
-def test_a_bus_rule_may_be_wider_than_wanted_and_not_narrower(change: Any, well: bool) -> None:
-    assert _allows(WANTED | change, WANTED) is well
-
-
-@pytest.mark.parametrize("state", ["ENABLED", "DISABLED", "", None])
-def test_a_state_without_read_only_events_is_told_with_what_mends_it(state: Any) -> None:
-    reading = Route({"detail": {"a": ["it's"]}}, RouteState.WITH_READS)
-    found = {"own": {"State": state}, "well": {"State": reading.state.value}, "wide": {}}
-    told = _reads({"own": reading, "well": reading, "wide": Route({})}, found, "us-east-1")
-    assert not told.ok
-    assert told.detail == f"not {RouteState.WITH_READS}: own"
-    given = dict(zip(*[iter(shlex.split(told.fix)[-8:])] * 2, strict=True))
-    assert given == {
-        "--name": "own",
-        "--region": "us-east-1",
-        "--state": "ENABLED_WITH_ALL_CLOUDTRAIL_MANAGEMENT_EVENTS",
-        "--event-pattern": json.dumps(reading.pattern),
-    }
-
-
-def test_a_bus_rule_that_needs_no_reads_may_have_any_state_that_is_on() -> None:
-    assert _reads({"wide": Route({})}, {"wide": {"State": "ENABLED"}}, "us-east-1").ok
+def test_a_rule_may_be_wider_and_not_narrower(change: Any, well: bool) -> None:
+    assert allows(WANTED | change, WANTED) is well

@@ -1,0 +1,99 @@
+"""Whether a trail gives EventBridge the calls to IAM.
+
+EventBridge receives `AWS API Call via CloudTrail` only while a trail logs management events there.
+https://docs.aws.amazon.com/eventbridge/latest/userguide/eb-service-event-cloudtrail.html
+"""
+
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+from countermand.core.errors import Denied
+from countermand.deployment.doctor.deployed import Deployed, command, listed
+from countermand.deployment.doctor.result import CheckResult, Status, unchecked, warning
+
+_WRITES = frozenset({"All", "WriteOnly"})
+_IAM_SOURCE = "iam.amazonaws.com"
+
+
+def trail(deployed: Deployed) -> Iterator[CheckResult]:
+    """Check that one trail at least logs the management events of the event region."""
+    region = deployed.settings.event_region
+    if deployed.aws.is_emulated:
+        yield unchecked("trail", "an emulator has no trail: its events come from the lab")
+        return
+    faults: list[tuple[str, str]] = []
+    for found in deployed.aws.trails(region):
+        fault = _fault(deployed, found, region)
+        if fault is None:
+            yield from _covered(deployed, found, region)
+            return
+        faults.append(fault)
+    if not faults:
+        options = {"name": "management-events", "s3-bucket-name": "BUCKET"}
+        fix = command("cloudtrail create-trail", options, region) + " --is-multi-region-trail"
+        yield CheckResult("trail", Status.FAILS, f"no trail in {region}: no event can arrive", fix)
+        return
+    why, fix = faults[0]
+    others = f"; {len(faults) - 1} more trails do not help" if len(faults) > 1 else ""
+    yield CheckResult("trail", Status.FAILS, why + others, fix)
+
+
+def _fault(deployed: Deployed, found: Mapping[str, Any], region: str) -> tuple[str, str] | None:
+    """Return why a trail does not bring IAM's events, with the fix; None if it does."""
+    name, home = found["Name"], found["HomeRegion"]
+    arn, where = found["TrailARN"], {"name": found["TrailARN"]}
+    if not found.get("IsMultiRegionTrail") and home != region:
+        fix = command("cloudtrail update-trail", where, home) + " --is-multi-region-trail"
+        return f"trail {name} covers only {home}, not {region}", fix
+    if not found.get("IncludeGlobalServiceEvents", True):
+        fix = command("cloudtrail update-trail", where, home) + " --include-global-service-events"
+        return f"trail {name} leaves out global services, such as IAM", fix
+    if not deployed.aws.trail_is_logging(arn, home):
+        return f"trail {name} does not log", command("cloudtrail start-logging", where, home)
+    try:
+        selectors = deployed.aws.selectors(arn, home)
+    except Denied:
+        if not found.get("IsOrganizationTrail"):
+            raise
+        return None  # only its own account may read them, and it logs
+    if not _logs_management(selectors):
+        basic = [{"ReadWriteType": "All", "IncludeManagementEvents": True, "DataResources": []}]
+        options = {"trail-name": arn, "event-selectors": basic}
+        fix = command("cloudtrail put-event-selectors", options, home)
+        return f"trail {name} does not log management events that write", fix
+    return None
+
+
+def _logs_management(selectors: Mapping[str, Any]) -> bool:
+    basic = any(
+        s.get("IncludeManagementEvents", True)
+        and s.get("ReadWriteType", "All") in _WRITES
+        and _IAM_SOURCE not in s.get("ExcludeManagementEventSources", ())
+        for s in selectors.get("EventSelectors") or ()
+    )
+    return basic or any(
+        _is_management(s["FieldSelectors"]) for s in selectors.get("AdvancedEventSelectors") or ()
+    )
+
+
+def _is_management(fields: list[Mapping[str, Any]]) -> bool:
+    by_name = {field["Field"]: field for field in fields}
+    if "Management" not in by_name.get("eventCategory", {}).get("Equals", ()):
+        return False
+    if "true" in by_name.get("readOnly", {}).get("Equals", ()):
+        return False
+    source = by_name.get("eventSource", {})
+    left_out = _IAM_SOURCE in source.get("NotEquals", ())
+    return not left_out and _IAM_SOURCE in source.get("Equals", (_IAM_SOURCE,))
+
+
+def _covered(deployed: Deployed, found: Mapping[str, Any], region: str) -> Iterator[CheckResult]:
+    name = found["Name"]
+    if found.get("IsMultiRegionTrail"):
+        yield CheckResult("trail", Status.OK, f"{name} logs the management events of all regions")
+        return
+    others = [r for r in {deployed.settings.region} if r != region]
+    what = f" and not {listed(others)}" if others else ""
+    where = {"name": found["TrailARN"]}
+    fix = command("cloudtrail update-trail", where, found["HomeRegion"])
+    yield warning("trail", f"{name} covers only {region}{what}", f"{fix} --is-multi-region-trail")
