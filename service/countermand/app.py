@@ -22,6 +22,7 @@ from countermand.actions import ALL as ACTIONS
 from countermand.actions import OWN_CALLS
 from countermand.api.app import create_app
 from countermand.api.server import ApiServer
+from countermand.aws import iam, sns, sqs
 from countermand.aws.clients import Caller, Clients
 from countermand.aws.cloud import AwsCloud
 from countermand.aws.errors import on_error
@@ -29,9 +30,9 @@ from countermand.aws.iam import IamIdentities
 from countermand.aws.sns import SnsTopic
 from countermand.aws.sqs import SqsQueue
 from countermand.clock import SystemClock
-from countermand.core.errors import ConfigError, CountermandError
+from countermand.core.errors import ConfigError, CountermandError, NoAccess
 from countermand.core.governance.guardrails import Guardrails
-from countermand.core.model import Record, Undo
+from countermand.core.model import Mode, Record, Undo
 from countermand.core.rules.rule import RuleSet
 from countermand.ledger.sqlite import SqliteLedger
 from countermand.metrics import Metrics
@@ -176,7 +177,11 @@ def build(settings: Settings) -> Service:
     on_error(metrics.aws_error)
     ledger = open_ledger(settings, clients, exclusive=True)
     rulebook = Rulebook(
-        ACTIONS, *_folders(settings), overrides=_overrides(settings), metrics=metrics
+        ACTIONS,
+        *_folders(settings),
+        overrides=_overrides(settings),
+        metrics=metrics,
+        mode=settings.mode,
     )
     pipeline = _pipeline(
         settings,
@@ -203,10 +208,12 @@ def build(settings: Settings) -> Service:
 
 
 def run(environ: Mapping[str, str]) -> NoReturn:
-    """Run a worker and end the process, with 2 if a setting is wrong, else as `serve` says."""
+    """Run a worker and end the process: with 2 if a setting or the access to AWS is wrong, with 1
+    if it cannot start for another reason, else as `serve` says.
+    """
     try:
         code = serve(build(load_settings(environ)))
-    except ConfigError as error:
+    except (ConfigError, NoAccess) as error:
         sys.stderr.write(f"{error}\n")
         code = _MISCONFIGURED
     except CountermandError as error:
@@ -281,7 +288,7 @@ def _pipeline(
     clients, clock, metrics = runtime.clients, runtime.clock, runtime.metrics
     identities, cloud = IamIdentities(clients.get("iam")), AwsCloud(clients)
     notifiers = (SnsNotifier(SnsTopic(clients.get("sns"), settings.topic_arn)),)
-    metrics.expect(ACTIONS, [n.channel for n in notifiers])
+    metrics.expect(ACTIONS, [n.channel for n in notifiers], _calls(settings))
 
     def in_force() -> RuleSet:
         return rulebook.rules  # read each time, because a reload replaces them
@@ -307,6 +314,19 @@ def _pipeline(
         rechecker=Rechecker(in_force, facts, clock, Schedule(clock), settings.recheck_seconds),
         correlator=Correlator(in_force, guardrails, ledger),
     )
+
+
+def _calls(settings: Settings) -> set[str]:
+    """Return the AWS calls that the worker may make in its mode."""
+    own = {"sts:GetCallerIdentity", *sqs.CALLS, *sns.PERMISSIONS}
+    reads = {call for calls in iam.PERMISSIONS.values() for call in calls}
+    reads |= {call for action in ACTIONS.values() for call in action.info.reads}
+    writes = {call for action in ACTIONS.values() for call in action.info.writes}
+    if settings.ledger[0] == "dynamodb":
+        from countermand.ledger.dynamodb_table import PERMISSIONS  # noqa: PLC0415
+
+        own |= set(PERMISSIONS)
+    return own | reads | (writes if settings.mode is Mode.ENFORCE else set())
 
 
 def _queue(settings: Settings, clients: Clients) -> SqsQueue:

@@ -23,6 +23,7 @@ from prometheus_client.exposition import CONTENT_TYPE_PLAIN_0_0_4
 
 from countermand import __version__
 from countermand.core import aws_codes
+from countermand.core.governance.possible import DecisionLabels
 from countermand.core.model import StepStatus
 
 CONTENT_TYPE = CONTENT_TYPE_PLAIN_0_0_4
@@ -144,8 +145,10 @@ class Metrics:
             "build_info", "Always 1; the labels give the version that runs.", ["version", "python"]
         ).labels(version=__version__, python=platform.python_version()).set(1)
 
-    def expect(self, actions: Iterable[str], channels: Iterable[str]) -> None:
-        """Show these series as 0 from the start.
+    def expect(
+        self, actions: Iterable[str], channels: Iterable[str], calls: Iterable[str] = ()
+    ) -> None:
+        """Show these series as 0 from the start; `calls` are AWS calls, such as `iam:GetUser`.
 
         `increase()` misses the first step of a counter from nothing to 1, and the first failed
         remediation is the one that matters.
@@ -158,13 +161,24 @@ class Metrics:
         for channel in channels:
             for alert_status in AlertStatus:
                 self.alerts.labels(channel=channel, status=alert_status)
+        for call in calls:
+            service, _, operation = call.partition(":")
+            # Not every known code: they would be three times as many series, nearly all impossible.
+            for code in (*aws_codes.usual(service), OTHER):
+                self.aws_errors.labels(service=service, operation=operation, code=code)
 
-    def rules_in_force(self, rule_ids: Sequence[str], *, stale: bool) -> None:
-        """Show how many rules are in force, and the failures of each as 0 from the start."""
+    def rules_in_force(
+        self, rule_ids: Sequence[str], decisions: Iterable[DecisionLabels], *, stale: bool
+    ) -> None:
+        """Show how many rules are in force, and the failures and decisions of each as 0 from the
+        start.
+        """
         self.rules.set(len(rule_ids))
         self.rules_stale.set(stale)
         for rule_id in rule_ids:
             self.rule_failures.labels(rule_id=rule_id)
+        for decision in decisions:
+            self.decisions.labels(*decision)
 
     def aws_error(self, service: str, operation: str, code: str) -> None:
         """Count a failed call. `service` and `operation` are our own words; `code` may be any."""

@@ -14,12 +14,12 @@ SCHEMA = json.loads((CHART / "values.schema.json").read_text())
 
 # Field: path and value in the chart, and the value in Settings (None: the same); never a default.
 OTHER: dict[str, tuple[str, Any, Any]] = {
-    "queue_url": ("settings.queueUrl", "https://sqs.eu-west-1.amazonaws.com/1/q", None),
-    "dlq_url": ("settings.dlqUrl", "https://sqs.eu-west-1.amazonaws.com/1/d", None),
+    "queue_url": ("settings.queueUrl", "https://sqs.eu-west-1.amazonaws.com/111122223333/q", None),
+    "dlq_url": ("settings.dlqUrl", "https://sqs.eu-west-1.amazonaws.com/111122223333/d", None),
     "topic_arn": ("settings.topicArn", "arn:aws:sns:eu-west-1:111122223333:other", None),
     "account_id": ("settings.accountId", "000011112222", None),
     "region": ("settings.region", "eu-west-1", None),
-    "event_region": ("settings.eventRegion", "us-gov-west-1", None),
+    "event_region": ("settings.eventRegion", "eu-west-1", None),
     "rule_prefix": ("settings.rulePrefix", "no", None),
     "mode": ("settings.mode", "enforce", None),
     "user_scope": ("settings.userScope", "*", None),

@@ -70,7 +70,7 @@ def test_every_alert_has_a_test() -> None:
 
 def test_the_metrics_pass_promtool(prometheus: Path) -> None:
     metrics = Metrics()
-    metrics.rules_in_force(["a_rule"], stale=False)
+    metrics.rules_in_force(["a_rule"], [], stale=False)
     metrics.expect(["detach_user_policy"], ["sns"])
     done = subprocess.run(
         [prometheus / "promtool", "check", "metrics"],

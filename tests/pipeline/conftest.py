@@ -12,4 +12,5 @@ from support.stage import Stage
 def stage(tmp_path: Path) -> Iterator[Stage]:
     stage = Stage(tmp_path)
     yield stage
+    stage.assert_decisions_were_foreseen()
     stage.close()

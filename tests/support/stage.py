@@ -21,7 +21,7 @@ from countermand.pipeline.recheck import Recheck, Rechecker
 from countermand.pipeline.remediate import Remediator
 from countermand.pipeline.schedule import Schedule
 from countermand.ports import DecisionQuery
-from countermand.rules.rulebook import BUILT_IN, load_rules
+from countermand.rules.rulebook import BUILT_IN, decisions_of, load_rules
 from support.fakes import ACCOUNT, NOW, FakeIdentities, FakeNotifier, FrozenClock, user
 
 LEASE = timedelta(seconds=75)
@@ -83,6 +83,13 @@ class Stage:
     def close(self) -> None:
         for ledger in self._ledgers:
             ledger.close()
+
+    def assert_decisions_were_foreseen(self) -> None:
+        """Each decision that was counted is one that the metrics show as 0 from the start."""
+        foreseen = {labels for mode in Mode for labels in decisions_of(RULES, mode)}
+        built_in = {rule.id for rule in RULES.every}
+        counted = {labels for labels in self.metrics.decisions._metrics if labels[0] in built_in}
+        assert not counted - foreseen
 
     def records(self, **filters: Any) -> tuple[Record, ...]:
         return self.ledger.find(DecisionQuery(**filters)).records

@@ -1,13 +1,19 @@
 import re
+import shutil
 from itertools import product
+from pathlib import Path
 
 import pytest
 from prometheus_client.parser import text_string_to_metric_families
 
 from countermand import __version__
+from countermand.actions import ALL
+from countermand.core import aws_codes
 from countermand.core.aws_codes import DENIED, PERMANENT
+from countermand.core.governance.possible import DecisionLabels
 from countermand.core.model import Mode, Severity, StepStatus, Verdict
 from countermand.metrics import CONTENT_TYPE, AlertStatus, Metrics, Settlement
+from countermand.rules.rulebook import BUILT_IN, Rulebook
 
 PROMISED_LABELS = {
     "countermand_rules": (),
@@ -111,8 +117,9 @@ def test_unknown_error_codes_are_one_series() -> None:
 
 def test_expected_series_begin_at_zero() -> None:
     metrics = Metrics()
-    metrics.rules_in_force(["some_rule"], stale=False)
-    metrics.expect(["detach_user_policy"], ["sns"])
+    decision = DecisionLabels("some_rule", "high", "alert_only", "scope", "dry-run")
+    metrics.rules_in_force(["some_rule"], [decision], stale=False)
+    metrics.expect(["detach_user_policy"], ["sns"], ["iam:GetUser"])
     found = samples(metrics)
     for result in Settlement:
         assert found["countermand_settlements_total", (("result", result),)] == 0
@@ -124,6 +131,43 @@ def test_expected_series_begin_at_zero() -> None:
     assert found["countermand_rule_failures_total", (("rule_id", "some_rule"),)] == 0
     assert found["countermand_rules", ()] == 1
     assert found["countermand_rules_stale", ()] == 0
+    labels = tuple(sorted(decision._asdict().items()))
+    assert found["countermand_decisions_total", labels] == 0
+    for code in ("AccessDenied", "ThrottlingException", "NoCredentials", "other"):
+        labels = (("code", code), ("operation", "GetUser"), ("service", "iam"))
+        assert found["countermand_aws_errors_total", labels] == 0
+
+
+@pytest.mark.parametrize("mode", Mode)
+def test_series_of_a_worker_are_few_enough(mode: Mode) -> None:
+    """All decisions of all rules begin at 0, and a scrape stays small."""
+    metrics = Metrics()
+    rulebook = Rulebook(ALL, BUILT_IN, metrics=metrics, mode=mode)
+    found = [key for key in samples(metrics) if key[0] == "countermand_decisions_total"]
+    assert {dict(labels)["rule_id"] for _, labels in found} == {r.id for r in rulebook.rules.every}
+    assert len(found) < 2_600
+    assert len(metrics.render()) < 500_000
+
+
+def test_a_reload_shows_the_new_rule_at_zero(tmp_path: Path) -> None:
+    metrics = Metrics()
+    first, added = sorted(BUILT_IN.rglob("admin_policy_attached_to_[gu]*.yaml"))[:2]
+    shutil.copy(first, tmp_path)
+    rulebook = Rulebook(ALL, tmp_path, metrics=metrics, mode=Mode.DRY_RUN)
+    shutil.copy(added, tmp_path)
+    rulebook.refresh()
+    series = [key for key in samples(metrics) if key[0] == "countermand_decisions_total"]
+    found = [key for key in series if dict(key[1])["rule_id"] == added.stem]
+    assert {dict(labels)["mode"] for _, labels in found} == {"dry-run"}
+    verdicts = {dict(labels)["verdict"] for _, labels in found}
+    assert verdicts == {"remediate", "alert_only", "skip"}
+
+
+def test_codes_that_alerts_ask_for_are_usual() -> None:
+    """The alert on missing permissions has a 0 to count from, for each service that says so."""
+    usual = {code for service in ("iam", "sns", "sqs", "ec2") for code in aws_codes.usual(service)}
+    assert DENIED - usual <= {"KMSAccessDeniedException"}
+    assert usual <= aws_codes.KNOWN
 
 
 def test_enums_become_their_plain_words() -> None:

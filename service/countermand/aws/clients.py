@@ -11,13 +11,11 @@ from pathlib import Path
 from typing import IO, Any
 
 from botocore.config import Config
-from botocore.exceptions import BotoCoreError
 from botocore.loaders import JSONFileLoader, create_loader
 from botocore.session import Session, get_session
 
 from countermand import __version__
-from countermand.aws.errors import translated
-from countermand.core.errors import ConfigError
+from countermand.aws.errors import configured, translated
 
 _CONNECT_SECONDS = 2
 _READ_SECONDS = 5
@@ -85,7 +83,8 @@ class Clients:
     def __init__(self, region: str, threads: int = 4) -> None:
         self._region = region
         self._pool = threads + 4
-        self._session = _session()
+        with configured():
+            self._session = _session()
         self._made: dict[str, Any] = {}
 
     def get(self, service: str) -> Any:
@@ -96,8 +95,7 @@ class Clients:
 
     def in_region(self, service: str, region: str) -> Any:
         """Make a client for another region: IAM has its events in us-east-1 only."""
-        config = self._config(_READ_SECONDS, _ATTEMPTS)
-        return self._session.create_client(service, region_name=region, config=config)
+        return self._make(service, self._config(_READ_SECONDS, _ATTEMPTS), region)
 
     def polling_sqs(self, wait_seconds: int) -> Any:
         """Make the SQS client for the long poll: it waits longer than SQS, and never retries."""
@@ -118,10 +116,7 @@ class Clients:
             user_agent_extra=f"countermand/{__version__}",
         )
 
-    def _make(self, service: str, config: Config) -> Any:
-        try:
-            return self._session.create_client(service, region_name=self._region, config=config)
-        except (BotoCoreError, ValueError) as error:
-            raise ConfigError(
-                f"region {self._region}: cannot make a client for {service}: {error}"
-            ) from error
+    def _make(self, service: str, config: Config, region: str | None = None) -> Any:
+        name = region or self._region
+        with configured():
+            return self._session.create_client(service, region_name=name, config=config)

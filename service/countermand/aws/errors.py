@@ -11,8 +11,9 @@ from botocore.exceptions import (
     TokenRetrievalError,
 )
 
+from countermand.aws.access import why_no_access, why_refused, why_unusable
 from countermand.core import aws_codes
-from countermand.core.errors import Denied, Permanent, Transient
+from countermand.core.errors import Denied, NoAccess, Permanent, Transient
 
 _ANSWERS = frozenset({"ConditionalCheckFailedException"})
 """The codes that answer a conditional write: an expected answer is no failure to count."""
@@ -39,27 +40,44 @@ def code_behind(error: BaseException | None) -> str | None:
 
 
 @contextmanager
+def configured() -> Iterator[None]:
+    """Let the SDK read its configuration or make a client; raise its failures as `NoAccess`."""
+    try:
+        yield
+    except Exception as error:
+        raise NoAccess(f"AWS configuration: {why_unusable(error)}") from error
+
+
+@contextmanager
 def translated(service: str, operation: str) -> Iterator[None]:
     """Run one AWS call, and raise its failures as `Denied`, `Permanent` or `Transient`.
 
     The texts name the call and the error code, never the body of a request or response.
     """
+    call = f"{service}:{operation}"
     try:
         yield
     except ClientError as error:
         code = error_code(error)
         if code not in _ANSWERS:
             _report(service, operation, code)
-        raise _by_code(code)(f"{service}:{operation} failed: {code}") from error
+        if (why := why_refused(code)) is not None:
+            raise NoAccess(f"{call} failed: {why}") from error
+        raise _by_code(code)(f"{call} failed: {code}") from error
     except ParamValidationError as error:
         _report(service, operation, "ParamValidation")
-        raise Permanent(f"{service}:{operation} refused by the SDK: wrong parameters") from error
-    except (NoCredentialsError, TokenRetrievalError) as error:
-        _report(service, operation, "NoCredentials")
-        raise Transient(f"{service}:{operation} failed: no AWS credentials") from error
-    except BotoCoreError as error:
-        _report(service, operation, type(error).__name__)
-        raise Transient(f"{service}:{operation} failed: {type(error).__name__}") from error
+        raise Permanent(f"{call} refused by the SDK: wrong parameters") from error
+    except (BotoCoreError, OSError, EOFError) as error:
+        _report(service, operation, _name(error))
+        if (why := why_no_access(error)) is not None:
+            raise NoAccess(f"{call} failed: {why}") from error
+        raise Transient(f"{call} failed without an answer ({_name(error)})") from error
+
+
+def _name(error: Exception) -> str:
+    if isinstance(error, NoCredentialsError | TokenRetrievalError):
+        return "NoCredentials"
+    return type(error).__name__
 
 
 def _by_code(code: str) -> type[Denied | Permanent | Transient]:

@@ -12,6 +12,7 @@ from countermand.ports import Message
 
 PERMISSIONS = ("sqs:ReceiveMessage", "sqs:DeleteMessage", "sqs:ChangeMessageVisibility")
 """The batch calls need the same permissions."""
+CALLS = (*PERMISSIONS, "sqs:DeleteMessageBatch", "sqs:ChangeMessageVisibilityBatch")
 
 _TWELVE_HOURS = 43_200
 

@@ -5,7 +5,7 @@ from contextlib import contextmanager
 
 import typer
 
-from countermand.core.errors import ConfigError, CountermandError
+from countermand.core.errors import ConfigError, CountermandError, NoAccess
 
 FAILED = 1
 _MISUSED = 2
@@ -16,7 +16,7 @@ def explained() -> Iterator[None]:
     """End the command with one message and no trace when an expected error is raised."""
     try:
         yield
-    except ConfigError as error:
+    except (ConfigError, NoAccess) as error:
         typer.secho(str(error), err=True, fg="red")
         raise typer.Exit(_MISUSED) from None
     except CountermandError as error:

@@ -99,6 +99,7 @@ _WITHOUT_ANSWER = frozenset(
         "EndpointConnectionError",
         "NoCredentials",
         "ParamValidation",
+        "ProxyConnectionError",
         "ReadTimeoutError",
         "SSLError",
     }
@@ -109,3 +110,36 @@ KNOWN = (
     DENIED | GONE | PERMANENT | _CREDENTIALS | _TOO_MANY | _FAULTS_OF_AWS | _STATE | _WITHOUT_ANSWER
 )
 """All codes that a metric counts by name."""
+
+_USUAL = (
+    "AccessDenied",
+    "AccessDeniedException",
+    "ConnectTimeoutError",
+    "EndpointConnectionError",
+    "ExpiredToken",
+    "InternalFailure",
+    "NoCredentials",
+    "ReadTimeoutError",
+    "ServiceUnavailable",
+    "Throttling",
+    "ThrottlingException",
+)
+_USUAL_OF = {
+    "dynamodb": ("ProvisionedThroughputExceededException", "ResourceNotFoundException"),
+    "ec2": ("RequestLimitExceeded", "UnauthorizedOperation"),
+    "iam": ("ServiceFailure",),
+    "sns": ("AuthorizationError", "AuthorizationErrorException", "KMSAccessDenied", "NotFound"),
+    "sqs": (
+        "AWS.SimpleQueueService.NonExistentQueue",
+        "KmsAccessDenied",
+        "QueueDoesNotExist",
+        "RequestThrottled",
+    ),
+}
+
+
+def usual(service: str) -> tuple[str, ...]:
+    """Return the codes that any call to the service can end with: a missing permission, too many
+    calls, no credentials, no answer.
+    """
+    return (*_USUAL, *_USUAL_OF.get(service, ()))

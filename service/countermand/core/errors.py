@@ -6,7 +6,8 @@
     |  |- Gone            AWS has no such resource (any more)
     |  '- CannotRestore   the previous value is unknown
     |- Transient          the message comes back, after `retry_in` seconds if given
-    |  '- Denied          AWS refuses the call until someone adds the permission
+    |  |- Denied          AWS refuses the call until someone adds the permission
+    |  '- NoAccess        credentials, region or network of this machine keep it from AWS
     |- Benign             the change gives no path to administrator: there is nothing to revert
     |- LostLease          another worker owns this event now: stop before the next effect
     '- ConfigError        the service must not start, or keeps its previous rules
@@ -56,6 +57,13 @@ class Denied(Transient):
 
     # Transient, because someone can fix the policy. In the dead-letter queue the event would wait
     # for a redrive instead.
+
+
+class NoAccess(Transient):
+    """Raised when the credentials, the region or the network of this machine keep it from AWS.
+
+    The text says how to fix that.
+    """
 
 
 class LostLease(CountermandError):

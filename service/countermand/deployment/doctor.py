@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from countermand.app import rules
-from countermand.aws.clients import Clients
+from countermand.aws.clients import Caller, Clients
 from countermand.aws.inspect import AwsSetup
 from countermand.core.rules.routing import Route, RouteState, routes_of
 from countermand.core.rules.rule import RuleSet
@@ -38,8 +38,9 @@ def examine(settings: Settings) -> list[CheckResult]:
     """Run every check, also when another one fails."""
     clients = Clients(settings.region)
     aws_setup = AwsSetup(clients)
+    caller = clients.caller()  # without access to AWS there is nothing to check
     checks: list[tuple[str, Callable[[], Iterator[CheckResult]]]] = [
-        ("credentials", lambda: _credentials(settings, clients)),
+        ("credentials", lambda: _credentials(settings, caller)),
         ("queue", lambda: _queue(settings, aws_setup)),
         ("topic", lambda: _topic(settings, aws_setup)),
         ("rules", lambda: _rules(settings, aws_setup, rules(settings))),
@@ -66,8 +67,7 @@ def _fix(what: str) -> str:
     return f"check {variables[what]} and AWS_ENDPOINT_URL, or {_GRANT}"
 
 
-def _credentials(settings: Settings, clients: Clients) -> Iterator[CheckResult]:
-    caller = clients.caller()
+def _credentials(settings: Settings, caller: Caller) -> Iterator[CheckResult]:
     yield CheckResult("credentials", ok=True, detail=f"{caller.arn}")
     guarded = settings.account_id or caller.account_id
     yield CheckResult(

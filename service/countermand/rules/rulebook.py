@@ -19,6 +19,7 @@ import yaml
 from pydantic import BaseModel, ConfigDict, Field, TypeAdapter, ValidationError
 
 from countermand.core.errors import ConfigError
+from countermand.core.governance.possible import DecisionLabels, possible_decisions
 from countermand.core.model import Mode, Severity
 from countermand.core.rules.operators import PatternError
 from countermand.core.rules.rule import (
@@ -67,12 +68,17 @@ class Rulebook:
         *folders: Path,
         overrides: Path | None = None,
         metrics: Metrics,
+        mode: Mode = Mode.ENFORCE,
     ) -> None:
-        """Load the rules. Raises `ConfigError` with every error of every file."""
+        """Load the rules, and show the series of a worker in this mode.
+
+        Raises `ConfigError` with every error of every file.
+        """
         self._actions = actions
         self._folders = folders
         self._overrides = overrides
         self._metrics = metrics
+        self._mode = mode
         self._seen = self._fingerprint()
         self._wrong: str | None = None
         self.rules = self._load()
@@ -115,7 +121,19 @@ class Rulebook:
 
     def _show(self) -> None:
         ids = [rule.id for rule in self.rules.every]
-        self._metrics.rules_in_force(ids, stale=self._wrong is not None)
+        decisions = decisions_of(self.rules, self._mode)
+        self._metrics.rules_in_force(ids, decisions, stale=self._wrong is not None)
+
+
+def decisions_of(rules: RuleSet, mode: Mode) -> Iterator[DecisionLabels]:
+    """Yield all decisions that these rules can lead to, for a worker in this mode."""
+    for rule in rules.every:
+        yield from possible_decisions(
+            rule.id,
+            rule.severity,
+            mode.capped_by(rule.mode),
+            remediates=rule.remediation is not None,
+        )
 
 
 def load_rules(

@@ -1,14 +1,15 @@
 """Check settings against each other: contradictions are errors, risky combinations are warnings."""
 
 import ipaddress
-import re
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 
 from countermand.core.model import Mode
-from countermand.settings.names import REGION, variable
+from countermand.core.regions import iam_region, partition_of
+from countermand.settings.names import variable
+from countermand.settings.queue_url import read_queue_url
 
 if TYPE_CHECKING:  # the fields ask for these checks
     from countermand.settings.fields import Settings
@@ -68,17 +69,41 @@ def _wrong_times(s: "Settings") -> Iterator[SettingError]:
 
 
 def _wrong_places(s: "Settings") -> Iterator[SettingError]:
-    topic_region, queue_region = s.topic_arn.split(":")[3], _region_of_queue(s.queue_url)
+    partition, topic_region = s.topic_arn.split(":")[1], s.topic_arn.split(":")[3]
     if topic_region != s.region:
         text = f"the topic is in {topic_region}, but the worker runs in {s.region}"
         yield SettingError(("topic_arn", "region"), text)
-    if queue_region not in {None, s.region}:
-        text = f"the queue is in {queue_region}, but the worker runs in {s.region}"
-        yield SettingError(("queue_url", "region"), text)
-    if s.dlq_url == s.queue_url:
-        yield SettingError(
-            ("dlq_url", "queue_url"), "the dead-letter queue must differ from the queue"
+    if partition_of(s.event_region) not in {None, partition}:
+        home = iam_region(partition) or s.region
+        text = (
+            f"{s.event_region} is not in the partition {partition} of the topic, so no event would "
+            f"be accepted; set {variable('event_region')}={home}"
         )
+        yield SettingError(("event_region", "topic_arn"), text)
+    yield from _wrong_queues(s)
+
+
+def _wrong_queues(s: "Settings") -> Iterator[SettingError]:
+    queue = read_queue_url(s.queue_url)
+    if not queue.is_complete:
+        yield SettingError(("queue_url",), "must end in the account and the name of the queue")
+    elif queue.region not in {None, s.region}:
+        text = f"the queue is in {queue.region}, but the worker runs in {s.region}"
+        yield SettingError(("queue_url", "region"), text)
+    if s.dlq_url is None:
+        return
+    dlq = read_queue_url(s.dlq_url)
+    if s.dlq_url == s.queue_url:
+        text = "the dead-letter queue must differ from the queue"
+    elif not dlq.is_complete:
+        text = "must end in the account and the name of the queue"
+    elif None not in {dlq.region, queue.region} and not dlq.is_beside(queue):
+        text = "SQS needs the dead-letter queue in the region and account of the queue"
+    elif queue.is_fifo != dlq.is_fifo:
+        text = "SQS needs two FIFO queues (their names end in .fifo), or two standard queues"
+    else:
+        return
+    yield SettingError(("dlq_url", "queue_url"), text)
 
 
 def warnings(s: "Settings") -> Iterator[str]:
@@ -107,9 +132,3 @@ def _is_loopback(host: str) -> bool:
         return ipaddress.ip_address(host).is_loopback
     except ValueError:
         return host == "localhost"
-
-
-def _region_of_queue(url: str) -> str | None:
-    """Return the region; None for the host of an emulator or a VPC endpoint."""
-    match = re.fullmatch(rf"sqs\.({REGION})\.amazonaws\.com(?:\.cn)?", urlsplit(url).netloc)
-    return match[1] if match else None

@@ -112,9 +112,10 @@ class Settings(BaseModel):
     event_region: str = Field(
         default="us-east-1",
         pattern=rf"^{REGION}$",
-        description="The region that IAM events come from. IAM is global, and in the "
-        "partition `aws` its events appear only in us-east-1.",
-        examples=["us-gov-west-1"],
+        description="The region that IAM events come from. IAM is global, and its events appear "
+        "in one region of a partition: us-east-1, us-gov-west-1 in GovCloud, cn-north-1 in China, "
+        "eusc-de-east-1 in the European Sovereign Cloud.",
+        examples=["us-east-1"],
     )
     rule_prefix: str = Field(
         default="countermand",

@@ -16,7 +16,14 @@ from botocore.exceptions import (
 
 from countermand.aws import errors
 from countermand.aws.errors import error_code, on_error, translated
-from countermand.core.errors import CountermandError, Denied, LostLease, Permanent, Transient
+from countermand.core.errors import (
+    CountermandError,
+    Denied,
+    LostLease,
+    NoAccess,
+    Permanent,
+    Transient,
+)
 
 SECRET = "arn:aws:iam::111122223333:user/very-secret"
 
@@ -61,8 +68,6 @@ def failure(error: Exception) -> CountermandError:
         ("ServiceUnavailable", Transient),
         ("ServiceFailure", Transient),
         ("InternalError", Transient),
-        ("ExpiredToken", Transient),
-        ("InvalidClientTokenId", Transient),
         ("NoSuchEntity", Transient),
         ("AWS.SimpleQueueService.NonExistentQueue", Transient),
         ("SomethingNobodyHasSeen", Transient),
@@ -76,6 +81,14 @@ def test_code_is_denied_permanent_or_transient(code: str, kind: type[Countermand
     assert str(error) == f"iam:DetachUserPolicy failed: {code}"
 
 
+@pytest.mark.parametrize("code", ["ExpiredToken", "InvalidClientTokenId", "OptInRequired"])
+def test_code_about_credentials_gives_the_fix(code: str) -> None:
+    error = failure(refusal(code))
+    assert type(error) is NoAccess
+    assert str(error).startswith("iam:DetachUserPolicy failed: ")
+    assert "`aws " in str(error)
+
+
 def test_an_answer_without_a_code_is_transient() -> None:
     error = failure(ClientError({}, "DetachUserPolicy"))
     assert type(error) is Transient
@@ -86,11 +99,13 @@ def test_an_answer_without_a_code_is_transient() -> None:
     ("raised", "kind"),
     [
         (ParamValidationError(report=f"bad {SECRET}"), Permanent),
-        (NoCredentialsError(), Transient),
-        (TokenRetrievalError(provider="sso", error_msg=SECRET), Transient),
-        (EndpointConnectionError(endpoint_url=f"https://{SECRET}"), Transient),
-        (ConnectTimeoutError(endpoint_url=f"https://{SECRET}"), Transient),
+        (NoCredentialsError(), NoAccess),
+        (TokenRetrievalError(provider="sso", error_msg=SECRET), NoAccess),
+        (EndpointConnectionError(endpoint_url=f"https://{SECRET}"), NoAccess),
+        (ConnectTimeoutError(endpoint_url=f"https://{SECRET}"), NoAccess),
         (ReadTimeoutError(endpoint_url=f"https://{SECRET}"), Transient),
+        (OSError(2, "No such file or directory", "/a/token"), NoAccess),
+        (EOFError(), NoAccess),
         (BotoCoreError(), Transient),
     ],
 )

@@ -223,9 +223,11 @@ def test_provision_is_for_emulators_only() -> None:
 @pytest.mark.usefixtures("configured")
 def test_undo_without_credentials_ends_with_one_sentence() -> None:
     result = called("undo", "d-unknown")
-    assert result.exit_code == 1
-    assert result.stderr == "sts:GetCallerIdentity failed: no AWS credentials\n"
-    assert "Traceback" not in result.output
+    assert result.exit_code == 2
+    assert result.stderr == (
+        "sts:GetCallerIdentity failed: no AWS credentials were found. Run `aws sso login` or "
+        "`aws configure`, or give the container a role\n"
+    )
 
 
 @pytest.mark.usefixtures("configured")

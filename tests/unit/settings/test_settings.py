@@ -229,6 +229,107 @@ def test_other_partitions_are_accepted() -> None:
     assert settings.region == "cn-north-1"
 
 
+def a_queue(host: str, path: str = "/111122223333/q") -> dict[str, str]:
+    return {"queue_url": f"https://{host}{path}"}
+
+
+@pytest.mark.parametrize(
+    "host",
+    [
+        "sqs.us-east-1.amazonaws.com",
+        "SQS.us-east-1.amazonaws.com:443",
+        "sqs-fips.us-east-1.amazonaws.com",
+        "sqs.us-east-1.api.aws",
+        "sqs-fips.us-east-1.api.aws",
+        "us-east-1.queue.amazonaws.com",
+        "queue.amazonaws.com",
+        "vpce-0123-abcd.sqs.us-east-1.vpce.amazonaws.com",
+        "vpce-0123-abcd-us-east-1a.sqs.us-east-1.vpce.amazonaws.com",
+        "sqs.us-east-1.localhost.localstack.cloud:4566",
+        "localhost:4566",
+        "10.0.0.7",
+    ],
+)
+def test_queue_of_the_region_is_accepted(host: str) -> None:
+    """In every form that SQS and emulators use."""
+    assert load(**a_queue(host)).queue_url
+    assert load(**a_queue(host, "/111122223333/q.fifo")).queue_url
+
+
+@pytest.mark.parametrize(
+    "host",
+    [
+        "sqs.eu-west-1.amazonaws.com",
+        "sqs-fips.us-west-2.amazonaws.com",
+        "sqs.eu-west-1.api.aws",
+        "eu-west-1.queue.amazonaws.com",
+        "vpce-0123-abcd.sqs.eu-west-1.vpce.amazonaws.com",
+        "sqs.cn-north-1.amazonaws.com.cn",
+        "sqs.cn-north-1.api.amazonwebservices.com.cn",
+        "sqs.eusc-de-east-1.amazonaws.eu",
+        "sqs.us-gov-west-1.amazonaws.com",
+        "sqs.us-iso-east-1.c2s.ic.gov",
+        "sqs.eu-west-1.localhost.localstack.cloud:4566",
+    ],
+)
+def test_queue_of_another_region_is_refused(host: str) -> None:
+    assert "the queue is in " in mistake(**a_queue(host))
+
+
+@pytest.mark.parametrize("path", ["/q", "/1/q", "/111122223333", "/111122223333/a/b", "/x/q"])
+def test_queue_without_account_is_refused(path: str) -> None:
+    assert "must end in the account" in mistake(**a_queue("sqs.us-east-1.amazonaws.com", path))
+
+
+PARTITIONS = {
+    "aws-us-gov": ("us-gov-east-1", "us-gov-west-1"),
+    "aws-cn": ("cn-northwest-1", "cn-north-1"),
+    "aws-eusc": ("eusc-de-east-1", "eusc-de-east-1"),
+    "aws-iso": ("us-iso-west-1", "us-iso-east-1"),
+    "aws-iso-b": ("us-isob-west-1", "us-isob-east-1"),
+    "aws-iso-e": ("eu-isoe-west-1", "eu-isoe-west-1"),
+    "aws-iso-f": ("us-isof-east-1", "us-isof-south-1"),
+}
+
+
+def in_region(partition: str, region: str) -> dict[str, str]:
+    topic = f"arn:{partition}:sns:{region}:111122223333:t"
+    return a_queue(f"sqs.{region}.example") | {"region": region, "topic_arn": topic}
+
+
+@pytest.mark.parametrize("partition", PARTITIONS)
+def test_event_region_of_another_partition_fails(partition: str) -> None:
+    """The default, us-east-1, would refuse each event of GovCloud; the error names what to set."""
+    region, home = PARTITIONS[partition]
+    given = in_region(partition, region)
+    assert f"set COUNTERMAND_EVENT_REGION={home}" in mistake(**given)
+    assert load(**given, event_region=home).event_region == home
+
+
+def test_event_region_of_govcloud_fails_in_aws() -> None:
+    assert "set COUNTERMAND_EVENT_REGION=us-east-1" in mistake(event_region="us-gov-west-1")
+
+
+def test_a_partition_without_a_name_here_may_start() -> None:
+    """A new partition needs no new version; only a region of a known one is refused in it."""
+    given = in_region("aws-new", "xx-new-east-1")
+    assert load(**given, event_region="xx-new-east-1").event_region == "xx-new-east-1"
+    assert "set COUNTERMAND_EVENT_REGION=xx-new-east-1" in mistake(**given)
+
+
+@pytest.mark.parametrize(
+    ("dlq", "part"),
+    [
+        ("https://sqs.us-east-1.amazonaws.com/444455556666/d", "region and account of the queue"),
+        ("https://sqs.eu-west-1.amazonaws.com/111122223333/d", "region and account of the queue"),
+        ("https://sqs.us-east-1.amazonaws.com/111122223333/d.fifo", "two FIFO queues"),
+        ("https://sqs.us-east-1.amazonaws.com/d", "must end in the account"),
+    ],
+)
+def test_dlq_that_sqs_would_refuse_is_refused(dlq: str, part: str) -> None:
+    assert part in mistake(dlq_url=dlq)
+
+
 @pytest.mark.parametrize(
     ("changes", "part"),
     [
@@ -335,7 +436,6 @@ def test_every_field_is_described() -> None:
 
 def test_every_example_is_a_right_value() -> None:
     rows = {row.variable: row.example for row in describe() if row.type != "secret"}
-    rows["COUNTERMAND_EVENT_REGION"] = "us-gov-west-1"
     del rows["COUNTERMAND_API_HOST"]  # right with a token only
     assert load_settings(rows).mode is Mode.DRY_RUN
 
