@@ -10,6 +10,8 @@ DEV := $(VENV)/.dev-installed
 LOCALSTACK := $(LOCALSTACK_HOME)/.installed
 
 export COUNTERMAND_LOCALSTACK_HOME := $(LOCALSTACK_HOME)
+# Without byte code on the disk, every process of the tests and the demo compiles 800 modules.
+unexport PYTHONDONTWRITEBYTECODE
 # Passes PYTHON to scripts/bootstrap, including from `make PYTHON=...`.
 export PYTHON
 

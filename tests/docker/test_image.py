@@ -1,6 +1,7 @@
 """The image: its contents, and that it runs with least privilege."""
 
 import json
+import os
 import subprocess
 from collections.abc import Iterator
 from pathlib import Path
@@ -23,15 +24,18 @@ HARDENED = ("--read-only", "--cap-drop", "ALL", "--security-opt", "no-new-privil
 @pytest.fixture
 def emulator(docker: Docker) -> Iterator[str]:
     """Return the host name of an AWS emulator, which is also the name of its network."""
-    name = "countermand-test-aws"
+    # A run that was killed leaves its network behind, under its own name.
+    name = f"countermand-test-aws-{os.getpid()}"
     docker.run("network", "create", name)
-    docker.run("run", "--detach", "--rm", "--name", name, "--network", name, _moto())
-    ask = "import urllib.request as r; r.urlopen('http://127.0.0.1:5000/moto-api/')"
-    asked = ("exec", name, "python", "-c", ask)
-    assert eventually(lambda: docker.attempt(*asked).returncode == 0)
-    yield name
-    docker.run("rm", "--force", name, check=False)
-    docker.run("network", "rm", name, check=False)
+    try:
+        docker.run("run", "--detach", "--rm", "--name", name, "--network", name, _moto())
+        ask = "import urllib.request as r; r.urlopen('http://127.0.0.1:5000/moto-api/')"
+        asked = ("exec", name, "python", "-c", ask)
+        assert eventually(lambda: docker.attempt(*asked).returncode == 0)
+        yield name
+    finally:
+        docker.run("rm", "--force", name, check=False)
+        docker.run("network", "rm", name, check=False)
 
 
 def test_an_unprivileged_worker_starts_and_drains(docker: Docker, emulator: str) -> None:

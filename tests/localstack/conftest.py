@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from countermand.lab.localstack import LocalStack
-from support.running import Site, aws_environment
+from support.running import Site, site_on
 
 HERE = Path(__file__).parent
 
@@ -21,8 +21,5 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
 
 @pytest.fixture
 def site(localstack: LocalStack, tmp_path: Path) -> Iterator[Site]:
-    """A stack of its own, whose workers are gone when the test ends."""
-    with aws_environment(localstack.url):
-        site = Site(localstack, tmp_path)
+    with site_on(localstack, tmp_path) as site:
         yield site
-        site.close()

@@ -4,6 +4,7 @@ import json
 import shlex
 import signal
 import socket
+import threading
 import time
 from collections.abc import Mapping
 from pathlib import Path
@@ -82,18 +83,11 @@ def test_sigterm_finishes_work_in_hand(site: Site, capsys: pytest.CaptureFixture
     assert eventually(lambda: site.waiting() == (0, 0), 5)
 
 
-def test_unfinished_work_returns_to_the_queue(
-    site: Site, capsys: pytest.CaptureFixture[str]
-) -> None:
+def test_unfinished_work_returns_to_the_queue(site: Site) -> None:
     """A drain that runs out of time makes its messages visible again."""
     with Gate(site.localstack.url) as gate:
-        worker, user = start_with_work_in_hand(site, gate, drain_seconds="8")
-        stopped_at = time.monotonic()
+        worker, user = start_with_work_in_hand(site, gate, drain_seconds="7")
         assert worker.stop() == 0
-        took = time.monotonic() - stopped_at
-    with capsys.disabled():
-        print(f"\ngave up its work after {took:.2f} s of 8")
-    assert took < 8
     assert [x["finished"] for x in worker.log if x["message"] == "Drained"] == [False]
     assert site.has_admin(user)
     assert site.waiting() == (1, 0)
@@ -306,7 +300,9 @@ def start_with_work_in_hand(site: Site, gate: Gate, **settings: str) -> tuple[Wo
     worker = site.start(mode="enforce", log_group="", **settings)
     gate.shut()
     user = site.user("in-hand")
-    site.attack(user)
+    # In a thread of its own: a busy LocalStack hands the event on long before it answers the
+    # attacker, and the worker waits for IAM only as long as its timeouts allow.
+    threading.Thread(target=site.attack, args=(user,), daemon=True).start()
     assert gate.holds.wait(PATIENCE_SECONDS)
     return worker, user
 

@@ -4,17 +4,28 @@ The first worker is killed while SNS does not answer it: it has reverted grants 
 """
 
 import json
+from collections.abc import Iterator
+from pathlib import Path
 from typing import Any
 
 import pytest
 
+from countermand.aws.provision import Names
 from countermand.core.envelope import ADMIN_POLICY, attach_event
 from countermand.core.parse import CLOUDTRAIL_CALL
 from countermand.lab.api_client import DecisionsApi
+from countermand.lab.localstack import LocalStack
 from countermand.ledger.dynamodb_table import create_table
-from support.running import PATIENCE_SECONDS, Gate, Site, Worker, eventually
+from support.running import PATIENCE_SECONDS, Gate, Site, Worker, eventually, site_on
 
 ATTACKS = 30
+
+
+@pytest.fixture
+def site(localstack: LocalStack, tmp_path: Path) -> Iterator[Site]:
+    # As many receives as in production: each meeting with the lease of the killed worker is one.
+    with site_on(localstack, tmp_path, max_receives=Names().max_receives) as site:
+        yield site
 
 
 @pytest.mark.dynamodb

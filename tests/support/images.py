@@ -18,7 +18,9 @@ from support.tools import ROOT, TOOLS, mirror, run, unpacked
 BASE = "python:3.13-slim-trixie"
 _LABEL = "countermand.stand-in"
 _STANDINS = Path(__file__).parents[1] / "docker" / "standins"
+_TOOLS_IMAGE = "countermand-stand-in-tools"
 _FOLDERS = {
+    _TOOLS_IMAGE: "tools",
     "localstack/localstack": "localstack",
     "motoserver/moto": "moto",
     "maildev/maildev": "maildev",
@@ -36,6 +38,7 @@ def provide(docker: Docker, images: Iterable[str]) -> None:
                 raise RuntimeError(f"{image}: cannot be pulled, unlike {BASE}. Check its tag.")
         return
     _build_base(docker)
+    _build(docker, _TOOLS_IMAGE)
     with ThreadPoolExecutor() as pool:
         list(pool.map(lambda image: _build(docker, image), images))
 

@@ -247,6 +247,17 @@ class Site:
             worker.process.wait()
 
 
+@contextlib.contextmanager
+def site_on(localstack: LocalStack, folder: Path, **names: Any) -> Iterator[Site]:
+    """A stack of its own, whose workers are gone at the end."""
+    with aws_environment(localstack.url):
+        site = Site(localstack, folder, **names)
+        try:
+            yield site
+        finally:
+            site.close()
+
+
 def decision(worker: Worker, event_id: str) -> dict[str, Any]:
     """The decision on an event, once it was notified or needed no alert."""
     api = DecisionsApi(worker.url)

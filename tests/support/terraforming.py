@@ -1,11 +1,12 @@
 """Terraform on a copy of `terraform/`, so that a test leaves nothing in the project's folder."""
 
+import contextlib
 import json
 import os
 import re
 import shutil
 import subprocess
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -44,6 +45,8 @@ _ENTRY = re.compile(r"^(?=\d{4}-\d\d-\d\dT)", re.MULTILINE)
 _SENT = "HTTP Request Sent"
 _SERVICE = re.compile(r"\bapi/([a-z0-9]+)#")
 _METHOD = re.compile(r'\brpc\.method="?(\w+)')
+_ATTACH = "TF_REATTACH_PROVIDERS"
+_READ_SCHEMAS = frozenset({"show", "test", "validate"})
 _PREFIX = {
     "applicationautoscaling": "application-autoscaling",
     "cloudwatchlogs": "logs",
@@ -64,6 +67,7 @@ class Terraform:
 
     def __init__(self, tools: Tools, copy: Path, folder: str, **environment: str) -> None:
         self._tools = tools
+        self.schemas: dict[str, str] = {}
         self.copy, self.folder = copy, copy / folder
         others = {k: v for k, v in os.environ.items() if not k.startswith(("AWS_", "TF_"))}
         self._environment = others | {
@@ -140,12 +144,32 @@ class Terraform:
         return subprocess.run(
             [self._tools.terraform, arguments[0], *options, *arguments[1:]],
             cwd=self.folder,
-            env=self._environment,
+            env=self._environment | (self.schemas if arguments[0] in _READ_SCHEMAS else {}),
             capture_output=True,
             text=True,
             check=False,
             timeout=6 * MINUTES,
         )
+
+
+@contextlib.contextmanager
+def running_provider(initialized: Terraform) -> Iterator[dict[str, str]]:
+    """Run the provider that `init` installed, and yield the variable that leads Terraform to it.
+
+    To make its schema takes the provider longer than all else that it does in most commands. Only
+    commands that read the schema may share one, because a plan configures the provider.
+    https://developer.hashicorp.com/terraform/plugin/debugging
+    """
+    (program,) = initialized.folder.glob(".terraform/providers/*/*/*/*/*/terraform-provider-aws_*")
+    with subprocess.Popen(
+        [str(program), "-debug"], stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True
+    ) as provider:
+        try:
+            told = next((line for line in provider.stdout or () if f"{_ATTACH}=" in line), "")
+            assert told, f"{program} exited with {provider.poll()}"
+            yield {_ATTACH: told.partition("=")[2].strip().strip("'")}
+        finally:
+            provider.terminate()
 
 
 def copied(target: Path) -> Path:

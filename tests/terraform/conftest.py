@@ -23,6 +23,7 @@ from support.terraforming import (
     Terraform,
     Tools,
     copied,
+    running_provider,
 )
 from support.tools import fetched
 
@@ -73,6 +74,17 @@ def moto() -> Iterator[str]:
 
 
 @pytest.fixture(scope="session")
+def schemas(tools: Tools, tmp_path_factory: pytest.TempPathFactory) -> Iterator[dict[str, str]]:
+    """Return the variable that leads Terraform to a running provider, for its schemas."""
+    initialized = Terraform(
+        tools, copied(tmp_path_factory.mktemp("schemas") / "terraform"), "bootstrap"
+    )
+    initialized.init()
+    with running_provider(initialized) as variable:
+        yield variable
+
+
+@pytest.fixture(scope="session")
 def local(
     tools: Tools, emulator: LocalStack, tmp_path_factory: pytest.TempPathFactory
 ) -> Terraform:
@@ -118,10 +130,15 @@ def bootstrap(tools: Tools, moto: str, tmp_path_factory: pytest.TempPathFactory)
 
 @pytest.fixture(scope="session")
 def applying(
-    pool: ThreadPoolExecutor, local: Terraform, dev: Terraform, bootstrap: Terraform
+    pool: ThreadPoolExecutor,
+    local: Terraform,
+    dev: Terraform,
+    bootstrap: Terraform,
+    schemas: dict[str, str],
 ) -> dict[str, Future[str]]:
     def made(environment: Terraform, **variables: object) -> str:
         environment.run("init", "-input=false")
+        environment.schemas = schemas
         return environment.apply(**variables)
 
     return {

@@ -29,13 +29,15 @@ def code(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.fixture(scope="session")
-def everywhere(tools: Tools, code: Path) -> dict[str, Terraform]:
+def everywhere(tools: Tools, code: Path, schemas: dict[str, str]) -> dict[str, Terraform]:
     """Return each module and root, initialized."""
     folders = [*(f"modules/{name}" for name in MODULES), *ROOTS]
     found = {folder: Terraform(tools, code, folder, AWS_REGION="us-east-1") for folder in folders}
     with ThreadPoolExecutor(2) as pool:
         for done in [pool.submit(terraform.init) for terraform in found.values()]:
             done.result()
+    for terraform in found.values():
+        terraform.schemas = schemas
     return found
 
 

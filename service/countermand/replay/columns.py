@@ -41,7 +41,7 @@ _MOST_LEVELS = 16
 
 
 def is_header(line: str) -> bool:
-    """Tell whether a first line names the columns of an export."""
+    """Return whether a first line names the columns of an export."""
     if not line or line[0] in "{[":
         return False
     try:

@@ -1,6 +1,6 @@
 """What the rules detect in labeled events: `countermand replay FILE --report`.
 
-Published records often have their account scrambled or their event id cut out. Both get a stand-in
+Published records often have their account scrambled or their event ID cut out. Both get a stand-in
 here: this measures the rules, and not what `parse` rightly refuses on the queue.
 
 A labeled file has one JSON object a line: the CloudTrail record under `event`, the kind of change
@@ -72,7 +72,7 @@ def _count(family: Family, document: dict[str, object], rules: RuleSet) -> None:
         detail_type = derived.get("detail_type")
         made = envelope(_completed(record), str(detail_type) if detail_type else None)
         event = parse(json.dumps(made))
-        # What stands or falls with a document that is read live is not seen in a recording.
+        # A recording lacks the live document that some findings depend on.
         seen = any(finding.resolve is None for finding in detect(event, rules))
     except Malformed:
         family.malformed += 1

@@ -107,7 +107,7 @@ DIGEST = "a digest file of CloudTrail: it holds hashes of log files and no event
 
 
 def _inside(document: dict[str, Any]) -> object:
-    """Return what a document of AWS's tools wraps, or None for a record or an envelope."""
+    """Return what a document of an AWS tool wraps, or None for a record or an envelope."""
     if "eventName" in document or "detail" in document:
         return None
     for key in _LIST_KEYS:

@@ -1,4 +1,4 @@
-"""The rules as people look at them, folders of their own, and overrides by id."""
+"""The rules as people look at them, folders of their own, and overrides by ID."""
 
 import json
 from pathlib import Path
@@ -146,7 +146,7 @@ def test_a_folder_of_links_as_kubernetes_mounts_one_is_read(tmp_path: Path) -> N
     assert len(load_rules(ALL, mounted)) == 1
 
 
-def test_an_id_that_is_taken_is_refused_with_both_files(tmp_path: Path) -> None:
+def test_a_reused_rule_id_names_both_files(tmp_path: Path) -> None:
     path = of_ones_own(tmp_path, ADMIN_TO_USER)
     with pytest.raises(ConfigError) as refusal:
         load_rules(ALL, BUILT_IN, tmp_path)

@@ -22,7 +22,7 @@ COMMANDS = ("run", "demo", "simulate", "replay", "undo", "decisions", "doctor", 
 
 @pytest.fixture(autouse=True)
 def clean_environment(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
-    """No setting and no credentials of whoever runs the tests."""
+    """No setting and no credentials of the user who runs the tests."""
     for name in list(os.environ):
         if name.startswith(("COUNTERMAND_", "AWS_")):
             monkeypatch.delenv(name)

@@ -197,10 +197,10 @@ def test_brackets_inside_strings_are_no_depth() -> None:
 @pytest.mark.parametrize("poison", ['"' + "\\" * 200_000, '"\\' * 100_000, "[" + '"' * 200_001])
 def test_a_hostile_body_is_refused_in_linear_time(poison: str) -> None:
     def seconds(text: str) -> float:
-        started = time.perf_counter()
+        started = time.process_time()
         with pytest.raises(Malformed):
             parse(text)
-        return time.perf_counter() - started
+        return time.process_time() - started
 
     # Sixteen times the length: linear costs 16 times as much, quadratic 256 times.
     small = poison[: len(poison) // 16]

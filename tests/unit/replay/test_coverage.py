@@ -48,7 +48,7 @@ def test_a_benign_event_that_is_seen_is_a_false_alarm(role: str) -> None:
     assert family.false_alarms == ["1: AttachUserPolicy"]
 
 
-def test_a_record_that_cannot_be_judged_is_counted_as_that() -> None:
+def test_a_record_that_cannot_be_parsed_is_counted() -> None:
     (family,) = measure([line({"eventName": 7}, positive=True)], rules())
     assert (family.malformed, family.missed) == (1, [])
 

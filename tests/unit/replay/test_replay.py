@@ -132,7 +132,7 @@ def test_a_sign_in_of_root_counts_only_if_it_succeeded(answer: str, verdict: str
     assert verdicts(json.dumps(envelope(record, "AWS Console Sign In via CloudTrail"))) == [verdict]
 
 
-def test_a_failed_call_and_a_call_out_of_scope_are_told_apart() -> None:
+def test_failed_calls_and_calls_out_of_scope_differ() -> None:
     failed = attach_event(ACCOUNT, "iam-test-user", error_code="AccessDenied")
     outside = attach_event(ACCOUNT, "ana")
     assert verdicts(lines(failed, outside)) == ["skip", "alert_only"]
@@ -262,7 +262,7 @@ def test_every_real_event_ends_in_a_described_verdict(real: list[dict[str, Any]]
         assert one.decision is None or one.decision.reason
 
 
-def test_a_real_event_is_judged_alike_with_and_without_its_envelope(
+def test_an_envelope_changes_no_decision(
     real: list[dict[str, Any]],
 ) -> None:
     bare = Counter(verdicts(lines(*(row["event"] for row in real))))
