@@ -22,6 +22,9 @@ from countermand.core.policies.evaluate import Evaluation
 type Path = tuple[str, ...]
 """The keys from `detail` to a value in an event."""
 
+EXCEPTION_TAG = ("SecurityApproved", "true")
+"""Key and value of the tag that exempts a user or a role, unless the settings name another."""
+
 
 @dataclass_transform(frozen_default=True, field_specifiers=(field,))
 def value[T](cls: type[T]) -> type[T]:

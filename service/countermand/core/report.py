@@ -10,8 +10,16 @@ from dataclasses import asdict
 
 from countermand.core import mitre
 from countermand.core.caller import Caller
-from countermand.core.governance.guardrails import EXCEPTION_TAG
-from countermand.core.model import Alert, Decision, Mode, Record, Ruling, StepStatus, Verdict
+from countermand.core.model import (
+    EXCEPTION_TAG,
+    Alert,
+    Decision,
+    Mode,
+    Record,
+    Ruling,
+    StepStatus,
+    Verdict,
+)
 from countermand.core.next_steps import console_links, next_steps
 
 _SUBJECT_LENGTH = 99  # SNS refuses 100 and more

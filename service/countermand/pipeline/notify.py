@@ -4,8 +4,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from countermand.core.errors import CountermandError
-from countermand.core.governance.guardrails import EXCEPTION_TAG
-from countermand.core.model import Record
+from countermand.core.model import EXCEPTION_TAG, Record
 from countermand.core.report import alert, notification_key
 from countermand.logs import get_logger
 from countermand.metrics import AlertStatus, Metrics

@@ -10,10 +10,8 @@ from dataclasses import dataclass, field
 from datetime import timedelta
 from fnmatch import translate
 
-from countermand.core.model import Event, Mode, SubjectKind
+from countermand.core.model import EXCEPTION_TAG, Event, Mode, SubjectKind
 
-EXCEPTION_TAG = ("SecurityApproved", "true")
-"""Key and value of the tag by which a user or a role is exempt, unless the settings say another."""
 _ARN_TYPE = re.compile(r"^arn:(?:[^:]*:){4}[^:/]*[:/]")
 
 
