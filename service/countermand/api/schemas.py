@@ -25,7 +25,7 @@ class ActorView(View):
 
 
 class CallerView(View):
-    """Who made the call, from where and with what. A value is null when the event lacks it."""
+    """The caller: identity, address, and tool. A value is null when the event lacks it."""
 
     model_config = ConfigDict(frozen=True, extra="forbid", from_attributes=True)
 
@@ -70,7 +70,7 @@ class CallerView(View):
         examples=["IAM Identity Center"],
     )
     on_behalf_of: str | None = Field(
-        description="The Identity Center user for whom the call was made.",
+        description="The Identity Center user that the call was made for.",
         examples=["111e2222-3333-4444-5555-666677778888"],
     )
     source_ip: str | None = Field(

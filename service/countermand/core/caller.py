@@ -1,4 +1,4 @@
-"""Who made a call, from where, and with what: the caller block of every alert and decision.
+"""The caller block of every alert and decision: identity, address, and tool.
 
 CloudTrail describes a caller by `userIdentity`, which has another shape for each type, and by the
 fields beside it. `caller_of` makes one shape of all of them.
@@ -79,7 +79,7 @@ class Caller:
     identity_provider: str | None = None
     """The SAML or OIDC provider, or IAM Identity Center."""
     on_behalf_of: str | None = None
-    """The user ID in Identity Center for whom the call was made."""
+    """The user ID in Identity Center that the call was made for."""
     source_ip: str | None = None
     """The address, or the name of the AWS service that called."""
     user_agent: str | None = None

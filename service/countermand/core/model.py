@@ -473,7 +473,7 @@ class Record:
     """Circumstances that need a person's attention, such as a change that was reapplied."""
     undo: Undo | None = None
     caller: Caller | None = None
-    """Who made the call, from where and with what; None in a record of version 0.1.0."""
+    """The caller: identity, address, and tool; None in a record of version 0.1.0."""
 
     @property
     def outcome(self) -> str:
