@@ -50,18 +50,25 @@ def _fault(deployed: Deployed, found: Mapping[str, Any], region: str) -> tuple[s
         return f"trail {name} leaves out global services, such as IAM", fix
     if not deployed.aws.trail_is_logging(arn, home):
         return f"trail {name} does not log", command("cloudtrail start-logging", where, home)
-    try:
-        selectors = deployed.aws.selectors(arn, home)
-    except Denied:
-        if not found.get("IsOrganizationTrail"):
-            raise
-        return None  # only its own account may read them, and it logs
-    if not _logs_management(selectors):
+    if not _logs_what_it_should(deployed, found):
         basic = [{"ReadWriteType": "All", "IncludeManagementEvents": True, "DataResources": []}]
         options = {"trail-name": arn, "event-selectors": basic}
         fix = command("cloudtrail put-event-selectors", options, home)
         return f"trail {name} does not log management events that write", fix
     return None
+
+
+def _logs_what_it_should(deployed: Deployed, found: Mapping[str, Any]) -> bool:
+    try:
+        selectors = deployed.aws.selectors(found["TrailARN"], found["HomeRegion"])
+    except Denied:
+        if not found.get("IsOrganizationTrail"):
+            raise
+        return True  # only its own account may read them, and it logs
+    none = not (selectors.get("EventSelectors") or selectors.get("AdvancedEventSelectors"))
+    if none and found.get("HasCustomEventSelectors") is False:
+        return True  # a trail that nobody changed logs all management events
+    return _logs_management(selectors)
 
 
 def _logs_management(selectors: Mapping[str, Any]) -> bool:
