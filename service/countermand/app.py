@@ -300,7 +300,9 @@ def _pipeline(
         guardrails=guardrails,
         facts=facts,
         remediator=Remediator(ACTIONS, cloud, clock, metrics),
-        dispatcher=AlertDispatcher(notifiers, settings.api_base_url, metrics),
+        dispatcher=AlertDispatcher(
+            notifiers, settings.api_base_url, metrics, settings.exception_tag_pair
+        ),
         ledger=ledger,
         clock=clock,
         metrics=metrics,

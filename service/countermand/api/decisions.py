@@ -9,7 +9,8 @@ from pydantic import AwareDatetime, BaseModel, Field
 from starlette.exceptions import HTTPException
 
 from countermand.api.problems import refusals
-from countermand.api.views import DecisionPage, DecisionView, decision_page, decision_view
+from countermand.api.schemas import DecisionPage, DecisionView
+from countermand.api.views import decision_page, decision_view
 from countermand.core.errors import Permanent
 from countermand.core.model import Severity, Verdict
 from countermand.ports import DecisionQuery, Ledger

@@ -16,10 +16,14 @@ from datetime import datetime
 from enum import StrEnum
 from typing import Any, dataclass_transform
 
+from countermand.core.caller import Caller
 from countermand.core.policies.evaluate import Evaluation
 
 type Path = tuple[str, ...]
 """The keys from `detail` to a value in an event."""
+
+EXCEPTION_TAG = ("SecurityApproved", "true")
+"""Key and value of the tag that exempts a user or a role, unless the settings name another."""
 
 
 @dataclass_transform(frozen_default=True, field_specifiers=(field,))
@@ -224,6 +228,12 @@ class Finding:
     """The aspect that changed. The action finds its previous value as evidence `previous`."""
     runbook: str = ""
     """The next steps of the responder, according to the rule."""
+    revert_steps: tuple[int, ...] = ()
+    """The steps of the runbook, from 1, that revert the change: done once it is reverted."""
+    techniques: tuple[str, ...] = ()
+    """The IDs of MITRE ATT&CK techniques, such as T1098.003."""
+    references: tuple[str, ...] = ()
+    """The addresses of pages about this kind of attack."""
     resolve: str | None = None
     """The name of the evidence with the ARN of a managed policy to evaluate."""
 
@@ -462,6 +472,8 @@ class Record:
     annotations: tuple[str, ...] = ()
     """Circumstances that need a person's attention, such as a change that was reapplied."""
     undo: Undo | None = None
+    caller: Caller | None = None
+    """The caller: identity, address, and tool; None in a record of version 0.1.0."""
 
     @property
     def outcome(self) -> str:

@@ -5,16 +5,29 @@ shows them as plain ASCII, on one line and without `://`. An email program may s
 `www.` name into a link. The JSON document keeps every value exactly.
 """
 
-import re
 from collections.abc import Mapping
+from dataclasses import asdict
 
-from countermand.core.model import Alert, Decision, Mode, Record, Ruling, StepStatus, Verdict
+from countermand.core import mitre
+from countermand.core.caller import Caller
+from countermand.core.model import (
+    EXCEPTION_TAG,
+    Alert,
+    Decision,
+    Mode,
+    Record,
+    Ruling,
+    StepStatus,
+    Verdict,
+)
+from countermand.core.next_steps import console_links, next_steps
 
 _SUBJECT_LENGTH = 99  # SNS refuses 100 and more
 _LONGEST_VALUE = 256
-_LONGEST_RUNBOOK = 1024
+_LONGEST_STEP = 1024
 _MOST_OTHERS = 5
-_RUNBOOK_STEP = re.compile(r" (?=[2-9]\. )")
+SCHEMA_VERSION = 1
+"""The version of the JSON document. A member may be added to it without a new version."""
 
 
 def notification_key(record: Record) -> str:
@@ -27,11 +40,11 @@ def notification_key(record: Record) -> str:
     return f"{decision.verdict}/{decision.leading.reasons[0].guard}"
 
 
-def alert(record: Record, api_url: str) -> Alert:
+def alert(record: Record, api_url: str, exception_tag: tuple[str, str] = EXCEPTION_TAG) -> Alert:
     """Make the alert; each notifier sends the parts that fit its channel."""
     return Alert(
         subject=_subject(record),
-        text=_text(record, api_url),
+        text=_text(record, api_url, exception_tag),
         document=_document(record, api_url),
         attributes=_attributes(record),
     )
@@ -75,7 +88,7 @@ def _subject(record: Record) -> str:
     return head + f"{target}: {plain(finding.title)}"[:room].rstrip() + tail
 
 
-def _text(record: Record, api_url: str) -> str:
+def _text(record: Record, api_url: str, exception_tag: tuple[str, str]) -> str:
     decision = record.decision
     finding, event = decision.leading.finding, decision.event
     lines = [
@@ -84,31 +97,69 @@ def _text(record: Record, api_url: str) -> str:
         *_rows(
             ("Call", f"{event.name}, severity {finding.severity}"),
             ("Rule", finding.rule_id),
+            *(("MITRE", _technique(technique)) for technique in finding.techniques),
             ("Actor", event.actor.arn or event.actor.type or "unknown"),
+            *_caller(record.caller),
             ("Target", _target(decision.leading)),
             *(("Also", f"{r.finding.title}: {_target(r)}") for r in _others(decision)),
             *((_label(name), text) for name, text in sorted(finding.evidence.items())),
             ("Time", f"{event.time:%Y-%m-%d %H:%M:%S} UTC"),
             ("Account", f"{event.account_id}, region {event.region}"),
+            ("Event", _event_ids(record)),
         ),
         "",
         *_rows(
             ("Decision", f"{decision.verdict}, mode {decision.mode}"),
             ("Reason", decision.reason),
             *(("Also", r.text) for r in decision.leading.reasons[1:]),
-            ("Result", record.outcome),
+            *([] if record.outcomes else [("Result", record.outcome)]),
             *(("Step", f"{o.step.call.action}: {o.status}, {o.detail}") for o in record.outcomes),
             *(("Note", note) for note in record.annotations),
         ),
         "",
         "Next steps",
-        *(f"  - {line}" for line in _advice(record)),
-        *(f"  {step}" for step in _runbook(record)),
+        *(
+            f"  {number}. {plain(step, _LONGEST_STEP)}"
+            for number, step in enumerate(next_steps(record, exception_tag), 1)
+        ),
         "",
         f"Decision {decision.id}",
         f"{api_url}/decisions/{decision.id}",
+        *console_links(record),
     ]
     return "\n".join(lines) + "\n"
+
+
+def _technique(technique: str) -> str:
+    return f"{technique} {mitre.NAMES.get(technique, '')}".rstrip()
+
+
+def _caller(caller: Caller | None) -> list[tuple[str, str]]:
+    """Return what the event says about the caller beside the ARN."""
+    if caller is None:
+        return []
+    other = f", of account {caller.account_id}" if caller.cross_account else ""
+    since = f", since {caller.session_started}" if caller.session_started else ""
+    rows = (
+        ("Name", caller.name, other),
+        ("Session", caller.session_issuer_arn, since),
+        ("Source id", caller.source_identity, ""),
+        ("Sign-in", caller.identity_provider, ""),
+        ("Behalf", caller.on_behalf_of, " in Identity Center"),
+        ("Key", caller.access_key_id, ""),
+        ("MFA", {True: "yes", False: "no", None: None}[caller.mfa], ""),
+        ("From", caller.source_ip, ""),
+        ("Via", str(caller.via), f" ({caller.user_agent})" if caller.user_agent else ""),
+        ("Service", caller.invoked_by, ""),
+    )
+    return [(label, f"{value}{more}") for label, value, more in rows if value is not None]
+
+
+def _event_ids(record: Record) -> str:
+    """Return the IDs to search CloudTrail by, and to give to AWS Support."""
+    request = record.caller.request_id if record.caller is not None else None
+    event_id = record.decision.event.event_id
+    return f"{event_id}, request {request}" if request is not None else event_id
 
 
 def _label(evidence: str) -> str:
@@ -135,47 +186,15 @@ def _target(ruling: Ruling) -> str:
     return f"{subject.kind} {subject.name}" if subject is not None else "hidden by the event"
 
 
-def _advice(record: Record) -> list[str]:
-    decision = record.decision
-    undo = f"If the change was legitimate: countermand undo {decision.id}"
-    if decision.unverified:
-        return [
-            "Check the target in IAM now: Countermand could not read it and changed nothing.",
-            "Restore the worker's access to IAM.",
-            "Countermand retries until the message reaches the dead-letter queue.",
-        ]
-    match decision.verdict, record.outcome:
-        case Verdict.REMEDIATE, StepStatus.FAILED:
-            return ["Revert the change manually: Countermand tried and failed."]
-        case Verdict.REMEDIATE, StepStatus.SIMULATED:
-            return [
-                "If the change was not intended, revert it manually: this was a dry run.",
-                "To let Countermand revert such changes, set COUNTERMAND_MODE=enforce.",
-            ]
-        case Verdict.REMEDIATE, outcome:
-            ask = "Ask the actor why, and review what they did with the change in the meantime."
-            return [ask, undo] if outcome == StepStatus.APPLIED else [ask]
-        case Verdict.SKIP, _:
-            return ["None if the reason above is right. Otherwise, revert the change manually."]
-        case _:
-            return ["Review the change. If it was not intended, revert it manually."]
-
-
-def _runbook(record: Record) -> list[str]:
-    decision = record.decision
-    if decision.verdict is Verdict.SKIP or not decision.leading.finding.runbook:
-        return []
-    steps = _RUNBOOK_STEP.split(decision.leading.finding.runbook)
-    return [plain(step, _LONGEST_RUNBOOK) for step in steps]
-
-
 def _document(record: Record, api_url: str) -> Mapping[str, object]:
     decision = record.decision
     finding, event = decision.leading.finding, decision.event
     principal = decision.leading.principal
     return {
+        "schema_version": SCHEMA_VERSION,
         "event_name": event.name,
         "actor_arn": event.actor.arn,
+        "caller": asdict(record.caller) if record.caller is not None else None,
         "target_user": finding.subject.name if finding.subject else None,
         "target_kind": str(finding.subject.kind) if finding.subject else None,
         "target_arn": principal.arn if principal else None,
@@ -193,6 +212,11 @@ def _document(record: Record, api_url: str) -> Mapping[str, object]:
         "account_id": event.account_id,
         "region": event.region,
         "rule_id": finding.rule_id,
+        "techniques": [
+            {"id": each, "name": mitre.NAMES.get(each), "url": mitre.url(each)}
+            for each in finding.techniques
+        ],
+        "references": list(finding.references),
         "severity": str(finding.severity),
         "mode": str(decision.mode),
         "outcome": record.outcome,

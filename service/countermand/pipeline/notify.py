@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from countermand.core.errors import CountermandError
-from countermand.core.model import Record
+from countermand.core.model import EXCEPTION_TAG, Record
 from countermand.core.report import alert, notification_key
 from countermand.logs import get_logger
 from countermand.metrics import AlertStatus, Metrics
@@ -24,10 +24,17 @@ class Notifications:
 class AlertDispatcher:
     """Sends one alert per channel and content, however often the message comes back."""
 
-    def __init__(self, notifiers: Sequence[Notifier], api_url: str, metrics: Metrics) -> None:
+    def __init__(
+        self,
+        notifiers: Sequence[Notifier],
+        api_url: str,
+        metrics: Metrics,
+        exception_tag: tuple[str, str] = EXCEPTION_TAG,
+    ) -> None:
         self._notifiers = notifiers
         self._api_url = api_url
         self._metrics = metrics
+        self._exception_tag = exception_tag
 
     def notify(self, record: Record) -> Notifications:
         """Alert every channel that has not had this alert."""
@@ -44,7 +51,7 @@ class AlertDispatcher:
 
     def _send(self, notifier: Notifier, record: Record) -> bool:
         try:
-            message_id = notifier.send(alert(record, self._api_url))
+            message_id = notifier.send(alert(record, self._api_url, self._exception_tag))
         except CountermandError as error:
             self._count(notifier, AlertStatus.FAILED)
             log.error("Alert failed", channel=notifier.channel, error=str(error))

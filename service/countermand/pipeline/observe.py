@@ -1,7 +1,9 @@
 """What a decision leaves in the log and the metrics."""
 
+from dataclasses import asdict
 from datetime import datetime
 
+from countermand.core.caller import Caller
 from countermand.core.model import Decision, Record
 from countermand.logs import get_logger
 from countermand.metrics import Metrics
@@ -9,7 +11,7 @@ from countermand.metrics import Metrics
 log = get_logger(__name__)
 
 
-def log_detection(decision: Decision) -> None:
+def log_detection(decision: Decision, caller: Caller) -> None:
     """Write the audit log's line about a decision."""
     finding = decision.leading.finding
     log.warning(
@@ -22,6 +24,9 @@ def log_detection(decision: Decision) -> None:
         mode=str(decision.mode),
         target=finding.subject.name if finding.subject else None,
         actor_arn=decision.event.actor.arn,
+        caller={name: value for name, value in asdict(caller).items() if value is not None},
+        techniques=finding.techniques,
+        region=decision.event.region,
     )
 
 

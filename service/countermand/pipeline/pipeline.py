@@ -17,6 +17,7 @@ from datetime import datetime
 from enum import StrEnum
 from typing import NoReturn
 
+from countermand.core.caller import Caller, caller_of
 from countermand.core.decide import decide
 from countermand.core.errors import Transient
 from countermand.core.governance.guardrails import Guardrails
@@ -98,7 +99,9 @@ class Pipeline:
             result = self._process(event, findings, received_at)
             # For a duplicate too: a worker may have died between its decision and this line.
             for whole, finding in self.correlator.sequences(event, findings):
-                self._process(whole, (finding,), self.clock.now())
+                # A sequence has no body of its own; its last event names the caller.
+                caller = caller_of(event.body.get("detail"))
+                self._process(whole, (finding,), self.clock.now(), caller=caller)
             return result
 
     def _process(
@@ -107,6 +110,7 @@ class Pipeline:
         findings: Sequence[Finding],
         received_at: datetime,
         annotations: tuple[str, ...] = (),
+        caller: Caller | None = None,
     ) -> Result:
         """Decide on an event and carry the decision out, unless that was done before."""
         lease = self.leases.take(event)
@@ -122,8 +126,9 @@ class Pipeline:
                 return self._process_forged(event, findings, received_at)
         with self.leases.held(lease), bound(decision_id=decision_id(event.id)):
             decision = decide(event, [self._evaluate(event, finding) for finding in findings])
-            log_detection(decision)
-            record, steps = self._open(lease, decision, received_at, annotations)
+            caller = caller or caller_of(event.body.get("detail"))
+            log_detection(decision, caller)
+            record, steps = self._open(lease, decision, received_at, annotations, caller)
             if record.decision.verdict is Verdict.WAIT:
                 self._wait(lease, record)
             self.ledger.save(lease, record)
@@ -161,10 +166,12 @@ class Pipeline:
         decision: Decision,
         received_at: datetime,
         annotations: tuple[str, ...],
+        caller: Caller,
     ) -> tuple[Record, Sequence[Step]]:
         now = self.clock.now()
         self.metrics.receipt_to_decision.observe(seconds_between(received_at, now))
-        record = Record(decision, Timings(received_at, now), annotations=annotations)
+        timings = Timings(received_at, now)
+        record = Record(decision, timings, annotations=annotations, caller=caller)
         return open_record(lease.record, record, self.remediator.confirm)
 
     def _wait(self, lease: EventLease, record: Record) -> NoReturn:

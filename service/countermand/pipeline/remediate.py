@@ -55,7 +55,7 @@ class Remediator:
     def run(self, step: Step) -> Outcome:
         """Take one step and return its outcome."""
         if step.mode is not Mode.ENFORCE:
-            detail = "dry run: all checks passed, nothing written"
+            detail = "all checks passed, nothing written"
             return self._ended(step, StepStatus.SIMULATED, detail)
         try:
             status, detail = self._write(step)
@@ -92,7 +92,7 @@ class Remediator:
         for seconds in _PROOF_WAITS_SECONDS:
             self._clock.sleep(seconds)
             if not action.is_present(self._cloud, params):
-                return StepStatus.APPLIED, "applied and verified"
+                return StepStatus.APPLIED, "verified by a second read"
         return StepStatus.FAILED, "applied, but IAM still returns the old state"
 
     def _ended(

@@ -316,6 +316,9 @@ def test_a_decision_shows_what_is_promised(bench: Bench) -> None:
             "remediated_at": "2026-11-23T12:00:31Z",
             "notified_at": "2026-11-23T12:00:32Z",
         },
+        "caller": None,
+        "techniques": [],
+        "references": [],
         "links": {"self": f"{PUBLIC_URL}/decisions/{decision_id(1)}"},
     }
 

@@ -214,14 +214,13 @@ def test_the_email_has_all_that_a_reader_needs() -> None:
         f"Account:  {ACCOUNT}, region us-east-1",
         "Decision: remediate, mode dry-run",
         "Reason:   Approved for remediation",
-        "Result:   simulated",
         "Step:     detach_user_policy: simulated, in detail",
         "Note:     The change was reapplied",
         "Next steps",
     ):
         assert needed in text
     decision_id = record().decision.id
-    assert text.endswith(f"Decision {decision_id}\n{API}/decisions/{decision_id}\n")
+    assert f"\nDecision {decision_id}\n{API}/decisions/{decision_id}\n" in text
 
 
 def test_the_email_shows_all_evidence() -> None:
@@ -239,7 +238,7 @@ def test_the_email_shows_all_evidence() -> None:
 def test_the_email_lists_the_runbook_steps(verdict: Verdict, shown: bool) -> None:
     runbook = "1. Ask the\ncaller. 2. Search CloudTrail."
     text = notified(finding=replace(FINDING, runbook=runbook), verdict=verdict).text
-    assert ("  1. Ask the\\u000acaller.\n  2. Search CloudTrail.\n" in text) is shown
+    assert ("  2. Ask the\\u000acaller.\n  3. Search CloudTrail.\n" in text) is shown
 
 
 def test_the_email_gives_the_other_reasons_too() -> None:
@@ -329,12 +328,12 @@ UNREADABLE = (Reason(Guard.UNREADABLE, "UNVERIFIED: live state unreadable (Acces
         (
             {"status": StepStatus.UNCHANGED, "mode": Mode.ENFORCE},
             "already removed",
-            "Ask the actor why",
+            "The change was gone before Countermand could revert it.",
         ),
         (
             {"status": None, "verdict": Verdict.ALERT_ONLY, "reasons": (Reason(Guard.AGE, "old"),)},
             "alert only",
-            "If it was not intended, revert it manually",
+            "Review the change: Countermand changed nothing.",
         ),
         (
             {"status": None, "verdict": Verdict.SKIP, "reasons": (Reason(Guard.EXCEPTION, "tag"),)},
@@ -346,7 +345,7 @@ UNREADABLE = (Reason(Guard.UNREADABLE, "UNVERIFIED: live state unreadable (Acces
             "UNVERIFIED, live state unreadable",
             "Check the target in IAM now",
         ),
-        ({"status": None}, "approved for remediation", "Ask the actor why"),
+        ({"status": None}, "approved for remediation", "Countermand retries"),
     ],
     ids=[
         "simulated",

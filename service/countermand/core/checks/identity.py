@@ -5,9 +5,9 @@ from typing import Any
 
 from countermand.core.checks.request import Evidence
 from countermand.core.errors import Malformed
-from countermand.core.model import Event
+from countermand.core.model import EXCEPTION_TAG, Event
 
-EXCEPTION_TAG_KEY = "SecurityApproved"
+EXCEPTION_TAG_KEY = EXCEPTION_TAG[0]
 """The default key of the exception tag, and the only tag that an action may remove."""
 
 _LENGTH = 14

@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 from datetime import timedelta
 from fnmatch import translate
 
-from countermand.core.model import Event, Mode, SubjectKind
+from countermand.core.model import EXCEPTION_TAG, Event, Mode, SubjectKind
 
 _ARN_TYPE = re.compile(r"^arn:(?:[^:]*:){4}[^:/]*[:/]")
 
@@ -35,7 +35,7 @@ class Guardrails:
     """A glob on the account ID, for account-level settings."""
     break_glass: tuple[str, ...] = ()
     """Globs on ARNs of protected principals, which Countermand never changes."""
-    exception_tag: tuple[str, str] = ("SecurityApproved", "true")
+    exception_tag: tuple[str, str] = EXCEPTION_TAG
     own_arns: frozenset[str] = frozenset()
     """The exact ARNs of the worker role (as session issuer) or user."""
     own_calls: frozenset[str] = frozenset()

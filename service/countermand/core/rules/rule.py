@@ -38,6 +38,9 @@ class RuleInfo:
     """One line: emails and JSON show it as text."""
     restores: Aspect | None = None
     resolve: str | None = None
+    revert_steps: tuple[int, ...] = ()
+    techniques: tuple[str, ...] = ()
+    references: tuple[str, ...] = ()
 
     def finding(
         self, subject: Subject | None, evidence: Mapping[str, str], failure: str | None = None
@@ -56,6 +59,9 @@ class RuleInfo:
             restores=self.restores,
             runbook=self.runbook,
             resolve=self.resolve,
+            revert_steps=self.revert_steps,
+            techniques=self.techniques,
+            references=self.references,
         )
 
 
@@ -70,6 +76,9 @@ def _info(file: RuleFile | CorrelationFile) -> RuleInfo:
         runbook=" ".join(file.runbook.split()),
         restores=file.restores if isinstance(file, RuleFile) else None,
         resolve=file.resolve if isinstance(file, RuleFile) else None,
+        revert_steps=file.revert_steps,
+        techniques=file.mitre,
+        references=file.references,
     )
 
 

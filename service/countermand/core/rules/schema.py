@@ -56,6 +56,11 @@ class _File(BaseModel):
     references: tuple[Annotated[str, Field(pattern=r"^https://")], ...] = ()
     false_positives: str = Field(min_length=10, description="When this is legitimate.")
     runbook: str = Field(min_length=10, description="What the reader of the alert does next.")
+    revert_steps: tuple[Annotated[int, Field(ge=1, le=9, strict=True)], ...] = Field(
+        default=(),
+        description="The numbers of the steps in the runbook that revert the change. An alert "
+        "leaves them out once Countermand has reverted it.",
+    )
     remediate: str | None = Field(
         default=None, description="Name of the action that reverts it; absent: alert only."
     )
@@ -68,6 +73,13 @@ class _File(BaseModel):
         max_length=200,
         description="Glob that the target's name must match in addition to the service's scope.",
     )
+
+    @model_validator(mode="after")
+    def _steps_exist(self) -> Self:
+        missing = [n for n in self.revert_steps if f"{n}. " not in self.runbook]
+        if missing:
+            raise ValueError(f"revert_steps: the runbook has no step {missing[0]}. Remove it")
+        return self
 
 
 class RuleFile(_File):
