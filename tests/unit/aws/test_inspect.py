@@ -21,7 +21,8 @@ from countermand.settings import Settings
 from support.aws_setup import RULES, not_ok, options_of
 
 pytestmark = pytest.mark.dynamodb
-ROLE = "arn:aws:iam::123456789012:role/countermand-worker"
+OWNER = "210987654321"
+ROLE = f"arn:aws:iam::{OWNER}:role/countermand-worker"
 
 
 class OutsideOfTheLab(AwsSetup):
@@ -34,12 +35,20 @@ class OutsideOfTheLab(AwsSetup):
 
 @pytest.fixture
 def clients(dynamodb: Any, monkeypatch: pytest.MonkeyPatch) -> Clients:
-    for name, value in (
-        ("AWS_ENDPOINT_URL", dynamodb.meta.endpoint_url),
-        ("AWS_ACCESS_KEY_ID", "test"),
-        ("AWS_SECRET_ACCESS_KEY", "test"),
-    ):
-        monkeypatch.setenv(name, value)
+    """Clients of an account that no other test of the server uses."""
+    endpoint = dynamodb.meta.endpoint_url
+    sts = boto3.client(
+        "sts",
+        region_name="us-east-1",
+        endpoint_url=endpoint,
+        aws_access_key_id="test",
+        aws_secret_access_key="test",
+    )
+    given = sts.assume_role(RoleArn=ROLE, RoleSessionName="doctor")["Credentials"]
+    monkeypatch.setenv("AWS_ENDPOINT_URL", endpoint)
+    monkeypatch.setenv("AWS_ACCESS_KEY_ID", given["AccessKeyId"])
+    monkeypatch.setenv("AWS_SECRET_ACCESS_KEY", given["SecretAccessKey"])
+    monkeypatch.setenv("AWS_SESSION_TOKEN", given["SessionToken"])
     return Clients("us-east-1")
 
 
@@ -58,7 +67,7 @@ def subject(clients: Clients) -> Deployed:
     )
     trails, s3 = clients.get("cloudtrail"), clients.get("s3")
     s3.create_bucket(Bucket="doctor")
-    if not trails.describe_trails()["trailList"]:
+    if "doctor" not in {trail["Name"] for trail in trails.describe_trails()["trailList"]}:
         trails.create_trail(Name="doctor", S3BucketName="doctor", IsMultiRegionTrail=True)
     trails.start_logging(Name="doctor")
     return Deployed(settings, clients.caller(), OutsideOfTheLab(clients), RULES)
@@ -128,10 +137,10 @@ def test_doctor_sees_a_rule_on_another_bus(subject: Deployed, clients: Clients) 
 @pytest.mark.parametrize(
     "read",
     [
-        lambda aws: aws.queue("http://x/123456789012/none"),
-        lambda aws: aws.queue_by_arn("arn:aws:sqs:us-east-1:123456789012:none"),
-        lambda aws: aws.topic("arn:aws:sns:us-east-1:123456789012:none"),
-        lambda aws: aws.key("arn:aws:kms:us-east-1:123456789012:key/none"),
+        lambda aws: aws.queue("http://x/210987654321/none"),
+        lambda aws: aws.queue_by_arn("arn:aws:sqs:us-east-1:210987654321:none"),
+        lambda aws: aws.topic("arn:aws:sns:us-east-1:210987654321:none"),
+        lambda aws: aws.key("arn:aws:kms:us-east-1:210987654321:key/none"),
         lambda aws: aws.table("none"),
     ],
 )
@@ -159,7 +168,7 @@ def simulator() -> tuple[AwsSetup, Stubber]:
 ASKED = {
     "PolicySourceArn": ROLE,
     "ActionNames": ["iam:GetUser", "iam:DetachUserPolicy", "iam:GetRole"],
-    "ResourceArns": ["arn:aws:iam::123456789012:user/*"],
+    "ResourceArns": ["arn:aws:iam::210987654321:user/*"],
     "ContextEntries": [
         {
             "ContextKeyName": "iam:PolicyARN",
