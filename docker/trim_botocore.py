@@ -15,8 +15,8 @@ KEPT = frozenset(
         *("sqs", "sns", "iam", "sts", "events", "logs", "dynamodb"),
         # The actions call these too.
         *("cloudtrail", "ec2", "eks", "identitystore", "lambda", "rolesanywhere", "sso-admin"),
-        # `countermand doctor` asks it about the keys of queue and topic.
-        "kms",
+        # `countermand doctor` asks KMS about keys, and `countermand replay s3://...` reads buckets.
+        *("kms", "s3"),
         # botocore calls these for credentials: `countermand undo` runs with a person's own.
         *("sso", "sso-oidc", "signin"),
     }

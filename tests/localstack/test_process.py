@@ -166,10 +166,10 @@ def test_doctor_passes_a_provisioned_stack(site: Site) -> None:
 @pytest.mark.parametrize(
     ("broken", "check", "fix"),
     [
-        ("queue", "queue", "export COUNTERMAND_QUEUE_URL="),
+        ("queue", "queue", "aws sqs list-queues"),
         ("redrive", "redrive to the DLQ", "aws sqs set-queue-attributes"),
         ("policy", "queue policy", "aws sqs set-queue-attributes"),
-        ("topic", "topic", "export COUNTERMAND_TOPIC_ARN="),
+        ("topic", "topic", "aws sns list-topics"),
         ("rule", "EventBridge rules", "aws events put-rule"),
         ("pattern", "rule patterns", "aws events put-rule"),
         ("own pattern", "rule patterns", "aws events put-rule"),

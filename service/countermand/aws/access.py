@@ -28,7 +28,8 @@ _CHECK_CA = (
     "`openssl s_client -showcerts -connect sts.amazonaws.com:443` shows"
 )
 _CHECK_NETWORK = (
-    "Check the network, HTTPS_PROXY, and AWS_ENDPOINT_URL: `aws sts get-caller-identity --debug`"
+    "Check COUNTERMAND_REGION, the network, HTTPS_PROXY, and AWS_ENDPOINT_URL: "
+    "`aws sts get-caller-identity --debug`"
 )
 
 _WITHOUT_ANSWER: Mapping[type[BaseException], tuple[str, str]] = {

@@ -40,6 +40,8 @@ class _ModelLoader(JSONFileLoader):  # type: ignore[misc]  # botocore has no typ
 def _what_is_needed(data: dict[str, Any]) -> dict[str, Any]:
     if isinstance(data.get("documentation"), str):
         del data["documentation"]
+    for parameter in data.get("clientContextParams", {}).values():
+        parameter.setdefault("documentation", "")  # botocore reads it in each call of S3
     # A service without an entry follows the rules of its partition, and so do most services with
     # one. Services with one endpoint for the whole partition, such as IAM, keep their entry.
     if isinstance(data.get("services"), dict) and "dnsSuffix" in data:

@@ -5,6 +5,7 @@ from typing import Any
 
 import pytest
 from botocore.config import Config
+from botocore.exceptions import EndpointResolutionError
 from botocore.session import get_session
 
 from countermand.actions import ALL
@@ -23,6 +24,7 @@ CALLS: Mapping[str, tuple[str, Mapping[str, str]]] = {
     "lambda": ("list_functions", {}),
     "logs": ("describe_log_groups", {}),
     "rolesanywhere": ("list_profiles", {}),
+    "s3": ("list_objects_v2", {"Bucket": "a-bucket"}),
     "sns": ("list_topics", {}),
     "sqs": ("list_queues", {}),
     "sso-admin": ("list_instances", {}),
@@ -63,7 +65,7 @@ def test_endpoints_match_those_of_botocore(
 
 def _request(session: Any, service: str, region: str, *, fips: bool) -> tuple[str, str]:
     """Its URL, and for which region and service it is signed."""
-    sent = []
+    sent: list[tuple[str, str]] = []
 
     def keep(request: Any, **_: object) -> None:
         sent.append((request.url, request.headers["Authorization"].decode().split(", ")[0]))
@@ -78,6 +80,10 @@ def _request(session: Any, service: str, region: str, *, fips: bool) -> tuple[st
     )
     client.meta.events.register("before-send", keep)
     method, arguments = CALLS[service]
-    with pytest.raises(_SentError):
+    try:
         getattr(client, method)(**arguments)
-    return sent[0]
+    except _SentError:
+        return sent[0]
+    except EndpointResolutionError as error:  # there is no FIPS for S3 in China
+        return "nowhere", str(error)
+    raise AssertionError("nothing was sent")

@@ -1,13 +1,14 @@
 """What `countermand doctor` says about settings, its own reads, permissions, and patterns."""
 
 import json
+import re
 from typing import Any
 
 import pytest
 
 from countermand.aws.clients import Caller
 from countermand.aws.inspect import PERMISSIONS
-from countermand.core.errors import Denied, NoAccess, Transient
+from countermand.core.errors import Denied, Gone, NoAccess, Transient
 from countermand.core.model import Mode
 from countermand.core.rules.rule import RuleSet
 from countermand.deployment.doctor import worker
@@ -114,6 +115,7 @@ def test_a_worker_without_a_role_is_unknown() -> None:
     assert found["worker role"].status is Status.FAILS
     assert found["worker role"].fix == f"export COUNTERMAND_OWN_ROLE_ARN={ROLE}"
     assert found["permissions"].status is Status.NOT_CHECKED
+    assert found["permissions"].fix == found["worker role"].fix
 
 
 @pytest.mark.parametrize(
@@ -205,6 +207,46 @@ def test_no_permission_is_needed_for_what_is_not_used() -> None:
     subject = deployed(ledger_url="sqlite:/tmp", log_group=None)
     fake(subject).lacking |= {"dynamodb:GetItem", "logs:PutLogEvents"}
     assert "permissions" not in not_ok(checked(subject))
+
+
+def test_fix_of_a_missing_dlq_keeps_the_target() -> None:
+    """The first command creates the queue, with a policy for the rules; the next ones use it."""
+    subject = deployed()
+    for each in fake(subject).sent.values():
+        del each[0]["DeadLetterConfig"]
+    create, *puts = not_ok(checked(subject))["target DLQ"].fix.split(" && ")
+    attributes = json.loads(options_of(create)["attributes"])
+    name = options_of(create)["queue-name"]
+    arn = f"arn:aws:sqs:us-east-1:{ACCOUNT}:{name}"
+    fake(subject).queues[arn] = {"QueueArn": arn, "Policy": attributes["Policy"]}
+    for put in puts:
+        given = options_of(put)
+        fake(subject).sent[given["rule"], given["region"]] = json.loads(given["targets"])
+    assert not_ok(checked(subject)) == {}
+
+
+def test_fix_of_a_missing_trail_has_real_names() -> None:
+    subject = deployed()
+    fake(subject).found_trails.clear()
+    fix = not_ok(checked(subject))["trail"].fix
+    assert fix.startswith(f"aws s3 mb s3://countermand-trail-{ACCOUNT} --region us-east-1 && ")
+    assert fix.endswith("aws cloudtrail start-logging --name countermand --region us-east-1")
+    assert "--is-multi-region-trail" in fix
+
+
+def test_a_prefix_that_no_rule_has_is_asked_about() -> None:
+    subject = deployed(rule_prefix="other")
+    fake(subject).rules.clear()
+    assert "COUNTERMAND_RULE_PREFIX=other" in not_ok(checked(subject))["EventBridge rules"].detail
+
+
+@pytest.mark.parametrize("call", ["queue", "topic", "table"])
+def test_no_fix_has_a_blank_to_fill_in(call: str) -> None:
+    """A fix can be pasted: where nobody can know a name, it is a command that lists the names."""
+    subject = deployed()
+    fake(subject).errors[call] = Gone("x:Y: NotFound")
+    for result in not_ok(checked(subject)).values():
+        assert not re.search(r"\b(URL|ARN|TABLE|BUCKET|PREFIX|NAME)\b", result.fix)
 
 
 # --- patterns

@@ -401,7 +401,7 @@ BROKEN: tuple[tuple[str, Break, str, str, str], ...] = (
         "is DELETING",
         "",
     ),
-    ("no trail", no_trail, "trail", "no trail in us-east-1", "name"),
+    ("no trail", no_trail, "trail", "no trail in us-east-1", "region"),
     ("stopped", stopped, "trail", "does not log", "name"),
     (
         "trail elsewhere",
@@ -485,6 +485,12 @@ def test_what_is_broken_fails_with_its_fix(
     assert others <= {"rule targets"}, others
 
 
+def encrypted_topic(aws: FakeSetup) -> None:
+    aws.topics[TOPIC]["KmsMasterKeyId"] = KEY
+    aws.keys[KEY] = {"Arn": KEY, "KeyState": "Enabled", "KeyManager": "CUSTOMER", "Policy": ""}
+    aws.lacking.add("kms:GenerateDataKey")
+
+
 RISKY: tuple[tuple[str, Break, str, str], ...] = (
     (
         "key condition",
@@ -526,6 +532,7 @@ RISKY: tuple[tuple[str, Break, str, str], ...] = (
         "target retries",
         "gives up",
     ),
+    ("topic key", encrypted_topic, "worker key", "may lack kms:GenerateDataKey"),
     ("one region", the_trail(IsMultiRegionTrail=False), "trail", "covers only us-east-1"),
 )
 

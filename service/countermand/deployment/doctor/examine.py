@@ -9,23 +9,33 @@ from countermand.core.errors import ConfigError, CountermandError, Gone
 from countermand.deployment.doctor import permissions, queue, routing, topic, trail, worker
 from countermand.deployment.doctor.deployed import Deployed
 from countermand.deployment.doctor.result import CheckResult, Status, unchecked
-from countermand.settings import Settings
+from countermand.settings import Settings, variable
 
 type Check = Callable[[Deployed], Iterator[CheckResult]]
 
 CHECKS: tuple[tuple[str, str, Check], ...] = (
-    ("credentials", "", worker.identity),
-    ("event region", "", worker.event_region),
-    ("ledger", "export COUNTERMAND_LEDGER_URL=dynamodb:TABLE", worker.ledger),
-    ("log group", "unset COUNTERMAND_LOG_GROUP", worker.log_group),
-    ("queue", "export COUNTERMAND_QUEUE_URL=URL  # aws sqs list-queues", queue.queue),
-    ("DLQ", "export COUNTERMAND_DLQ_URL=URL  # aws sqs list-queues", queue.dlq),
-    ("topic", "export COUNTERMAND_TOPIC_ARN=ARN  # aws sns list-topics", topic.topic),
-    ("EventBridge rules", "export COUNTERMAND_RULE_PREFIX=PREFIX", routing.routing),
-    ("trail", "aws cloudtrail describe-trails", trail.trail),
-    ("permissions", "countermand iam-policy --help", permissions.permissions),
+    ("credentials", "aws sts get-caller-identity", worker.identity),
+    ("event region", "aws sts get-caller-identity", worker.event_region),
+    ("ledger", "aws dynamodb list-tables --region {region}", worker.ledger),
+    ("log group", "aws logs describe-log-groups --region {region}", worker.log_group),
+    ("queue", "aws sqs list-queues --region {region}", queue.queue),
+    ("DLQ", "aws sqs list-queues --region {region}", queue.dlq),
+    ("topic", "aws sns list-topics --region {region}", topic.topic),
+    ("EventBridge rules", "aws events list-rules --region {region}", routing.routing),
+    ("trail", "aws cloudtrail describe-trails --region {region}", trail.trail),
+    ("permissions", "aws iam list-roles", permissions.permissions),
 )
-"""The name of each group, the fix if what its settings name does not exist, and the check."""
+"""The name of each group, the command that shows what else its settings could name, and the check.
+"""
+_SETTINGS = {
+    "ledger": "ledger_url",
+    "log group": "log_group",
+    "queue": "queue_url",
+    "DLQ": "dlq_url",
+    "topic": "topic_arn",
+    "EventBridge rules": "rule_prefix",
+    "permissions": "own_role_arn",
+}
 
 
 def examine(settings: Settings) -> list[CheckResult]:
@@ -45,7 +55,7 @@ def examine(settings: Settings) -> list[CheckResult]:
 
 def checked(deployed: Deployed) -> list[CheckResult]:
     """Return the results of all checks that ask AWS."""
-    return [r for what, fix, check in CHECKS for r in _results(what, fix, check, deployed)]
+    return [r for what, show, check in CHECKS for r in _results(what, show, check, deployed)]
 
 
 def _invalid_rules(settings: Settings, error: ConfigError) -> CheckResult:
@@ -55,8 +65,11 @@ def _invalid_rules(settings: Settings, error: ConfigError) -> CheckResult:
     return CheckResult("rules", Status.FAILS, detail, f"countermand rules lint {folders}".strip())
 
 
-def _results(what: str, fix: str, check: Check, deployed: Deployed) -> list[CheckResult]:
+def _results(what: str, show: str, check: Check, deployed: Deployed) -> list[CheckResult]:
     results: list[CheckResult] = []
+    fix = show.format(region=deployed.settings.region)
+    if what in _SETTINGS:
+        fix += f"  # then set {variable(_SETTINGS[what])}"
     try:
         results.extend(check(deployed))
     except Gone as error:

@@ -8,11 +8,12 @@ from collections.abc import Iterator, Mapping
 from typing import Any
 
 from countermand.actions import ALL as ACTIONS
+from countermand.core.errors import Gone
 from countermand.deployment.doctor.deployed import Deployed, command, listed
-from countermand.deployment.doctor.result import CheckResult, unchecked, verdict
+from countermand.deployment.doctor.result import CheckResult, unchecked, verdict, warning
+from countermand.deployment.doctor.worker import name_the_role
 from countermand.deployment.iam_policy import worker_policy
 from countermand.deployment.values import DeploymentValues
-from countermand.settings import variable
 
 
 def permissions(deployed: Deployed) -> Iterator[CheckResult]:
@@ -22,8 +23,7 @@ def permissions(deployed: Deployed) -> Iterator[CheckResult]:
         yield unchecked("permissions", "an emulator does not enforce them")
         return
     if role is None:
-        fix = f"export {variable('own_role_arn')}=ARN"
-        yield unchecked("permissions", "the worker role is not known", fix)
+        yield unchecked("permissions", "the worker role is not known", name_the_role(deployed))
         return
     values = _values(deployed)
     policy = worker_policy(settings.mode, deployed.rules, ACTIONS, values)
@@ -35,6 +35,39 @@ def permissions(deployed: Deployed) -> Iterator[CheckResult]:
     wrong = f"{role} lacks {listed(missing, 5)}" if missing else None
     detail = f"{role} may do all that mode {settings.mode} needs"
     yield verdict("permissions", detail, wrong, _fix(deployed, role, values))
+    yield from _keys(deployed, role)
+
+
+def _keys(deployed: Deployed, role: str) -> Iterator[CheckResult]:
+    """Check the keys that the worker needs to read the queue and to publish to the topic.
+
+    A key policy may also name the role itself, which the simulator does not see: a warning.
+    """
+    settings, aws = deployed.settings, deployed.aws
+    try:
+        queue = aws.queue(settings.queue_url).get("KmsMasterKeyId", "")
+        topic = aws.topic(settings.topic_arn).get("KmsMasterKeyId", "")
+    except Gone:
+        return  # rows of their own say so
+    for key_id, calls in (
+        (queue, ["kms:Decrypt"]),
+        (topic, ["kms:Decrypt", "kms:GenerateDataKey"]),
+    ):
+        if not key_id or "alias/aws/" in key_id:
+            continue
+        arn = aws.key(key_id)["Arn"]
+        if refused := aws.refused(role, calls, arn, {}):
+            policy = {
+                "Version": "2012-10-17",
+                "Statement": [{"Effect": "Allow", "Action": calls, "Resource": arn}],
+            }
+            options = {
+                "role-name": role.rpartition("/")[2],
+                "policy-name": "countermand-key",
+                "policy-document": policy,
+            }
+            text = f"{role} may lack {listed(list(refused))} on {arn}, unless the key names it"
+            yield warning("worker key", text, command("iam put-role-policy", options))
 
 
 def _is_used(deployed: Deployed, sid: str) -> bool:

@@ -57,7 +57,7 @@ def _address(deployed: Deployed, arn: str) -> CheckResult:
         wrong = f"the queue is in {region}, but the worker runs in {settings.region}"
     elif account_id != deployed.account_id:
         wrong = f"the queue is of account {account_id}, but the rules are of {deployed.account_id}"
-    fix = "export COUNTERMAND_QUEUE_URL=URL  # " + command("sqs list-queues", {}, settings.region)
+    fix = command("sqs list-queues", {}, settings.region) + "  # then set COUNTERMAND_QUEUE_URL"
     return verdict("queue address", f"{region}, account {account_id}", wrong, fix)
 
 
@@ -142,7 +142,9 @@ def _limits(deployed: Deployed, url: str, attributes: Mapping[str, str]) -> Iter
         yield warning("queue delay", f"each event waits {delay} s before a worker sees it", fix)
     if attributes["QueueArn"].endswith(".fifo"):
         text = "FIFO: a message that is retried holds up all that follow in its group"
-        yield warning("queue type", text, "terraform apply  # creates a standard queue")
+        name = attributes["QueueArn"].rpartition(":")[2].removesuffix(".fifo")
+        fix = command("sqs create-queue", {"queue-name": name}, deployed.settings.region)
+        yield warning("queue type", text, f"{fix}  # then set COUNTERMAND_QUEUE_URL")
 
 
 def _redrive(deployed: Deployed, url: str, attributes: Mapping[str, str]) -> Iterator[CheckResult]:

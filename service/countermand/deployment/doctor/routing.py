@@ -80,6 +80,8 @@ def _exist(deployed: Deployed, region: str, missing: list[str], where: str) -> C
     for bus in deployed.aws.other_buses(region) if missing else ():
         if deployed.aws.rule(missing[0], region, bus) is not None:
             elsewhere = f" (it is on the bus {bus}, where no event of AWS arrives)"
+    if len(missing) == number:
+        elsewhere = elsewhere or f" (is COUNTERMAND_RULE_PREFIX={deployed.settings.rule_prefix}?)"
     if not number:
         return verdict("EventBridge rules" + where, "", "no rule needs any event", "")
     return _all_of(

@@ -139,10 +139,11 @@ def _kept(deployed: Deployed, sent: Mapping[str, Target], region: str) -> Iterat
         if arn := target.get("DeadLetterConfig", {}).get("Arn"):
             queues.setdefault(arn, []).append(name)
     for arn, names in queues.items():
-        yield _keeps(deployed, arn, names, region)
+        again = _own_dlq(deployed, names, sent, region)
+        yield _keeps(deployed, arn, names, region, again)
     if without:
         text = f"none for {listed(without)}: an event that EventBridge cannot deliver is lost"
-        yield warning("target DLQ", text, "terraform apply  # with keep_undelivered = true")
+        yield warning("target DLQ", text, _own_dlq(deployed, without, sent, region))
     hasty = [n for n, t in sent.items() if _is_hasty(t.get("RetryPolicy") or {})]
     if hasty:
         fixes = [
@@ -153,6 +154,24 @@ def _kept(deployed: Deployed, sent: Mapping[str, Target], region: str) -> Iterat
         yield warning("target retries", text, " && ".join(fixes))
 
 
+def _own_dlq(
+    deployed: Deployed, names: Sequence[str], sent: Mapping[str, Target], region: str
+) -> str:
+    """Return the commands that create a DLQ for these rules, and give it to their targets."""
+    name = f"{deployed.settings.rule_prefix}-undelivered"
+    arn = f"arn:{deployed.partition}:sqs:{region}:{deployed.account_id}:{name}"
+    rules = [deployed.rule_arn(each, region) for each in names]
+    statement = send_statement("events", "sqs:SendMessage", arn, rules)
+    policy = json.dumps({"Version": "2012-10-17", "Statement": [statement]}, separators=(",", ":"))
+    attributes = {"MessageRetentionPeriod": str(14 * 86_400), "Policy": policy}
+    made = command("sqs create-queue", {"queue-name": name, "attributes": attributes}, region)
+    given = [
+        _put_target(each, {**sent[each], "DeadLetterConfig": {"Arn": arn}}, region)
+        for each in names
+    ]
+    return " && ".join((made, *given))
+
+
 def _is_hasty(retry: Mapping[str, int]) -> bool:
     return (
         retry.get("MaximumRetryAttempts", _FEWEST_RETRIES) < _FEWEST_RETRIES
@@ -160,18 +179,19 @@ def _is_hasty(retry: Mapping[str, int]) -> bool:
     )
 
 
-def _keeps(deployed: Deployed, arn: str, names: list[str], region: str) -> CheckResult:
+def _keeps(deployed: Deployed, arn: str, names: list[str], region: str, again: str) -> CheckResult:
+    """Check the DLQ of some targets; `again` makes another one."""
     what = "target DLQ"
     if arn.split(":")[3] != region:
         text = f"{arn} is not in {region}, the region of the rule"
-        return CheckResult(what, Status.FAILS, text, "terraform apply")
+        return CheckResult(what, Status.FAILS, text, again)
     if arn.endswith(".fifo"):
         text = f"{arn} is a FIFO queue, which EventBridge does not use as a DLQ"
-        return CheckResult(what, Status.FAILS, text, "terraform apply")
+        return CheckResult(what, Status.FAILS, text, again)
     try:
         found = deployed.aws.queue_by_arn(arn)
     except Gone:
-        return CheckResult(what, Status.FAILS, f"{arn} does not exist", "terraform apply")
+        return CheckResult(what, Status.FAILS, f"{arn} does not exist", again)
     except CountermandError as error:
         return deployed.unanswered(what, error)
     rules = [deployed.rule_arn(name, region) for name in names]

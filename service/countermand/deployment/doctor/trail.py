@@ -29,13 +29,41 @@ def trail(deployed: Deployed) -> Iterator[CheckResult]:
             return
         faults.append(fault)
     if not faults:
-        options = {"name": "management-events", "s3-bucket-name": "BUCKET"}
-        fix = command("cloudtrail create-trail", options, region) + " --is-multi-region-trail"
+        fix = _create(deployed, region)
         yield CheckResult("trail", Status.FAILS, f"no trail in {region}: no event can arrive", fix)
         return
     why, fix = faults[0]
     others = f"; {len(faults) - 1} more trails do not help" if len(faults) > 1 else ""
     yield CheckResult("trail", Status.FAILS, why + others, fix)
+
+
+def _create(deployed: Deployed, region: str) -> str:
+    """Return the commands that create a trail of all regions, with its bucket."""
+    name, account_id = deployed.settings.rule_prefix, deployed.account_id
+    bucket = f"{name}-trail-{account_id}"
+    arn = f"arn:{deployed.partition}:s3:::{bucket}"
+    source = f"arn:{deployed.partition}:cloudtrail:{region}:{account_id}:trail/{name}"
+    may = {
+        "Effect": "Allow",
+        "Principal": {"Service": "cloudtrail.amazonaws.com"},
+        "Condition": {"StringEquals": {"aws:SourceArn": source}},
+    }
+    policy = {
+        "Version": "2012-10-17",
+        "Statement": [
+            {**may, "Action": "s3:GetBucketAcl", "Resource": arn},
+            {**may, "Action": "s3:PutObject", "Resource": f"{arn}/AWSLogs/{account_id}/*"},
+        ],
+    }
+    trail_of = {"name": name, "s3-bucket-name": bucket}
+    return " && ".join(
+        (
+            f"aws s3 mb s3://{bucket} --region {region}",
+            command("s3api put-bucket-policy", {"bucket": bucket, "policy": policy}),
+            command("cloudtrail create-trail", trail_of, region) + " --is-multi-region-trail",
+            command("cloudtrail start-logging", {"name": name}, region),
+        )
+    )
 
 
 def _fault(deployed: Deployed, found: Mapping[str, Any], region: str) -> tuple[str, str] | None:
@@ -50,18 +78,25 @@ def _fault(deployed: Deployed, found: Mapping[str, Any], region: str) -> tuple[s
         return f"trail {name} leaves out global services, such as IAM", fix
     if not deployed.aws.trail_is_logging(arn, home):
         return f"trail {name} does not log", command("cloudtrail start-logging", where, home)
-    try:
-        selectors = deployed.aws.selectors(arn, home)
-    except Denied:
-        if not found.get("IsOrganizationTrail"):
-            raise
-        return None  # only its own account may read them, and it logs
-    if not _logs_management(selectors):
+    if not _logs_what_it_should(deployed, found):
         basic = [{"ReadWriteType": "All", "IncludeManagementEvents": True, "DataResources": []}]
         options = {"trail-name": arn, "event-selectors": basic}
         fix = command("cloudtrail put-event-selectors", options, home)
         return f"trail {name} does not log management events that write", fix
     return None
+
+
+def _logs_what_it_should(deployed: Deployed, found: Mapping[str, Any]) -> bool:
+    try:
+        selectors = deployed.aws.selectors(found["TrailARN"], found["HomeRegion"])
+    except Denied:
+        if not found.get("IsOrganizationTrail"):
+            raise
+        return True  # only its own account may read them, and it logs
+    none = not (selectors.get("EventSelectors") or selectors.get("AdvancedEventSelectors"))
+    if none and found.get("HasCustomEventSelectors") is False:
+        return True  # a trail that nobody changed logs all management events
+    return _logs_management(selectors)
 
 
 def _logs_management(selectors: Mapping[str, Any]) -> bool:

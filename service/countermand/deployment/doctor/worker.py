@@ -19,13 +19,14 @@ from countermand.deployment.doctor.result import (
 )
 from countermand.ledger.dynamodb_table import table_definition
 from countermand.ledger.sqlite_file import NEWEST_SCHEMA, schema_of
+from countermand.settings import variable
 
 _IAM = "aws.iam"
 
 
 def identity(deployed: Deployed) -> Iterator[CheckResult]:
     """Check who the credentials are of, and which role the worker has."""
-    caller, settings = deployed.caller, deployed.settings
+    caller = deployed.caller
     yield CheckResult("credentials", Status.OK, caller.arn)
     guarded = deployed.account_id
     yield verdict(
@@ -41,9 +42,15 @@ def identity(deployed: Deployed) -> Iterator[CheckResult]:
         "worker role",
         own or "",
         None if own is not None else f"unknown: {caller.arn} is not a role session",
-        f"export COUNTERMAND_OWN_ROLE_ARN=arn:{deployed.partition}:iam::{guarded}:role/"
-        f"{settings.rule_prefix}-worker",
+        name_the_role(deployed),
     )
+
+
+def name_the_role(deployed: Deployed) -> str:
+    """Return the command that names the worker role, by the name that Terraform gives it."""
+    role = f"role/{deployed.settings.rule_prefix}-worker"
+    arn = f"arn:{deployed.partition}:iam::{deployed.account_id}:{role}"
+    return f"export {variable('own_role_arn')}={arn}"
 
 
 def event_region(deployed: Deployed) -> Iterator[CheckResult]:
@@ -106,7 +113,8 @@ def _table(deployed: Deployed, name: str) -> Iterator[CheckResult]:
         wrong = f"table {name} lacks the index {', '.join(sorted(missing))}"
     elif status not in {"ACTIVE", "UPDATING"}:
         wrong = f"table {name} is {status}"
-    yield verdict("ledger", f"table {name}", wrong, "export COUNTERMAND_LEDGER_URL=dynamodb:TABLE")
+    fix = command("dynamodb list-tables", {}, region) + "  # then set COUNTERMAND_LEDGER_URL"
+    yield verdict("ledger", f"table {name}", wrong, fix)
     if wrong is None and table["TimeToLiveStatus"] not in {"ENABLED", "ENABLING"}:
         ttl = {"Enabled": True, "AttributeName": "expires_at"}
         options = {"table-name": name, "time-to-live-specification": ttl}
