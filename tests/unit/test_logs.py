@@ -211,7 +211,7 @@ def test_no_name_breaks_a_line_of_text(name: str) -> None:
     assert re.fullmatch(r"[ -~]*\n", text)
 
 
-def test_a_trace_stands_below_its_line() -> None:
+def test_a_trace_is_below_its_line() -> None:
     stream = io.StringIO()
     logs.configure(stream=stream, as_text=True)
     try:

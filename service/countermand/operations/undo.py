@@ -116,14 +116,14 @@ def _changes(then: Principal, now: Principal, remediated: set[str]) -> Iterator[
     for key in sorted((then.tags.keys() | now.tags.keys()) - remediated):
         was, is_ = then.tags.get(key), now.tags.get(key)
         if was != is_:
-            yield f"tag {key} of {name}: {_or_none(is_)}, was {_or_none(was)}"
+            yield f"tag {key} of {name}: {_shown(is_)}, was {_shown(was)}"
     before, after = then.boundary_arn, now.boundary_arn
     if before != after and not {before, after} & remediated:
-        yield f"boundary of {name}: {_or_none(after)}, was {_or_none(before)}"
+        yield f"boundary of {name}: {_shown(after)}, was {_shown(before)}"
 
 
-def _or_none(value: str | None) -> str:
-    return value or "none"
+def _shown(value: str | None) -> str:
+    return value or "not set"
 
 
 def _keys(record: Record, by: Undo) -> list[str]:

@@ -149,7 +149,7 @@ def test_one_decision_is_shown_in_full() -> None:
         assert part in shown
 
 
-def test_a_mistyped_id_names_the_one_that_was_meant() -> None:
+def test_a_mistyped_name_of_a_decision_gets_a_hint() -> None:
     known = decision_id()
     result = called("decisions", "show", f"{known[:-1]}x")
     assert result.exit_code == 2

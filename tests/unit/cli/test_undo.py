@@ -25,5 +25,5 @@ def test_the_plan_names_calls_changes_and_person(
     shown = capsys.readouterr().out
     for part in (record.decision.id, ADMIN, "arn:ana", "iam-test-user", "Changed since", "Done:"):
         assert part in shown
-    assert "tag a\\u001b[2J of user iam-test-user: b\\u000ac, was none" in shown
+    assert "tag a\\u001b[2J of user iam-test-user: b\\u000ac, was not set" in shown
     stage.close()

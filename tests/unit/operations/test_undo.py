@@ -201,8 +201,8 @@ def test_a_plan_shows_the_calls_and_writes_nothing(stage: Stage) -> None:
     ("changed", "said"),
     [
         ({"policy_arns": frozenset({"arn:other"})}, "arn:other was attached to user iam-test-user"),
-        ({"tags": {"team": "red"}}, "tag team of user iam-test-user: red, was none"),
-        ({"boundary_arn": "arn:limit"}, "boundary of user iam-test-user: arn:limit, was none"),
+        ({"tags": {"team": "red"}}, "tag team of user iam-test-user: red, was not set"),
+        ({"boundary_arn": "arn:limit"}, "boundary of user iam-test-user: arn:limit, was not set"),
     ],
     ids=["policy", "tag", "boundary"],
 )
