@@ -8,7 +8,13 @@ from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 from countermand.core.policies.document import UnreadableError, read_policy
-from countermand.core.policies.services import Access, ServiceCall, access_of
+from countermand.core.policies.services import (
+    Access,
+    ServiceAccess,
+    ServiceCall,
+    access_of,
+    denial_of,
+)
 from countermand.deployment.doctor.deployed import Deployed, command
 from countermand.deployment.doctor.result import CheckResult, Status, verdict, warning
 
@@ -47,6 +53,37 @@ def policy_row(what: str, answer: tuple[Access, str], well: str, fix: str) -> Ch
     if access is Access.UNSURE:
         return warning(what, f"{why}: make sure that it is met", fix)
     return verdict(what, well, why if access is Access.REFUSED else None, fix)
+
+
+def denied_role(
+    document: object, role_arn: str, actions: Sequence[str], resource: str
+) -> ServiceAccess | None:
+    """Return how a resource policy denies a role one of these calls, the worst of them."""
+    found = [denial_of(document, role_arn, action, resource) for action in actions]
+    denials = sorted((d for d in found if d is not None), key=lambda d: d.access)
+    return denials[0] if denials else None  # "refused" is before "unsure"
+
+
+def sparing(document: object, role_arn: str) -> Mapping[str, Any]:
+    """Return a policy whose Denies of all but some principals spare this role too."""
+    statements = []
+    for statement in read_policy(document).statements:
+        condition = {
+            operator: {
+                key: [*_listed(values), role_arn]
+                if "Not" in operator and key.lower() == "aws:principalarn"
+                else values
+                for key, values in keys.items()
+            }
+            for operator, keys in statement.get("Condition", {}).items()
+        }
+        spared = {"Condition": condition} if condition and statement["Effect"] == "Deny" else {}
+        statements.append({**statement, **spared})
+    return {"Version": "2012-10-17", "Statement": statements}
+
+
+def _listed(one_or_many: Any) -> list[Any]:  # noqa: ANN401  a policy's own choice
+    return one_or_many if isinstance(one_or_many, list) else [one_or_many]
 
 
 def with_statement(document: object, statement: Mapping[str, Any]) -> Mapping[str, Any]:
