@@ -9,9 +9,9 @@ import os
 import signal
 import socket
 import sys
-from collections.abc import Callable, Mapping
-from contextlib import closing, suppress
-from dataclasses import dataclass, replace
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import closing, contextmanager, suppress
+from dataclasses import dataclass
 from datetime import timedelta
 from pathlib import Path
 from types import FrameType
@@ -32,12 +32,12 @@ from countermand.aws.sqs import SqsQueue
 from countermand.clock import SystemClock
 from countermand.core.errors import ConfigError, CountermandError, NoAccess
 from countermand.core.governance.guardrails import Guardrails
-from countermand.core.model import Mode, Record, Undo
+from countermand.core.model import Mode, Undo
 from countermand.core.rules.rule import RuleSet
 from countermand.ledger.sqlite import SqliteLedger
 from countermand.metrics import Metrics
 from countermand.notifiers.sns import SnsNotifier
-from countermand.operations.undo import undo
+from countermand.operations.undo import Undoing
 from countermand.pipeline.correlation import Correlator
 from countermand.pipeline.facts import FactReader
 from countermand.pipeline.history import History
@@ -47,10 +47,11 @@ from countermand.pipeline.pipeline import Pipeline
 from countermand.pipeline.recheck import Rechecker
 from countermand.pipeline.remediate import Remediator
 from countermand.pipeline.schedule import Schedule
-from countermand.ports import Clock, DecisionQuery, Ledger
+from countermand.ports import Clock, Ledger
 from countermand.rules.rulebook import BUILT_IN, Rulebook, load_rules
 from countermand.settings import Settings
 from countermand.settings import load as load_settings
+from countermand.settings.fields import LogFormat
 from countermand.worker.health import WorkerHealth
 from countermand.worker.maintenance import Maintenance, ScheduledTask
 from countermand.worker.worker import Timing, Worker
@@ -127,45 +128,49 @@ def guardrails_of(settings: Settings, caller: Caller) -> Guardrails:
     )
 
 
-def open_ledger(settings: Settings, clients: Clients, *, exclusive: bool) -> Ledger:
-    """Open the ledger that the settings name: `exclusive` for the worker, shared for a command."""
+def open_ledger(settings: Settings, clients: Clients, *, by_command: bool = False) -> Ledger:
+    """Open the ledger that the settings name: for the worker alone, or for a command beside it.
+
+    A command raises `ConfigError` where no worker has created a ledger.
+    """
     kind, name = settings.ledger
     clock = SystemClock()
     owner = f"{socket.gethostname()}-{os.getpid()}"
     if kind == "dynamodb":
         # Only here: an SQLite worker needs neither the module nor the client.
         from countermand.ledger.dynamodb import DynamoDbLedger  # noqa: PLC0415
+        from countermand.ledger.dynamodb_table import must_exist  # noqa: PLC0415
 
         client = clients.get("dynamodb")
+        if by_command:
+            must_exist(client, name, settings.region)
         return DynamoDbLedger(client, name, clock, owner, settings.retention_days)
     return SqliteLedger(
-        Path(name), clock, owner, retention_days=settings.retention_days, exclusive=exclusive
+        Path(name),
+        clock,
+        owner,
+        retention_days=settings.retention_days,
+        exclusive=not by_command,
+        must_exist=by_command,
     )
 
 
-def undo_decision(settings: Settings, decision_id: str) -> Record:
-    """Undo a remediation with the caller's own credentials."""
+@contextmanager
+def undoing(settings: Settings) -> Iterator[Undoing]:
+    """Open what an undo needs, with the caller's own credentials."""
     clients, clock = Clients(settings.region), SystemClock()
     by = Undo(clients.caller().arn, clock.now())
     identities = IamIdentities(clients.get("iam"))
     remediator = Remediator(ACTIONS, AwsCloud(clients), clock, Metrics())
-    with closing(open_ledger(settings, clients, exclusive=False)) as ledger:
-        return undo(decision_id, ledger, identities, remediator, by)
+    with closing(open_ledger(settings, clients, by_command=True)) as ledger:
+        yield Undoing(ledger, identities, remediator, by)
 
 
-def find_decisions(
-    settings: Settings, *, limit: int, target: str | None, rule_id: str | None
-) -> tuple[Record, ...]:
-    """Return the newest decisions; a worker may run at the same time."""
-    query = DecisionQuery(limit=limit, target=target, rule_id=rule_id)
-    found: list[Record] = []
-    with closing(open_ledger(settings, Clients(settings.region), exclusive=False)) as ledger:
-        page = ledger.find(query)
-        found.extend(page.records)
-        while len(found) < limit and page.next_cursor is not None:
-            page = ledger.find(replace(query, cursor=page.next_cursor))
-            found.extend(page.records)
-    return tuple(found[:limit])
+@contextmanager
+def ledger_of(settings: Settings) -> Iterator[Ledger]:
+    """Open the ledger for a command; a worker may run at the same time."""
+    with closing(open_ledger(settings, Clients(settings.region), by_command=True)) as ledger:
+        yield ledger
 
 
 def build(settings: Settings) -> Service:
@@ -175,7 +180,7 @@ def build(settings: Settings) -> Service:
     caller = clients.caller()
     clock, metrics = SystemClock(), Metrics()
     on_error(metrics.aws_error)
-    ledger = open_ledger(settings, clients, exclusive=True)
+    ledger = open_ledger(settings, clients)
     rulebook = Rulebook(
         ACTIONS,
         *_folders(settings),
@@ -354,7 +359,9 @@ def _timing(settings: Settings) -> Timing:
 
 
 def _log_to_cloudwatch(settings: Settings, clients: Clients) -> Callable[[], None]:
-    logs.configure(settings.log_level, sys.stdout)
+    wanted, is_terminal = settings.log_format, sys.stdout.isatty()
+    as_text = wanted is LogFormat.TEXT or (wanted is LogFormat.AUTO and is_terminal)
+    logs.configure(settings.log_level, sys.stdout, as_text=as_text)
     if settings.log_group is None:
         return lambda: None
     # Only here: most workers log to standard output alone.

@@ -58,6 +58,7 @@ OTHER: dict[str, tuple[str, Any, Any]] = {
     "api_allow_anonymous": ("settings.apiAllowAnonymous", True, None),
     "api_public_url": ("settings.apiPublicUrl", "https://guard.example.com/x", None),
     "log_level": ("settings.logLevel", "DEBUG", None),
+    "log_format": ("settings.logFormat", "json", None),
     "log_group": ("settings.logGroup", "/a/#1", None),
     "log_stream": ("settings.logStream", "true", None),
 }

@@ -42,7 +42,7 @@ def test_a_key_is_deactivated_and_undone(site: Site) -> None:
     event_id = happened(site, "CreateAccessKey", {"userName": user}, responseElements=answer)
     found = outcome(worker, event_id)
     assert status() == "Inactive"
-    done = site.countermand(worker, "undo", found["decision_id"])
+    done = site.countermand(worker, "undo", found["decision_id"], "--yes")
     assert done.returncode == 0, done.stdout + done.stderr
     assert status() == "Active"
 
@@ -64,7 +64,7 @@ def test_a_self_set_exception_tag_is_removed(site: Site) -> None:
     request = {"userName": user, "tags": [{"key": "SecurityApproved", "value": "true"}]}
     found = outcome(worker, happened(site, "TagUser", request, userIdentity=himself))
     assert iam.list_user_tags(UserName=user)["Tags"] == []
-    assert site.countermand(worker, "undo", found["decision_id"]).returncode == 0
+    assert site.countermand(worker, "undo", found["decision_id"], "--yes").returncode == 0
     assert iam.list_user_tags(UserName=user)["Tags"] == [
         {"Key": "SecurityApproved", "Value": "true"}
     ]
@@ -81,7 +81,7 @@ def test_an_override_enables_a_remediation(site: Site, tmp_path: Path) -> None:
     iam.create_login_profile(UserName=user, Password="Correct-horse-1")
 
     found = outcome(worker, happened(site, "CreateLoginProfile", {"userName": user}))
-    refused = site.countermand(worker, "undo", found["decision_id"])
+    refused = site.countermand(worker, "undo", found["decision_id"], "--yes")
     assert refused.returncode != 0
     assert "then a new password" in refused.stdout + refused.stderr
 
@@ -89,6 +89,6 @@ def test_an_override_enables_a_remediation(site: Site, tmp_path: Path) -> None:
     found = outcome(worker, happened(site, "DeactivateMFADevice", request))
     names = iam.list_user_policies(UserName=user)["PolicyNames"]
     assert names == ["CountermandDenyWithoutMFA"]
-    done = site.countermand(worker, "undo", found["decision_id"])
+    done = site.countermand(worker, "undo", found["decision_id"], "--yes")
     assert done.returncode == 0, done.stdout + done.stderr
     assert iam.list_user_policies(UserName=user)["PolicyNames"] == []

@@ -243,7 +243,9 @@ def test_doctor_reports_an_unknown_worker_role(site: Site) -> None:
 def test_simulate_shows_the_decision(site: Site) -> None:
     worker = site.start()
     user = site.user("simulated")
-    done = site.countermand(worker, "simulate", "attach-admin", "--user", user, "--tag", "A=b")
+    done = site.countermand(
+        worker, "simulate", "attach-admin", "--user", user, "--tag", "A=b", "--json"
+    )
     assert done.returncode == 0, done.stderr
     shown = json.loads(done.stdout)
     assert shown["approved_for_remediation"] is True

@@ -41,7 +41,7 @@ def test_an_event_rule_is_enabled_and_undone(site: Site) -> None:
     assert found["outcome"] == "applied", found
     assert events.describe_rule(Name=rule)["State"] == "ENABLED"
 
-    done = site.countermand(worker, "undo", found["decision_id"])
+    done = site.countermand(worker, "undo", found["decision_id"], "--yes")
     assert done.returncode == 0, done.stdout + done.stderr
     assert events.describe_rule(Name=rule)["State"] == "DISABLED"
 
@@ -59,7 +59,7 @@ def test_a_saml_provider_is_deleted_and_undone(site: Site) -> None:
     with pytest.raises(iam.exceptions.NoSuchEntityException):
         iam.get_saml_provider(SAMLProviderArn=arn)
 
-    done = site.countermand(worker, "undo", found["decision_id"])
+    done = site.countermand(worker, "undo", found["decision_id"], "--yes")
     assert done.returncode == 0, done.stdout + done.stderr
     assert iam.get_saml_provider(SAMLProviderArn=arn)["SAMLMetadataDocument"] == METADATA
 
@@ -80,7 +80,7 @@ def test_saml_metadata_is_restored_and_undone(
     assert found["outcome"] == "applied", found
     assert iam.get_saml_provider(SAMLProviderArn=arn)["SAMLMetadataDocument"] == METADATA
 
-    done = site.countermand(worker, "undo", found["decision_id"])
+    done = site.countermand(worker, "undo", found["decision_id"], "--yes")
     assert done.returncode == 0, done.stdout + done.stderr
     assert iam.get_saml_provider(SAMLProviderArn=arn)["SAMLMetadataDocument"] == evil
 

@@ -132,10 +132,10 @@ def test_enforce_reverts_and_undo_lasts(site: Site) -> None:
     found = decision(worker, site.attack(user))
     assert eventually(lambda: not site.has_admin(user))
     assert eventually(lambda: any("reverted" in mail for mail in site.mails()))
-    undo = site.countermand(worker, "undo", found["decision_id"])
+    undo = site.countermand(worker, "undo", found["decision_id"], "--yes")
     assert undo.returncode == 0, undo.stderr
     assert site.has_admin(user)
-    again = site.countermand(worker, "undo", found["decision_id"])
+    again = site.countermand(worker, "undo", found["decision_id"], "--yes")
     assert (again.returncode, "was undone by" in again.stderr) == (1, True)
     # The operator's own call brings an event too; LocalStack's caller is the account's root.
     own = attach_event(site.account, user)
@@ -161,7 +161,7 @@ def test_a_recheck_respects_an_undo(site: Site) -> None:
             "params": {"user_name": user, "policy_arn": ADMIN_POLICY},
         }
     ]
-    assert site.countermand(worker, "undo", found["decision_id"]).returncode == 0
+    assert site.countermand(worker, "undo", found["decision_id"], "--yes").returncode == 0
     undone = decision(worker, event_id)
     notified_at, undone_at = (
         datetime.fromisoformat(text)
@@ -394,5 +394,5 @@ def test_a_trust_policy_is_restored_and_undone(site: Site) -> None:
         return iam.get_role(RoleName=role)["Role"]["AssumeRolePolicyDocument"]
 
     assert document() == json.loads(own)
-    assert site.countermand(worker, "undo", found["decision_id"]).returncode == 0
+    assert site.countermand(worker, "undo", found["decision_id"], "--yes").returncode == 0
     assert document() == json.loads(foreign)

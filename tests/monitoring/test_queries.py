@@ -89,7 +89,7 @@ def everything_happens(site: Site, ports: list[int], asked: Asked) -> None:
     assert eventually(lambda: scraped(asked, "countermand_build_info"))
     found = decision(first, site.attack(site.user("taken")))
     decision(first, site.attack(site.user("approved"), {"SecurityApproved": "true"}))
-    site.countermand(first, "undo", found["decision_id"])
+    site.countermand(first, "undo", found["decision_id"], "--yes")
     site.lab.send(site.stack.queue_url, "no JSON")
     assert eventually(lambda: scraped(asked, "countermand_events_malformed_total > 0"))
     assert eventually(lambda: scraped(asked, "sum(countermand_decisions_total) >= 2"))

@@ -1,9 +1,11 @@
-"""The log: one JSON object a line, whatever is logged."""
+"""The log: one JSON object or one text a line, whatever is logged."""
 
 import io
 import json
 import logging
+import re
 from collections.abc import Iterator
+from datetime import datetime
 from pathlib import Path
 from typing import Any
 
@@ -184,3 +186,50 @@ def test_a_failing_handler_stops_nothing(
     assert [line["message"] for line in lines(stream)] == ["Remediation applied"]
     assert len(kept.texts) == 1
     assert "No such file or directory" in capsys.readouterr().err
+
+
+# --- text, for people
+
+
+def as_text(name: str = "ana", **values: Any) -> str:
+    stream = io.StringIO()
+    logs.configure(stream=stream, as_text=True)
+    logs.get_logger("countermand.test").warning(name, **values)
+    return stream.getvalue()
+
+
+def test_a_line_of_text_reads_from_left_to_right() -> None:
+    line = as_text("Alert failed", channel="sns", error="no answer", retries=2)
+    time, rest = line.split(" ", 1)
+    assert datetime.fromisoformat(time).tzinfo is not None
+    assert rest == 'warning  Alert failed channel=sns error="no answer" retries=2\n'
+
+
+@pytest.mark.parametrize("name", HOSTILE_NAMES, ids=range(len(HOSTILE_NAMES)))
+def test_no_name_breaks_a_line_of_text(name: str) -> None:
+    text = as_text(name, target=name, nested={"name": name})
+    assert re.fullmatch(r"[ -~]*\n", text)
+
+
+def test_a_trace_is_below_its_line() -> None:
+    stream = io.StringIO()
+    logs.configure(stream=stream, as_text=True)
+    try:
+        int("a\x1bb")
+    except ValueError:
+        logs.get_logger("countermand.test").exception("Broken")
+    first, *below = stream.getvalue().splitlines()
+    assert first.endswith("error    Broken")
+    assert "ValueError" in below[-1]
+    assert "\x1b" not in stream.getvalue()
+
+
+def test_another_handler_gets_json() -> None:
+    """CloudWatch Logs is for machines, whatever the terminal shows."""
+    logs.configure(stream=io.StringIO(), as_text=True)
+    stream = io.StringIO()
+    handler = logging.StreamHandler(stream)
+    logs.add_handler(handler)
+    logs.get_logger("countermand.test").info("Worker started")
+    logging.getLogger("countermand").removeHandler(handler)
+    assert json.loads(stream.getvalue())["message"] == "Worker started"

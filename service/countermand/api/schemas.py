@@ -174,6 +174,10 @@ class UndoView(View):
         examples=["arn:aws:sts::111122223333:assumed-role/security/ana"],
     )
     at: datetime = Field(description="When.", examples=["2025-06-01T13:00:00Z"])
+    reason: str = Field(
+        description="Why, in that person's words; empty when they gave no reason.",
+        examples=["Break-glass access for INC-1234"],
+    )
 
 
 class TimingsView(View):

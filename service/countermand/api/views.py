@@ -29,6 +29,7 @@ from countermand.core.model import (
     Outcome,
     Record,
     Ruling,
+    Undo,
 )
 
 
@@ -62,7 +63,7 @@ def decision_view(record: Record, base_url: str = "") -> DecisionView:
         outcomes=[_outcome(outcome) for outcome in record.outcomes],
         notified=list(record.notified),
         annotations=list(record.annotations),
-        undo=UndoView(by=record.undo.by, at=record.undo.at) if record.undo else None,
+        undo=_undo(record.undo) if record.undo else None,
         timings=_timings(record),
         links=LinksView(self=f"{base_url}/decisions/{decision.id}"),
     )
@@ -120,6 +121,10 @@ def _outcome(outcome: Outcome) -> OutcomeView:
         at=outcome.at,
         inverse=_call(outcome.inverse) if outcome.inverse else None,
     )
+
+
+def _undo(undo: Undo) -> UndoView:
+    return UndoView(by=undo.by, at=undo.at, reason=undo.reason)
 
 
 def _call(call: Call) -> CallView:

@@ -1,18 +1,16 @@
 """Commands that stage an attack and show how Countermand responds."""
 
-import json
 import os
 from typing import Annotated
 
 import typer
 
+from countermand.cli.app import App
 from countermand.cli.errors import explained
 from countermand.core.errors import ConfigError
 from countermand.settings import load as load_settings
 
-simulate_app = typer.Typer(
-    help="Stage an attack, and watch the decision on it.", no_args_is_help=True
-)
+simulate_app = App(help="Stage an attack, and watch the decision on it.", no_args_is_help=True)
 
 
 def demo(
@@ -54,6 +52,8 @@ def simulate_attach_admin(
     user: Annotated[str, typer.Option(help="Name of the IAM user.")],
     tag: Annotated[list[str] | None, typer.Option(help="Tag for the user, K=V.")] = None,
     wait: Annotated[float, typer.Option(help="Seconds to wait for the decision.")] = 60,
+    *,
+    as_json: Annotated[bool, typer.Option("--json", help="Print it as the API does.")] = False,
 ) -> None:
     """Attach AdministratorAccess to a user, and wait for the decision on it.
 
@@ -61,11 +61,12 @@ def simulate_attach_admin(
     in AWS the user must exist and be in scope, and CloudTrail brings the event.
     """
     with explained():
+        from countermand.cli.render import show_answer  # noqa: PLC0415
         from countermand.lab.simulate import attach_admin  # noqa: PLC0415
 
         settings = load_settings(os.environ)
         decision = attach_admin(settings, user, _tags(tag or []), wait)
-        typer.echo(json.dumps(decision, indent=2))
+        show_answer(decision, as_json=as_json)
 
 
 def _tags(pairs: list[str]) -> dict[str, str]:

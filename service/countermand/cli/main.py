@@ -11,13 +11,13 @@ import typer
 
 from countermand import __version__
 from countermand.cli import decisions, lab, policies, rules, worker
+from countermand.cli.app import App
 
-app = typer.Typer(
+app = App(
     name="countermand",
     help="An IAM guardrail for AWS: detects risky changes, evaluates them, alerts, and reverts "
     "them.",
     no_args_is_help=True,
-    add_completion=False,
     pretty_exceptions_enable=False,
 )
 
@@ -51,10 +51,10 @@ app.command()(lab.demo)
 app.command()(lab.attack)
 app.command()(decisions.replay)
 app.command()(decisions.undo)
-app.command()(decisions.decisions)
 app.command()(worker.doctor)
 app.command()(worker.provision)
 app.command("iam-policy")(policies.iam_policy)
+app.add_typer(decisions.decisions_app, name="decisions")
 app.add_typer(lab.simulate_app, name="simulate")
 app.add_typer(rules.rules_app, name="rules")
 app.add_typer(policies.actions_app, name="actions")

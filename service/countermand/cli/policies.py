@@ -7,11 +7,12 @@ from typing import Annotated
 
 import typer
 
+from countermand.cli.app import App
 from countermand.cli.errors import explained
 from countermand.core.errors import ConfigError
 from countermand.core.model import Mode
 
-actions_app = typer.Typer(help="The remediations that rules can name.", no_args_is_help=True)
+actions_app = App(help="The remediations that rules can name.", no_args_is_help=True)
 
 
 def iam_policy(
@@ -58,13 +59,18 @@ def iam_policy(
 
 
 @actions_app.command("list")
-def actions_list() -> None:
+def actions_list(
+    *,
+    as_json: Annotated[bool, typer.Option("--json", help="One JSON object a line.")] = False,
+    as_csv: Annotated[bool, typer.Option("--csv", help="Comma-separated values.")] = False,
+) -> None:
     """List the remediations: what each does, and the permissions that it and its undo need."""
     with explained():
         from countermand.actions import ALL  # noqa: PLC0415
         from countermand.cli.render import show_actions  # noqa: PLC0415
+        from countermand.cli.tables import Form  # noqa: PLC0415
 
-        show_actions(ALL.values())
+        show_actions(ALL.values(), Form.chosen(as_json=as_json, as_csv=as_csv))
 
 
 def _named(pairs: Sequence[str], names: Sequence[str]) -> dict[str, str]:

@@ -17,6 +17,7 @@ from countermand.app import guardrails_of, rules
 from countermand.aws.clients import Caller, Clients
 from countermand.aws.cloud import AwsCloud
 from countermand.aws.s3 import SCHEME, objects
+from countermand.cli.in_force import settings_in_force
 from countermand.cli.render import COLORS
 from countermand.core.errors import Malformed
 from countermand.core.governance.guardrails import Guardrails
@@ -27,8 +28,7 @@ from countermand.replay.coverage import measure, report
 from countermand.replay.readers import Source, items
 from countermand.replay.replay import Guarded, Replayed, own_account, replay
 from countermand.replay.source import sources
-from countermand.settings import Settings, variable
-from countermand.settings import load as load_settings
+from countermand.settings import Settings
 from countermand.settings.names import PREFIX
 
 _STYLES = COLORS | {"malformed": "magenta", "skipped": "cyan"}
@@ -93,27 +93,6 @@ def show_report(name: str, environ: Mapping[str, str], *, as_json: bool) -> bool
     if not families:
         _say(f"{plain(name)}: no labeled events in it", style="red")
     return bool(families)
-
-
-def settings_in_force(environ: Mapping[str, str]) -> Settings | None:
-    """Return the worker's settings, or None when no variable sets any.
-
-    A replay needs no queue and no topic: where these are not set, the examples stand in.
-    """
-    ours = {name: text for name, text in environ.items() if name.upper().startswith(PREFIX)}
-    fields = Settings.model_fields
-    if not any(text.strip() and name in map(variable, fields) for name, text in ours.items()):
-        return None
-    region = ours.get(variable("region")) or fields["region"].default
-    account = ours.get(variable("account_id")) or "111122223333"
-    stand_ins = {
-        variable("queue_url"): f"https://sqs.{region}.amazonaws.com/{account}/countermand",
-        variable("topic_arn"): f"arn:aws:sns:{region}:{account}:countermand-alerts",
-        variable("ledger_url"): "sqlite:countermand.sqlite3",
-    }
-    if variable("api_token") not in ours:
-        stand_ins |= {variable("api_host"): "127.0.0.1", variable("api_allow_anonymous"): "true"}
-    return load_settings({**stand_ins, **{n: text for n, text in ours.items() if text.strip()}})
 
 
 def guarded_by(settings: Settings | None) -> Guarded:

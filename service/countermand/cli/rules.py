@@ -7,23 +7,30 @@ from typing import Annotated
 
 import typer
 
+from countermand.cli.app import App
 from countermand.cli.errors import FAILED, explained
 
-rules_app = typer.Typer(help="The rules in force, and rules of your own.", no_args_is_help=True)
+rules_app = App(help="The rules in force, and rules of your own.", no_args_is_help=True)
 
 _FolderOption = Annotated[
     Path | None, typer.Argument(help="A folder of rule files. Default: the rules in force.")
 ]
+_JsonOption = Annotated[bool, typer.Option("--json", help="One JSON object a line.")]
+_CsvOption = Annotated[bool, typer.Option("--csv", help="Comma-separated values.")]
 
 
 @rules_app.command("list")
-def rules_list(folder: _FolderOption = None) -> None:
+def rules_list(
+    folder: _FolderOption = None, *, as_json: _JsonOption = False, as_csv: _CsvOption = False
+) -> None:
     """List the rules: ID, severity, remediation, title."""
     with explained():
         from countermand.cli.catalogue import rules_in  # noqa: PLC0415
         from countermand.cli.render import show_rules  # noqa: PLC0415
+        from countermand.cli.tables import Form  # noqa: PLC0415
 
-        show_rules(rules_in(folder, os.environ))
+        form = Form.chosen(as_json=as_json, as_csv=as_csv)
+        show_rules(rules_in(folder, os.environ), form)
 
 
 @rules_app.command("show")
@@ -73,13 +80,17 @@ def rules_test(
 
 
 @rules_app.command("coverage")
-def rules_coverage(folder: _FolderOption = None) -> None:
+def rules_coverage(
+    folder: _FolderOption = None, *, as_json: _JsonOption = False, as_csv: _CsvOption = False
+) -> None:
     """List the API calls that the rules cover, by service, with the rules of each."""
     with explained():
         from countermand.cli.catalogue import calls_of, rules_in  # noqa: PLC0415
         from countermand.cli.render import show_coverage  # noqa: PLC0415
+        from countermand.cli.tables import Form  # noqa: PLC0415
 
-        show_coverage(calls_of(rules_in(folder, os.environ)))
+        form = Form.chosen(as_json=as_json, as_csv=as_csv)
+        show_coverage(calls_of(rules_in(folder, os.environ)), form)
 
 
 @rules_app.command("event-pattern")

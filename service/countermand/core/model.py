@@ -263,6 +263,8 @@ class Undo:
     by: str
     """The ARN of the person, from sts:GetCallerIdentity."""
     at: datetime
+    reason: str = ""
+    """Why, in the words of that person."""
 
 
 @value

@@ -44,5 +44,11 @@ class DecisionsApi:
             with urllib.request.urlopen(request, timeout=5) as answer:  # noqa: S310
                 document: dict[str, Any] = json.load(answer)
                 return document
-        except (urllib.error.URLError, OSError, ValueError) as error:
-            raise Transient(f"{self._url}{path} does not answer: {error}") from error
+        except urllib.error.HTTPError as error:
+            raise Transient(f"{self._url}{path} answered {error.code} {error.reason}") from error
+        except (OSError, ValueError) as error:
+            reason = error.reason if isinstance(error, urllib.error.URLError) else error
+            why = reason.strerror if isinstance(reason, OSError) and reason.strerror else reason
+            raise Transient(
+                f"{self._url} does not answer ({why}). Is the worker running, and is its API there?"
+            ) from error

@@ -115,7 +115,7 @@ class Scenario:
         self.expect("the outcome", decision["outcome"], "applied")
         self.expect("the policy is gone from IAM", not self._has_admin("iam-test-intruder"))
         self._expect_mail(decision)
-        undo = self._countermand("undo", decision["decision_id"])
+        undo = self._countermand("undo", decision["decision_id"], "--yes")
         self.expect("countermand undo ends well", undo.returncode, 0)
         self.expect("the policy is attached again", self._has_admin("iam-test-intruder"))
         shown = self._api.find(target="iam-test-intruder")[0]

@@ -96,7 +96,8 @@ def load_record(document: bytes | str, undo: bytes | str | None = None) -> Recor
 
 def dump_undo(undo: Undo) -> bytes:
     """Write an undo as JSON."""
-    return _UNDO.dump_json(replace(undo, by=storable(undo.by)), ensure_ascii=True)
+    safe = replace(undo, by=storable(undo.by), reason=storable(undo.reason))
+    return _UNDO.dump_json(safe, ensure_ascii=True)
 
 
 def load_undo(document: bytes | str) -> Undo:

@@ -44,11 +44,18 @@ class SqliteLedger:
     """The ledger of one worker.
 
     With `exclusive`, a file that another process has open is refused. The command line opens it
-    without, beside the running worker.
+    without, beside the running worker, and with `must_exist`, so that a wrong path creates nothing.
     """
 
     def __init__(
-        self, path: Path, clock: Clock, owner: str, *, retention_days: int, exclusive: bool = True
+        self,
+        path: Path,
+        clock: Clock,
+        owner: str,
+        *,
+        retention_days: int,
+        exclusive: bool = True,
+        must_exist: bool = False,
     ) -> None:
         self._clock = clock
         self._owner = owner
@@ -56,6 +63,11 @@ class SqliteLedger:
         self._lock = threading.RLock()
         with ExitStack() as opened:
             try:
+                if must_exist and not path.is_file():
+                    raise ConfigError(
+                        f"no ledger at {path.absolute()}: check COUNTERMAND_LEDGER_URL. The worker "
+                        "creates the file when it starts"
+                    )
                 path.parent.mkdir(parents=True, exist_ok=True)
                 if exclusive:
                     opened.enter_context(hold(path))

@@ -4,6 +4,9 @@ The worker has no permission to grant. An undo runs every stored inverse call, t
 the ledger, so that the worker does not revert the same change again.
 """
 
+from collections.abc import Iterator
+from dataclasses import dataclass
+
 from countermand.core.errors import Permanent
 from countermand.core.model import Call, Principal, Record, Ruling, Subject, Undo
 from countermand.pipeline.facts import grant_key, undoer_key
@@ -11,10 +14,38 @@ from countermand.pipeline.remediate import Remediator
 from countermand.ports import Identities, Ledger
 
 
-def undo(
-    decision_id: str, ledger: Ledger, identities: Identities, remediator: Remediator, by: Undo
-) -> Record:
-    """Undo a decision.
+@dataclass(frozen=True, slots=True)
+class UndoPlan:
+    """What an undo would do, for a person to look at first."""
+
+    record: Record
+    calls: tuple[Call, ...]
+    changes: tuple[str, ...]
+    """What changed on the targets since the decision, beside the remediation. Tags and policies may
+    have names that an attacker chose."""
+
+
+@dataclass(frozen=True, slots=True)
+class Undoing:
+    """The undo of decisions by one person."""
+
+    ledger: Ledger
+    identities: Identities
+    remediator: Remediator
+    by: Undo
+
+    def plan(self, decision_id: str) -> UndoPlan:
+        """Say what `undo` would do; see there for what it raises."""
+        return plan_undo(decision_id, self.ledger, self.identities)
+
+    def run(self, decision_id: str, reason: str = "") -> Record:
+        """Undo a decision, for a reason that the ledger keeps."""
+        by = Undo(self.by.by, self.by.at, reason)
+        return undo(decision_id, self.ledger, self.identities, self.remediator, by)
+
+
+def plan_undo(decision_id: str, ledger: Ledger, identities: Identities) -> UndoPlan:
+    """Find what an undo would do, without a write.
 
     Raises `Permanent` when there is nothing to undo, when it was undone before, or when its target
     no longer exists: permissions must not go to another principal of the same name.
@@ -29,12 +60,23 @@ def undo(
     if not calls:
         raise Permanent(f"nothing to undo: the outcome of {decision_id} is {record.outcome!r}")
     principals = [r.principal for r in _undone(record) if r.principal is not None]
+    remediated = {value for call in calls for value in call.params.values()}
+    changes: list[str] = []
     for principal in {p.unique_id: p for p in principals}.values():
-        _must_be_the_same(principal, identities)
-    for call in calls:
+        found = _must_be_the_same(principal, identities)
+        changes.extend(_changes(principal, found, remediated))
+    return UndoPlan(record, tuple(calls), tuple(changes))
+
+
+def undo(
+    decision_id: str, ledger: Ledger, identities: Identities, remediator: Remediator, by: Undo
+) -> Record:
+    """Undo a decision. Raises `Permanent` as `plan_undo` does."""
+    plan = plan_undo(decision_id, ledger, identities)
+    for call in plan.calls:
         remediator.undo(call)
     # Last, so that a failed undo can be run again: restoring twice changes nothing.
-    return ledger.mark_undone(decision_id, by, _keys(record, by))
+    return ledger.mark_undone(decision_id, by, _keys(plan.record, by))
 
 
 def _inverses(record: Record) -> list[Call]:
@@ -52,7 +94,7 @@ def _undone(record: Record) -> list[Ruling]:
     return [r for r in record.decision.rulings if r.finding.rule_id in rules]
 
 
-def _must_be_the_same(principal: Principal, identities: Identities) -> None:
+def _must_be_the_same(principal: Principal, identities: Identities) -> Principal:
     found = identities.read(Subject(principal.kind, principal.name))
     if found is None:
         raise Permanent(f"{principal.kind} {principal.name} no longer exists: nothing to restore")
@@ -61,6 +103,27 @@ def _must_be_the_same(principal: Principal, identities: Identities) -> None:
             f"{principal.kind} {principal.name} was deleted and recreated (ID {found.unique_id}, "
             f"was {principal.unique_id}): grant manually if that is what you want"
         )
+    return found
+
+
+def _changes(then: Principal, now: Principal, remediated: set[str]) -> Iterator[str]:
+    """Yield a sentence for each difference that the remediation itself does not explain."""
+    name = f"{now.kind} {now.name}"
+    for arn in sorted(now.policy_arns - then.policy_arns - remediated):
+        yield f"{arn} was attached to {name}"
+    for arn in sorted(then.policy_arns - now.policy_arns - remediated):
+        yield f"{arn} was detached from {name}"
+    for key in sorted((then.tags.keys() | now.tags.keys()) - remediated):
+        was, is_ = then.tags.get(key), now.tags.get(key)
+        if was != is_:
+            yield f"tag {key} of {name}: {_shown(is_)}, was {_shown(was)}"
+    before, after = then.boundary_arn, now.boundary_arn
+    if before != after and not {before, after} & remediated:
+        yield f"boundary of {name}: {_shown(after)}, was {_shown(before)}"
+
+
+def _shown(value: str | None) -> str:
+    return value or "not set"
 
 
 def _keys(record: Record, by: Undo) -> list[str]:

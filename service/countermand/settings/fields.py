@@ -43,6 +43,15 @@ class LogLevel(StrEnum):
     ERROR = "ERROR"
 
 
+class LogFormat(StrEnum):
+    """How a log line is written."""
+
+    AUTO = "auto"
+    """Text on a terminal, JSON elsewhere."""
+    JSON = "json"
+    TEXT = "text"
+
+
 def _listed(value: object) -> object:
     if not isinstance(value, str):
         return value
@@ -377,6 +386,13 @@ class Settings(BaseModel):
         "warnings, because botocore writes secrets at its lower levels.",
         examples=["DEBUG"],
         json_schema_extra={"section": "Logs"},
+    )
+    log_format: LogFormat = Field(
+        default=LogFormat.AUTO,
+        description="How lines on standard output are written: `json`, one object a line, or "
+        "`text`, for people. `auto` writes text on a terminal and JSON elsewhere, as in a "
+        "container. CloudWatch Logs always gets JSON.",
+        examples=["json"],
     )
     log_group: str | None = Field(
         default=None,

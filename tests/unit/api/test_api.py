@@ -309,6 +309,7 @@ def test_a_decision_shows_what_is_promised(bench: Bench) -> None:
         "undo": {
             "by": "arn:aws:sts::111122223333:assumed-role/security/ana",
             "at": "2026-11-23T12:00:30Z",
+            "reason": "",
         },
         "timings": {
             "received_at": "2026-11-23T12:00:30Z",

@@ -230,14 +230,7 @@ def test_undo_without_credentials_ends_with_one_sentence() -> None:
     )
 
 
-@pytest.mark.usefixtures("configured")
-def test_decisions_of_a_ledger_without_any_is_an_empty_list() -> None:
-    result = called("decisions", "--json")
-    assert result.exit_code == 0, result.output
-    assert result.stdout == ""
-
-
-@pytest.mark.parametrize("limit", ["0", "101", "many"])
+@pytest.mark.parametrize("limit", ["0", "1001", "many"])
 @pytest.mark.usefixtures("configured")
 def test_decisions_refuses_a_limit_out_of_range(limit: str) -> None:
     assert "--limit" in refused("decisions", "--limit", limit)

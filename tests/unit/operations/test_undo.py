@@ -4,12 +4,14 @@ from collections.abc import Iterator
 from dataclasses import replace
 from datetime import timedelta
 from pathlib import Path
+from typing import Any
 
 import pytest
 
+from countermand.api.views import decision_view
 from countermand.core.errors import Denied, Permanent, Transient
 from countermand.core.model import Mode, Record, Undo
-from countermand.operations.undo import undo
+from countermand.operations.undo import Undoing, UndoPlan, plan_undo, undo
 from countermand.pipeline.facts import grant_key, undoer_key
 from countermand.ports import EventLease
 from support.fakes import ACCOUNT, ADMIN, NOW, user
@@ -175,3 +177,53 @@ def test_an_attack_after_an_undo_is_reverted(stage: Stage) -> None:
     later = NOW + timedelta(seconds=3500)
     stage.pipeline().handle(attack(eventID="2", eventTime=f"{later:%Y-%m-%dT%H:%M:%SZ}"))
     assert not stage.identities.attached("iam-test-user")
+
+
+# --- what a person sees first
+
+
+def planned(stage: Stage) -> UndoPlan:
+    decision_id = stage.record().decision.id
+    return plan_undo(decision_id, stage.ledger, stage.identities)
+
+
+def test_a_plan_shows_the_calls_and_writes_nothing(stage: Stage) -> None:
+    reverted(stage)
+    before = list(stage.identities.writes)
+    (call,) = planned(stage).calls
+    assert call.params["policy_arn"] == ADMIN
+    assert list(stage.identities.writes) == before
+    assert planned(stage).changes == ()  # its own effect is no surprise
+    assert stage.record().undo is None
+
+
+@pytest.mark.parametrize(
+    ("changed", "said"),
+    [
+        ({"policy_arns": frozenset({"arn:other"})}, "arn:other was attached to user iam-test-user"),
+        ({"tags": {"team": "red"}}, "tag team of user iam-test-user: red, was not set"),
+        ({"boundary_arn": "arn:limit"}, "boundary of user iam-test-user: arn:limit, was not set"),
+    ],
+    ids=["policy", "tag", "boundary"],
+)
+def test_a_plan_says_what_changed_since(stage: Stage, changed: dict[str, Any], said: str) -> None:
+    reverted(stage)
+    stage.users(replace(user(policy_arns=frozenset()), **changed))
+    assert planned(stage).changes == (said,)
+
+
+def test_a_plan_of_nothing_to_undo_is_refused(stage: Stage) -> None:
+    record = reverted(stage)
+    undone(stage, record.decision.id)
+    with pytest.raises(Permanent, match="was undone by"):
+        planned(stage)
+
+
+def test_the_reason_of_an_undo_is_kept(stage: Stage) -> None:
+    record = reverted(stage)
+    undoing = Undoing(stage.ledger, stage.identities, stage.pipeline().remediator, ALICE)
+    assert undoing.plan(record.decision.id).record == record
+    answer = undoing.run(record.decision.id, "INC-1\ud800")
+    assert answer.undo is not None
+    assert stage.record().undo == Undo(ALICE.by, ALICE.at, "INC-1\\ud800")
+    assert decision_view(stage.record()).undo is not None
