@@ -5,6 +5,7 @@ The policy of the queue decides, and that of its key if it is encrypted with one
 
 import json
 from collections.abc import Iterator, Mapping, Sequence
+from os.path import commonprefix
 from typing import Any
 
 from countermand.core.policies.document import UnreadableError, read_policy
@@ -19,6 +20,7 @@ from countermand.deployment.doctor.deployed import Deployed, command
 from countermand.deployment.doctor.result import CheckResult, Status, verdict, warning
 
 _KEY_CALLS = ("kms:GenerateDataKey", "kms:Decrypt")
+_MANY = 4
 _MANAGED_BY_AWS = "AWS"
 _ENABLED = "Enabled"
 
@@ -106,8 +108,17 @@ def send_statement(
         "Principal": {"Service": f"{service}.amazonaws.com"},
         "Action": action,
         "Resource": resource,
-        "Condition": {"ArnEquals": {"aws:SourceArn": list(sources)}},
+        "Condition": {"ArnLike": {"aws:SourceArn": _as_few(sources)}},
     }
+
+
+def _as_few(sources: Sequence[str]) -> list[str]:
+    """Return the ARNs, or for many rules of one prefix the glob that names them all."""
+    shared = commonprefix(list(sources))  # noqa: RUF071  letters, cut at the last hyphen
+    prefix, hyphen, _ = shared.rpartition("-")
+    if len(sources) < _MANY or not prefix.partition(":rule/")[2]:
+        return list(sources)
+    return [f"{prefix}{hyphen}*"]
 
 
 def encryption(
