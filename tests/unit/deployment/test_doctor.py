@@ -2,6 +2,7 @@
 
 import json
 import re
+import subprocess
 from typing import Any
 
 import pytest
@@ -12,9 +13,11 @@ from countermand.core.errors import Denied, Gone, NoAccess, Transient
 from countermand.core.model import Mode
 from countermand.core.rules.rule import RuleSet
 from countermand.deployment.doctor import worker
+from countermand.deployment.doctor.deployed import repeated
 from countermand.deployment.doctor.examine import checked
 from countermand.deployment.doctor.result import Status, exit_code
 from countermand.deployment.doctor.routing import allows
+from countermand.deployment.doctor.senders import send_statement
 from support.aws_setup import (
     IAM,
     QUEUE,
@@ -29,6 +32,7 @@ from support.aws_setup import (
     options_of,
     policy,
     queue_attribute,
+    rule_arn,
     target,
 )
 from support.fakes import ACCOUNT
@@ -223,6 +227,30 @@ def test_fix_of_a_missing_dlq_keeps_the_target() -> None:
         given = options_of(put)
         fake(subject).sent[given["rule"], given["region"]] = json.loads(given["targets"])
     assert not_ok(checked(subject)) == {}
+
+
+def test_fix_of_many_rules_is_a_loop() -> None:
+    """Commands that differ only in the rule are one line; others stay as they are."""
+    same = {name: f"aws events enable-rule --name {name} --region r" for name in ("a", "b", "c")}
+    loop = 'for rule in a b c; do aws events enable-rule --name "$rule" --region r; done'
+    assert repeated(same) == loop
+    shell = loop.replace("aws events", "echo")
+    done = subprocess.run(["/bin/sh", "-c", shell], capture_output=True, text=True, check=True)
+    assert done.stdout.splitlines() == [f"enable-rule --name {name} --region r" for name in "abc"]
+    assert repeated({**same, "d": "ls"}).split(" && ") == [*same.values(), "ls"]
+    assert repeated({}) == ""
+
+
+def test_statement_for_many_rules_is_a_glob() -> None:
+    """It names the prefix, and never every rule of the account."""
+    rules = [rule_arn(f"countermand-{n}") for n in range(9)]
+    (glob,) = send_statement("events", "sqs:SendMessage", QUEUE, rules)["Condition"]["ArnLike"][
+        "aws:SourceArn"
+    ]
+    assert glob == rule_arn("countermand-*")
+    others = [rule_arn(name) for name in ("a", "b", "c", "d", "e")]
+    statement = send_statement("events", "sqs:SendMessage", QUEUE, others)
+    assert statement["Condition"]["ArnLike"]["aws:SourceArn"] == others
 
 
 def test_fix_of_a_missing_trail_has_real_names() -> None:

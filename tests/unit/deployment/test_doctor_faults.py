@@ -119,7 +119,15 @@ def key_statement(**changes: Any) -> str:
 
 
 STALE = rule_arn("another-rule")
-DENY = {"Effect": "Deny", "Principal": "*", "Action": "sqs:*", "Resource": "*"}
+DENY = {"Effect": "Deny", "Principal": "*", "Action": "sqs:SendMessage", "Resource": "*"}
+ONLY_OTHERS = {
+    "Sid": "NobodyElse",
+    "Effect": "Deny",
+    "Principal": "*",
+    "Action": "sqs:ReceiveMessage",
+    "Resource": QUEUE,
+    "Condition": {"ArnNotEquals": {"aws:PrincipalArn": f"arn:aws:iam::{ACCOUNT}:role/old"}},
+}
 ONLY_ROOT = key_statement(Principal={"AWS": f"arn:aws:iam::{ACCOUNT}:root"}, Action="kms:*")
 NO_REDRIVE = json.dumps({"redrivePermission": "denyAll"})
 OTHER_SOURCE = json.dumps({"redrivePermission": "byQueue", "sourceQueueArns": [DLQ]})
@@ -225,6 +233,13 @@ BROKEN: tuple[tuple[str, Break, str, str, str], ...] = (
         queue_attribute("Policy", statement(Principal={"Service": "sns.amazonaws.com"})),
         "queue policy",
         "no statement allows",
+        "attributes",
+    ),
+    (
+        "reader denied",
+        queue_attribute("Policy", policy(json.loads(statement())["Statement"][0], ONLY_OTHERS)),
+        "queue reader",
+        "statement NobodyElse denies sqs:ReceiveMessage",
         "attributes",
     ),
     (
@@ -568,6 +583,19 @@ def test_trail_of_management_writes_is_enough(selectors: dict[str, Any]) -> None
     subject = deployed()
     selecting(**selectors)(fake(subject))
     assert not_ok(checked(subject)) == {}
+
+
+def test_fix_of_a_denied_reader_spares_the_role() -> None:
+    """The roles that the Deny spares stay, and everybody else is still denied."""
+    subject = deployed()
+    theft = policy(json.loads(statement())["Statement"][0], ONLY_OTHERS)
+    queue_attribute("Policy", theft)(fake(subject))
+    fix = not_ok(checked(subject))["queue reader"].fix
+    fixed = json.loads(options_of(fix)["attributes"])["Policy"]
+    queue_attribute("Policy", fixed)(fake(subject))
+    assert not_ok(checked(subject)) == {}
+    spared = json.loads(fixed)["Statement"][1]["Condition"]["ArnNotEquals"]["aws:PrincipalArn"]
+    assert spared == [f"arn:aws:iam::{ACCOUNT}:role/old", ROLE]
 
 
 def test_one_good_trail_among_many_is_enough() -> None:

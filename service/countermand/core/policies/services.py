@@ -1,6 +1,7 @@
 """Whether a resource policy lets an AWS service make a call: EventBridge a send to a queue.
 
-A service has no policies of its own, so the policy of the queue, key or topic alone decides.
+A service has no policies of its own, so the policy of the queue, key or topic alone decides. For a
+role, which has policies of its own, only what a resource policy denies is asked (`denial_of`).
 
 | Deny        | Allow       | the call is |
 |-------------|-------------|-------------|
@@ -46,6 +47,9 @@ _NEVER_SENT = frozenset(
     }
 )
 """Keys of people and networks, which the call of a service does not have."""
+_NEVER_SENT_BY_ROLES = frozenset(
+    {"aws:sourceaccount", "aws:sourcearn", "aws:multifactorauthpresent", "aws:username"}
+)
 
 
 class Access(StrEnum):
@@ -60,12 +64,15 @@ class Access(StrEnum):
 class ServiceCall:
     """A call of a service: `events` sends to a queue, in the name of a rule."""
 
-    service: str
-    """The first word of the service principal, such as `events` of `events.amazonaws.com`."""
+    caller: str
+    """The first word of the service principal, such as `events` of `events.amazonaws.com`; for
+    `denial_of`, the ARN of a role."""
     action: str
     resource: str
     sent: Mapping[str, str] = field(default_factory=dict)
     """The condition keys that the call surely has, in lower case."""
+    never_sent: frozenset[str] = _NEVER_SENT
+    """The condition keys that the call surely lacks."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,7 +91,7 @@ class _Sure(IntEnum):
 
 def access_of(document: object, call: ServiceCall) -> ServiceAccess:
     """Evaluate a resource policy, as JSON text or an object, for the call of a service."""
-    principal = f"{call.service}.amazonaws.com"
+    principal = f"{call.caller}.amazonaws.com"
     if not document:
         return ServiceAccess(Access.REFUSED, f"there is no policy that allows {principal}")
     try:
@@ -105,13 +112,39 @@ def access_of(document: object, call: ServiceCall) -> ServiceAccess:
     )
 
 
+def denial_of(document: object, role_arn: str, action: str, resource: str) -> ServiceAccess | None:
+    """Return how a resource policy denies a role a call; None if it does not."""
+    account_id = role_arn.split(":")[4]
+    sent = {
+        "aws:principalarn": role_arn,
+        "aws:principalaccount": account_id,
+        "aws:principalisawsservice": "false",
+        "aws:securetransport": "true",
+    }
+    call = ServiceCall(role_arn, action, resource, sent, _NEVER_SENT_BY_ROLES)
+    if not document:
+        return None
+    try:
+        found = [about for about in _about(document, call) if about[0]["Effect"] == "Deny"]
+    except UnreadableError as error:
+        return ServiceAccess(Access.UNSURE, f"the policy cannot be read: {error}")
+    for sure, access, how in (
+        (_Sure.YES, Access.REFUSED, ""),
+        (_Sure.MAYBE, Access.UNSURE, " under a condition"),
+    ):
+        for _, label, found_sure in found:
+            if found_sure is sure:
+                return ServiceAccess(access, f"statement {label} denies {action}{how}")
+    return None
+
+
 def _about(document: object, call: ServiceCall) -> Iterator[tuple[Mapping[str, Any], str, _Sure]]:
     for number, statement in enumerate(read_policy(document).statements, start=1):
         sid = statement.get("Sid")
         label = printable(sid, 40) if isinstance(sid, str) and sid else str(number)
         try:
             if _names(statement, call):
-                yield statement, label, _met(statement.get("Condition") or {}, call.sent)
+                yield statement, label, _met(statement.get("Condition") or {}, call)
         except UnreadableError as error:
             raise UnreadableError(f"statement {label}: {error}") from None
 
@@ -120,7 +153,7 @@ def _names(statement: Mapping[str, Any], call: ServiceCall) -> bool:
     """Whether principal, action and resource of the statement are those of the call."""
     inverted = "NotPrincipal" in statement
     principals = _principals(statement.get("NotPrincipal" if inverted else "Principal"))
-    if (_is_one_of(call.service, principals)) == inverted:
+    if (_is_one_of(call.caller, principals)) == inverted:
         return False
     actions, not_actions = one_of(statement, "Action")
     action = call.action.lower()
@@ -140,19 +173,23 @@ def _principals(principal: object) -> list[tuple[str, str]]:
     return [(str(kind), name) for kind, names in principal.items() for name in texts(names, kind)]
 
 
-def _is_one_of(service: str, principals: Sequence[tuple[str, str]]) -> bool:
-    for kind, name in principals:
-        if (kind, name) == ("AWS", "*"):
-            return True
-        if kind == "Service" and (name == "*" or name.lower().startswith(service + _DOMAIN)):
-            return True
-    return False
+def _is_one_of(caller: str, principals: Sequence[tuple[str, str]]) -> bool:
+    if ("AWS", "*") in principals:
+        return True
+    if caller.startswith("arn:"):
+        account_id = caller.split(":")[4]
+        names = {caller, account_id, caller.partition(":role/")[0] + ":root"}
+        return any(kind == "AWS" and name in names for kind, name in principals)
+    return any(
+        kind == "Service" and (name == "*" or name.lower().startswith(caller + _DOMAIN))
+        for kind, name in principals
+    )
 
 
-def _met(condition: Mapping[str, Any], sent: Mapping[str, str]) -> _Sure:
+def _met(condition: Mapping[str, Any], call: ServiceCall) -> _Sure:
     """Whether all tests of a condition hold for the call."""
     tests = [
-        _holds(str(operator), str(key).lower(), values, sent)
+        _holds(str(operator), str(key).lower(), values, call)
         for operator, keys in condition.items()
         for key, values in _object(keys).items()
     ]
@@ -165,12 +202,12 @@ def _object(keys: object) -> Mapping[str, Any]:
     return keys
 
 
-def _holds(operator: str, key: str, values: object, sent: Mapping[str, str]) -> _Sure:
+def _holds(operator: str, key: str, values: object, call: ServiceCall) -> _Sure:
     many, _, single = operator.rpartition(":")
     base = single.removesuffix("IfExists")
     wanted = [_text(value) for value in (values if isinstance(values, list) else [values])]
-    value = sent.get(key)
-    if value is None and key not in _NEVER_SENT:
+    value = call.sent.get(key)
+    if value is None and key not in call.never_sent:
         return _Sure.MAYBE
     if base == "Null":
         return _sure((value is None) == (wanted == ["true"]))

@@ -16,6 +16,9 @@ from countermand.deployment.doctor.result import CheckResult, unchecked
 from countermand.settings import Settings
 from countermand.settings.queue_url import read_queue_url
 
+_RULE = '"$rule"'
+_WORTH_A_LOOP = 3
+
 
 @dataclass(frozen=True)
 class Deployed:
@@ -90,6 +93,16 @@ def command(call: str, options: Mapping[str, Any], region: str | None = None) ->
         text = value if isinstance(value, str) else json.dumps(value, separators=(",", ":"))
         words.append(f"--{name} {shlex.quote(text)}")
     return " ".join(words)
+
+
+def repeated(commands: Mapping[str, str]) -> str:
+    """Return the commands by rule as one line; many that differ only in the rule are a loop."""
+    name, first = next(iter(commands.items()), ("", ""))
+    body = first.replace(f" {name} ", f" {_RULE} ", 1)
+    same = all(body.replace(_RULE, rule, 1) == text for rule, text in commands.items())
+    if len(commands) < _WORTH_A_LOOP or not same:
+        return " && ".join(commands.values())
+    return f"for rule in {' '.join(commands)}; do {body}; done"
 
 
 def listed(names: list[str] | tuple[str, ...], most: int = 3) -> str:

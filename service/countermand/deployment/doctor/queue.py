@@ -4,16 +4,27 @@ import json
 from collections.abc import Iterator, Mapping
 from typing import Any
 
+from countermand.aws.sqs import PERMISSIONS
 from countermand.core.errors import Gone
+from countermand.core.policies.services import Access
 from countermand.deployment.doctor.deployed import Deployed, command
-from countermand.deployment.doctor.result import CheckResult, Status, verdict, warning
+from countermand.deployment.doctor.result import (
+    CheckResult,
+    Status,
+    unchecked,
+    verdict,
+    warning,
+)
 from countermand.deployment.doctor.senders import (
+    denied_role,
     encryption,
     policy_row,
     refusal,
     send_statement,
+    sparing,
     with_statement,
 )
+from countermand.deployment.doctor.worker import name_the_role
 
 _EVENTBRIDGE = "events.amazonaws.com"
 _SOURCE_KEYS = frozenset(
@@ -40,6 +51,7 @@ def queue(deployed: Deployed) -> Iterator[CheckResult]:
     )
     yield _sending(deployed, url, attributes)
     yield _openness(deployed, url, attributes)
+    yield _reading(deployed, url, attributes)
     yield from _limits(deployed, url, attributes)
     yield from _redrive(deployed, url, attributes)
 
@@ -70,6 +82,22 @@ def _sending(deployed: Deployed, url: str, attributes: Mapping[str, str]) -> Che
     fixed = json.dumps(with_statement(policy, statement), separators=(",", ":"))
     well = f"lets EventBridge send for {len(rules)} rules"
     return policy_row("queue policy", answer, well, _set(deployed, url, {"Policy": fixed}))
+
+
+def _reading(deployed: Deployed, url: str, attributes: Mapping[str, str]) -> CheckResult:
+    """Whether the queue policy denies the worker what its own policy allows."""
+    what, role = "queue reader", deployed.worker_role
+    if role is None:
+        return unchecked(what, "the worker role is not known", name_the_role(deployed))
+    policy = attributes.get("Policy", "")
+    denial = denied_role(policy, role, PERMISSIONS, attributes["QueueArn"])
+    if denial is None:
+        return CheckResult(what, Status.OK, "the queue policy denies the worker role nothing")
+    fixed = json.dumps(sparing(policy, role), separators=(",", ":"))
+    fix = _set(deployed, url, {"Policy": fixed})
+    if denial.access is Access.UNSURE:
+        return warning(what, f"{denial.why} to {role}", fix)
+    return CheckResult(what, Status.FAILS, f"{denial.why} to {role}", fix)
 
 
 def _openness(deployed: Deployed, url: str, attributes: Mapping[str, str]) -> CheckResult:

@@ -9,7 +9,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any
 
 from countermand.core.rules.routing import Route, RouteState
-from countermand.deployment.doctor.deployed import Deployed, command, listed
+from countermand.deployment.doctor.deployed import Deployed, command, listed, repeated
 from countermand.deployment.doctor.result import CheckResult, verdict
 from countermand.deployment.doctor.targets import forwarding, sending
 
@@ -54,7 +54,7 @@ def _rules(
         len(there),
         disabled,
         "disabled",
-        [command("events enable-rule", {"name": name}, region) for name in disabled],
+        {name: command("events enable-rule", {"name": name}, region) for name in disabled},
     )
     reads = [n for n in there if routes[n].state is RouteState.WITH_READS]
     without = [n for n in reads if there[n].get("State") != RouteState.WITH_READS]
@@ -63,7 +63,7 @@ def _rules(
         len(reads),
         without,
         f"not {RouteState.WITH_READS}",
-        [put_rule(name, routes[name], region) for name in without],
+        {name: put_rule(name, routes[name], region) for name in without},
     )
     narrow = [n for n, r in there.items() if not allows(r["EventPattern"], routes[n].pattern)]
     yield _all_of(
@@ -71,7 +71,7 @@ def _rules(
         len(there),
         narrow,
         "too narrow",
-        [put_rule(name, routes[name], region) for name in narrow],
+        {name: put_rule(name, routes[name], region) for name in narrow},
     )
 
 
@@ -89,7 +89,7 @@ def _exist(deployed: Deployed, region: str, missing: list[str], where: str) -> C
         number,
         missing,
         "missing",
-        [put_rule(name, deployed.routes[name], region) for name in missing],
+        {name: put_rule(name, deployed.routes[name], region) for name in missing},
         elsewhere,
     )
 
@@ -102,10 +102,10 @@ def put_rule(name: str, route: Route, region: str) -> str:
 
 
 def _all_of(
-    what: str, number: int, wrong: list[str], how: str, fixes: list[str], note: str = ""
+    what: str, number: int, wrong: list[str], how: str, fixes: Mapping[str, str], note: str = ""
 ) -> CheckResult:
     detail = f"{how}: {listed(wrong)}{note}" if wrong else None
-    return verdict(what, f"{number} of {number}", detail, " && ".join(fixes))
+    return verdict(what, f"{number} of {number}", detail, repeated(fixes))
 
 
 def allows(found: Any, wanted: Any) -> bool:  # noqa: ANN401  parts of patterns

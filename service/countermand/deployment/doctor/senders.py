@@ -5,14 +5,22 @@ The policy of the queue decides, and that of its key if it is encrypted with one
 
 import json
 from collections.abc import Iterator, Mapping, Sequence
+from os.path import commonprefix
 from typing import Any
 
 from countermand.core.policies.document import UnreadableError, read_policy
-from countermand.core.policies.services import Access, ServiceCall, access_of
+from countermand.core.policies.services import (
+    Access,
+    ServiceAccess,
+    ServiceCall,
+    access_of,
+    denial_of,
+)
 from countermand.deployment.doctor.deployed import Deployed, command
 from countermand.deployment.doctor.result import CheckResult, Status, verdict, warning
 
 _KEY_CALLS = ("kms:GenerateDataKey", "kms:Decrypt")
+_MANY = 4
 _MANAGED_BY_AWS = "AWS"
 _ENABLED = "Enabled"
 
@@ -49,6 +57,37 @@ def policy_row(what: str, answer: tuple[Access, str], well: str, fix: str) -> Ch
     return verdict(what, well, why if access is Access.REFUSED else None, fix)
 
 
+def denied_role(
+    document: object, role_arn: str, actions: Sequence[str], resource: str
+) -> ServiceAccess | None:
+    """Return how a resource policy denies a role one of these calls, the worst of them."""
+    found = [denial_of(document, role_arn, action, resource) for action in actions]
+    denials = sorted((d for d in found if d is not None), key=lambda d: d.access)
+    return denials[0] if denials else None  # "refused" is before "unsure"
+
+
+def sparing(document: object, role_arn: str) -> Mapping[str, Any]:
+    """Return a policy whose Denies of all but some principals spare this role too."""
+    statements = []
+    for statement in read_policy(document).statements:
+        condition = {
+            operator: {
+                key: [*_listed(values), role_arn]
+                if "Not" in operator and key.lower() == "aws:principalarn"
+                else values
+                for key, values in keys.items()
+            }
+            for operator, keys in statement.get("Condition", {}).items()
+        }
+        spared = {"Condition": condition} if condition and statement["Effect"] == "Deny" else {}
+        statements.append({**statement, **spared})
+    return {"Version": "2012-10-17", "Statement": statements}
+
+
+def _listed(one_or_many: Any) -> list[Any]:  # noqa: ANN401  a policy's own choice
+    return one_or_many if isinstance(one_or_many, list) else [one_or_many]
+
+
 def with_statement(document: object, statement: Mapping[str, Any]) -> Mapping[str, Any]:
     """Return a policy with one more statement; one that cannot be read is replaced."""
     try:
@@ -69,8 +108,17 @@ def send_statement(
         "Principal": {"Service": f"{service}.amazonaws.com"},
         "Action": action,
         "Resource": resource,
-        "Condition": {"ArnEquals": {"aws:SourceArn": list(sources)}},
+        "Condition": {"ArnLike": {"aws:SourceArn": _as_few(sources)}},
     }
+
+
+def _as_few(sources: Sequence[str]) -> list[str]:
+    """Return the ARNs, or for many rules of one prefix the glob that names them all."""
+    shared = commonprefix(list(sources))  # noqa: RUF071  letters, cut at the last hyphen
+    prefix, hyphen, _ = shared.rpartition("-")
+    if len(sources) < _MANY or not prefix.partition(":rule/")[2]:
+        return list(sources)
+    return [f"{prefix}{hyphen}*"]
 
 
 def encryption(

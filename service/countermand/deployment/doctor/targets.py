@@ -11,7 +11,7 @@ from typing import Any
 
 from countermand.core.errors import CountermandError, Gone
 from countermand.core.policies.services import Access
-from countermand.deployment.doctor.deployed import Deployed, command, listed
+from countermand.deployment.doctor.deployed import Deployed, command, listed, repeated
 from countermand.deployment.doctor.result import CheckResult, Status, verdict, warning
 from countermand.deployment.doctor.senders import (
     encryption,
@@ -33,12 +33,14 @@ _FEWEST_RETRIES, _SHORTEST_RETRY_SECONDS = 10, 3_600
 class _Found:
     """The rules with one fault, and the commands that fix them."""
 
-    names: list[str] = field(default_factory=list)
-    fixes: list[str] = field(default_factory=list)
+    fixes: dict[str, str] = field(default_factory=dict)
+
+    @property
+    def names(self) -> list[str]:
+        return list(self.fixes)
 
     def add(self, name: str, fix: str) -> None:
-        self.names.append(name)
-        self.fixes.append(fix)
+        self.fixes[name] = fix
 
 
 def sending(deployed: Deployed, targets: Mapping[str, Sequence[Target]]) -> Iterator[CheckResult]:
@@ -128,7 +130,7 @@ def _as_they_are(sent: Mapping[str, Target], region: str) -> Iterator[CheckResul
     yield _row("target input", len(sent), changed, how)
     if with_role.names:
         text = f"{listed(with_role.names)}: SQS decides by the queue policy, a role can break it"
-        yield warning("target role", text, " && ".join(with_role.fixes))
+        yield warning("target role", text, repeated(with_role.fixes))
 
 
 def _kept(deployed: Deployed, sent: Mapping[str, Target], region: str) -> Iterator[CheckResult]:
@@ -146,12 +148,10 @@ def _kept(deployed: Deployed, sent: Mapping[str, Target], region: str) -> Iterat
         yield warning("target DLQ", text, _own_dlq(deployed, without, sent, region))
     hasty = [n for n, t in sent.items() if _is_hasty(t.get("RetryPolicy") or {})]
     if hasty:
-        fixes = [
-            _put_target(name, {k: v for k, v in sent[name].items() if k != "RetryPolicy"}, region)
-            for name in hasty
-        ]
+        plain = {n: {k: v for k, v in sent[n].items() if k != "RetryPolicy"} for n in hasty}
+        fixes = {name: _put_target(name, plain[name], region) for name in hasty}
         text = f"{listed(hasty)}: EventBridge gives up within the hour"
-        yield warning("target retries", text, " && ".join(fixes))
+        yield warning("target retries", text, repeated(fixes))
 
 
 def _own_dlq(
@@ -165,11 +165,11 @@ def _own_dlq(
     policy = json.dumps({"Version": "2012-10-17", "Statement": [statement]}, separators=(",", ":"))
     attributes = {"MessageRetentionPeriod": str(14 * 86_400), "Policy": policy}
     made = command("sqs create-queue", {"queue-name": name, "attributes": attributes}, region)
-    given = [
-        _put_target(each, {**sent[each], "DeadLetterConfig": {"Arn": arn}}, region)
+    given = {
+        each: _put_target(each, {**sent[each], "DeadLetterConfig": {"Arn": arn}}, region)
         for each in names
-    ]
-    return " && ".join((made, *given))
+    }
+    return f"{made} && {repeated(given)}"
 
 
 def _is_hasty(retry: Mapping[str, int]) -> bool:
@@ -285,4 +285,4 @@ def _put_target(name: str, target: Target, region: str) -> str:
 
 def _row(what: str, number: int, wrong: _Found, how: str) -> CheckResult:
     detail = f"{listed(wrong.names)} {how}" if wrong.names else None
-    return verdict(what, f"{number} of {number}", detail, " && ".join(wrong.fixes))
+    return verdict(what, f"{number} of {number}", detail, repeated(wrong.fixes))

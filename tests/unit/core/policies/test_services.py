@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 
-from countermand.core.policies.services import Access, ServiceCall, access_of
+from countermand.core.policies.services import Access, ServiceCall, access_of, denial_of
 
 RULE = "arn:aws:events:us-east-1:111122223333:rule/countermand-iam"
 QUEUE = "arn:aws:sqs:us-east-1:111122223333:events"
@@ -154,3 +154,42 @@ def test_the_statement_that_decides_is_named() -> None:
     assert access_of({"Statement": []}, CALL).why == (
         "no statement allows sqs:SendMessage to events.amazonaws.com for this source"
     )
+
+
+ROLE = "arn:aws:iam::111122223333:role/countermand-worker"
+OTHER = "arn:aws:iam::111122223333:role/other"
+DENY = {"Effect": "Deny", "Principal": "*", "Action": "sqs:ReceiveMessage", "Resource": QUEUE}
+
+
+def unless(arn: str) -> dict[str, Any]:
+    return {"Condition": {"ArnNotEquals": {"aws:PrincipalArn": [arn]}}}
+
+
+@pytest.mark.parametrize(
+    ("change", "expected"),
+    [
+        ({}, Access.REFUSED),
+        ({"Principal": {"AWS": ROLE}}, Access.REFUSED),
+        ({"Principal": {"AWS": ["111122223333"]}}, Access.REFUSED),
+        ({"Principal": {"AWS": "arn:aws:iam::111122223333:root"}}, Access.REFUSED),
+        (unless(OTHER), Access.REFUSED),
+        ({"Condition": {"StringNotEquals": {"aws:SourceVpce": "vpce-1"}}}, Access.UNSURE),
+        (unless(ROLE), None),
+        ({"Principal": {"AWS": OTHER}}, None),
+        ({"Principal": {"Service": "events.amazonaws.com"}}, None),
+        ({"Action": "sqs:SendMessage"}, None),
+        ({"Effect": "Allow"}, None),
+        ({"Condition": {"Bool": {"aws:SecureTransport": "false"}}}, None),
+        ({"Condition": {"ArnEquals": {"aws:SourceArn": RULE}}}, None),
+    ],
+)
+def test_what_denies_a_role_is_seen(change: dict[str, Any], expected: Access | None) -> None:
+    found = denial_of({"Statement": [DENY | change]}, ROLE, "sqs:ReceiveMessage", QUEUE)
+    assert (found.access if found else None) is expected
+
+
+def test_only_a_policy_that_is_there_denies_a_role() -> None:
+    assert denial_of("", ROLE, "sqs:ReceiveMessage", QUEUE) is None
+    unreadable = denial_of("nonsense", ROLE, "sqs:ReceiveMessage", QUEUE)
+    assert unreadable is not None
+    assert unreadable.access is Access.UNSURE
