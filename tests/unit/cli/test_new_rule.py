@@ -89,7 +89,7 @@ def test_every_shape_of_an_event_is_read(tmp_path: Path, shape: Any) -> None:
 
 
 @pytest.mark.parametrize("rule_id", ["X", "Upper_case", "a", "with space", "../escape", "9lives"])
-def test_a_wrong_id_is_refused(tmp_path: Path, rule_id: str) -> None:
+def test_a_wrong_name_is_refused(tmp_path: Path, rule_id: str) -> None:
     with pytest.raises(ConfigError, match="a rule ID is a fact"):
         written(tmp_path, attach_event(ACCOUNT, "ana"), rule_id)
     assert not (tmp_path / "rules").exists()
