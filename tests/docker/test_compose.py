@@ -22,7 +22,7 @@ from support.tools import ROOT
 SERVICES = {"dynamodb", "grafana", "localstack", "mail", "mail-relay", "prometheus", "worker"}
 ACCOUNT = "000000000000"
 DASHBOARDS = ROOT / "docker/grafana/dashboards"
-COUNTERMAND = ("/opt/countermand/bin/python", "-I", "-m", "countermand")
+COUNTERMAND = ("countermand",)
 
 
 @pytest.fixture

@@ -127,8 +127,8 @@ def test_the_image_has_the_needed_clients_only(docker: Docker) -> None:
         "print(*sorted(n for n in names if clients.get(n)))"
     )
     wanted = (
-        "cloudtrail dynamodb ec2 eks events iam identitystore lambda logs rolesanywhere signin sns "
-        "sqs sso sso-admin sso-oidc sts"
+        "cloudtrail dynamodb ec2 eks events iam identitystore kms lambda logs rolesanywhere s3 "
+        "signin sns sqs sso sso-admin sso-oidc sts"
     )
     assert _python(docker, program) == wanted
 

@@ -8,6 +8,8 @@
     ignores:
       - name: A user attaches ReadOnlyAccess
         record: {eventName: AttachUserPolicy, ...}
+
+A record needs only what the rule looks at: the rest is completed with the values of a usual call.
 """
 
 import json
@@ -24,6 +26,32 @@ from countermand.core.rules.detect import detect
 from countermand.core.rules.rule import Rule, RuleSet
 from countermand.rules.rulebook import line_of, load_rules, read_yaml
 
+_ACCOUNT = "111122223333"
+_USUAL: Mapping[str, object] = {
+    "eventVersion": "1.11",
+    "userIdentity": {
+        "type": "IAMUser",
+        "principalId": "AIDAEXAMPLEEXAMPLE00",
+        "arn": f"arn:aws:iam::{_ACCOUNT}:user/mallory",
+        "accountId": _ACCOUNT,
+        "accessKeyId": "AKIAIOSFODNN7EXAMPLE",
+        "userName": "mallory",
+    },
+    "eventTime": "2026-01-01T12:00:00Z",
+    "awsRegion": "us-east-1",
+    "sourceIPAddress": "203.0.113.7",
+    "userAgent": "aws-cli/2.22.0",
+    "requestParameters": None,
+    "responseElements": None,
+    "requestID": "11111111-2222-3333-4444-555555555555",
+    "eventID": "66666666-7777-8888-9999-000000000000",
+    "readOnly": False,
+    "eventType": "AwsApiCall",
+    "managementEvent": True,
+    "recipientAccountId": _ACCOUNT,
+    "eventCategory": "Management",
+}
+"""What most records have in common; a case writes only what differs."""
 _KINDS = ("matches", "ignores")
 _LARGEST_FILE_BYTES = 1_000_000
 _LONGEST_NAME = 60
@@ -108,7 +136,8 @@ def _case_error(item: object, names: AbstractSet[str]) -> str | None:
 def _fires(rule: Rule, record: object) -> tuple[bool, str]:
     if not isinstance(record, dict):
         return False, "the record is not an object"
+    whole = envelope({**_USUAL, **record})
     try:
-        return bool(detect(parse(json.dumps(envelope(record), default=str)), RuleSet([rule]))), ""
+        return bool(detect(parse(json.dumps(whole, default=str)), RuleSet([rule]))), ""
     except Malformed as error:
         return False, f"malformed: {error}"

@@ -60,6 +60,22 @@ def rules_lint(folder: _FolderOption = None) -> None:
         typer.echo(f"{len(found)} rules, no errors")
 
 
+@rules_app.command("new")
+def rules_new(
+    rule_id: Annotated[str, typer.Argument(help="A fact in the past tense: bucket_policy_opened.")],
+    event: Annotated[
+        str, typer.Argument(help="A file with the event, in any shape of `replay`, or - .")
+    ],
+    folder: Annotated[Path, typer.Option(help="Where the rule is written.")] = Path(),
+) -> None:
+    """Write a rule and its cases from a real event."""
+    with explained():
+        from countermand.cli.new_rule import new_rule  # noqa: PLC0415
+
+        for path in new_rule(rule_id, event, folder):
+            typer.echo(f"wrote {path}")
+
+
 @rules_app.command("test")
 def rules_test(
     folder: Annotated[

@@ -45,6 +45,8 @@ class WorkerProcess:
                 env={**environment, "COUNTERMAND_API_PORT": str(self.port)},
                 stdout=log,
                 stderr=subprocess.STDOUT,
+                # Ctrl-C is for the demo, which then stops the worker: two signals abandon its work.
+                start_new_session=True,
             )
         while self.running and time.monotonic() < started + _START_SECONDS:
             if self._ready():
