@@ -24,6 +24,7 @@ from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, NamedTuple
 
+from countermand.core.policies.conditions import is_always_true
 from countermand.core.policies.document import (
     UnreadableError,
     folded,
@@ -294,7 +295,9 @@ class _Reader:
                 sid = statement.get("Sid")
                 label = printable(sid, 40) if isinstance(sid, str) and sid else str(number)
                 allows = statement["Effect"] == "Allow"
-                conditional = unsure or bool(statement.get("Condition"))
+                condition = statement.get("Condition")
+                limited = bool(condition) and not is_always_true(condition, allows=allows)
+                conditional = unsure or limited
                 found.append(_Grant(name, label, allows, conditional, bits))
         return found
 
