@@ -4,10 +4,11 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from countermand.core.errors import Benign, CannotRestore
+from countermand.core.errors import CannotRestore
 from countermand.core.model import Finding, Principal
-from countermand.core.policies.evaluate import Holder, evaluate_policies
+from countermand.core.policies.evaluate import Evaluation, Holder, evaluate_policies
 from countermand.core.rules.schema import PREVIOUS
+from countermand.live.policies import demand_risk
 from countermand.ports import ActionInfo, Cloud, Plan
 
 
@@ -40,8 +41,7 @@ class SetDefaultPolicyVersion:
         versions = _versions(cloud, arn)
         if _default(versions) != version_id:
             return None
-        if not _gives_admin(cloud, arn, version_id):
-            raise Benign("The version gives no path to administrator permissions")
+        demand_risk("version", [_evaluation(cloud, arn, version_id)])
         others = {version["VersionId"] for version in versions} - {version_id}
         previous = finding.evidence.get(PREVIOUS) or _first(finding.evidence)
         if previous is None:
@@ -50,7 +50,7 @@ class SetDefaultPolicyVersion:
             raise CannotRestore("it was the default before the event too")
         if previous not in others:
             raise CannotRestore(f"the previous default version ({previous}) is deleted")
-        if _gives_admin(cloud, arn, previous):
+        if _evaluation(cloud, arn, previous).privilege.is_risk:
             raise CannotRestore(
                 f"the previous default version ({previous}) gives administrator permissions too"
             )
@@ -84,10 +84,10 @@ def _first(evidence: Mapping[str, str]) -> str | None:
     return "v1" if made and evidence["version_id"] == "v2" else None
 
 
-def _gives_admin(cloud: Cloud, arn: str, version_id: str) -> bool:
+def _evaluation(cloud: Cloud, arn: str, version_id: str) -> Evaluation:
     answer = cloud.call("iam:GetPolicyVersion", PolicyArn=arn, VersionId=version_id)
     holder = Holder(arn.split(":")[4], policy_arns=(arn,))
-    return evaluate_policies({"": answer["PolicyVersion"]["Document"]}, holder).privilege.is_risk
+    return evaluate_policies({"": answer["PolicyVersion"]["Document"]}, holder)
 
 
 def _set(cloud: Cloud, arn: str, version_id: str) -> None:
