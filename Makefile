@@ -85,6 +85,7 @@ dashboards: $(DEV) ## Regenerate the Grafana dashboards and the chart's copies
 bench: $(DEV) ## Measure the speed of decisions and policy evaluation
 	@$(BIN)/python tests/bench/decision.py $(EVENTS)
 	@$(BIN)/python tests/bench/policydoc.py
+	@$(BIN)/python tests/bench/startup.py
 
 IMAGE := countermand:local
 IMAGE_BUILD = DOCKER_BUILDKIT=1 docker build --file docker/Dockerfile \

@@ -7,7 +7,6 @@ More than 300 lines in one file, so that all the wiring of the service is in one
 import ctypes
 import os
 import signal
-import socket
 import sys
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import closing, contextmanager, suppress
@@ -15,13 +14,11 @@ from dataclasses import dataclass
 from datetime import timedelta
 from pathlib import Path
 from types import FrameType
-from typing import NoReturn
+from typing import TYPE_CHECKING, NoReturn
 
 from countermand import __version__, logs
 from countermand.actions import ALL as ACTIONS
 from countermand.actions import OWN_CALLS
-from countermand.api.app import create_app
-from countermand.api.server import ApiServer
 from countermand.aws import iam, sns, sqs
 from countermand.aws.clients import Caller, Clients
 from countermand.aws.cloud import AwsCloud
@@ -34,7 +31,7 @@ from countermand.core.errors import ConfigError, CountermandError, NoAccess
 from countermand.core.governance.guardrails import Guardrails
 from countermand.core.model import Mode, Undo
 from countermand.core.rules.rule import RuleSet
-from countermand.ledger.sqlite import SqliteLedger
+from countermand.ledger.opened import open_ledger
 from countermand.metrics import Metrics
 from countermand.notifiers.sns import SnsNotifier
 from countermand.operations.undo import Undoing
@@ -55,6 +52,9 @@ from countermand.settings.fields import LogFormat
 from countermand.worker.health import WorkerHealth
 from countermand.worker.maintenance import Maintenance, ScheduledTask
 from countermand.worker.worker import Timing, Worker
+
+if TYPE_CHECKING:
+    from countermand.api.server import ApiServer
 
 log = logs.get_logger(__name__)
 
@@ -84,7 +84,7 @@ class Service:
     settings: Settings
     worker: Worker
     maintenance: Maintenance
-    api: ApiServer
+    api: "ApiServer"
     ledger: Ledger
     close_logs: Callable[[], None]
 
@@ -128,33 +128,6 @@ def guardrails_of(settings: Settings, caller: Caller) -> Guardrails:
     )
 
 
-def open_ledger(settings: Settings, clients: Clients, *, by_command: bool = False) -> Ledger:
-    """Open the ledger that the settings name: for the worker alone, or for a command beside it.
-
-    A command raises `ConfigError` where no worker has created a ledger.
-    """
-    kind, name = settings.ledger
-    clock = SystemClock()
-    owner = f"{socket.gethostname()}-{os.getpid()}"
-    if kind == "dynamodb":
-        # Only here: an SQLite worker needs neither the module nor the client.
-        from countermand.ledger.dynamodb import DynamoDbLedger  # noqa: PLC0415
-        from countermand.ledger.dynamodb_table import must_exist  # noqa: PLC0415
-
-        client = clients.get("dynamodb")
-        if by_command:
-            must_exist(client, name, settings.region)
-        return DynamoDbLedger(client, name, clock, owner, settings.retention_days)
-    return SqliteLedger(
-        Path(name),
-        clock,
-        owner,
-        retention_days=settings.retention_days,
-        exclusive=not by_command,
-        must_exist=by_command,
-    )
-
-
 @contextmanager
 def undoing(settings: Settings) -> Iterator[Undoing]:
     """Open what an undo needs, with the caller's own credentials."""
@@ -162,15 +135,8 @@ def undoing(settings: Settings) -> Iterator[Undoing]:
     by = Undo(clients.caller().arn, clock.now())
     identities = IamIdentities(clients.get("iam"))
     remediator = Remediator(ACTIONS, AwsCloud(clients), clock, Metrics())
-    with closing(open_ledger(settings, clients, by_command=True)) as ledger:
+    with closing(open_ledger(settings, lambda: clients, by_command=True)) as ledger:
         yield Undoing(ledger, identities, remediator, by)
-
-
-@contextmanager
-def ledger_of(settings: Settings) -> Iterator[Ledger]:
-    """Open the ledger for a command; a worker may run at the same time."""
-    with closing(open_ledger(settings, Clients(settings.region), by_command=True)) as ledger:
-        yield ledger
 
 
 def build(settings: Settings) -> Service:
@@ -180,7 +146,7 @@ def build(settings: Settings) -> Service:
     caller = clients.caller()
     clock, metrics = SystemClock(), Metrics()
     on_error(metrics.aws_error)
-    ledger = open_ledger(settings, clients)
+    ledger = open_ledger(settings, lambda: clients)
     rulebook = Rulebook(
         ACTIONS,
         *_folders(settings),
@@ -207,6 +173,10 @@ def build(settings: Settings) -> Service:
     worker = Worker(_queue(settings, clients), pipeline, clock, metrics, _timing(settings))
     health = WorkerHealth(worker, ledger, clock, clients.caller)
     token = settings.api_token.get_secret_value() if settings.api_token else None
+    # Only here: a command needs no web framework, and loads in half the time.
+    from countermand.api.app import create_app  # noqa: PLC0415
+    from countermand.api.server import ApiServer  # noqa: PLC0415
+
     app = create_app(ledger, health, metrics, token=token, public_url=settings.api_base_url)
     api = ApiServer(app, settings.api_host, settings.api_port)
     return Service(settings, worker, maintenance, api, ledger, close_logs)

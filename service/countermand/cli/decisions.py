@@ -3,16 +3,17 @@
 import os
 import sys
 from datetime import UTC, datetime
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
+
+if TYPE_CHECKING:
+    from countermand.settings import Settings
 
 from countermand.cli.app import App
 from countermand.cli.errors import FAILED, explained
 from countermand.core.errors import ConfigError
 from countermand.core.model import Severity, Verdict
-from countermand.settings import Settings
-from countermand.settings import load as load_settings
 
 
 def replay(
@@ -103,10 +104,10 @@ def decisions(  # noqa: PLR0913 - one option a filter
     if context.invoked_subcommand is not None:
         return
     with explained():
-        from countermand.app import ledger_of  # noqa: PLC0415
         from countermand.cli.history import follow_decisions, moment, newest  # noqa: PLC0415
         from countermand.cli.render import show_decisions  # noqa: PLC0415
         from countermand.cli.tables import Form  # noqa: PLC0415
+        from countermand.ledger.opened import ledger_of  # noqa: PLC0415
         from countermand.ports import DecisionQuery  # noqa: PLC0415
 
         now = datetime.now(UTC)
@@ -136,16 +137,17 @@ def decisions_show(
 ) -> None:
     """Show one decision in full: caller, reasons, steps, and what was sent."""
     with explained():
-        from countermand.app import ledger_of  # noqa: PLC0415
         from countermand.cli.history import one  # noqa: PLC0415
         from countermand.cli.render import show_decision  # noqa: PLC0415
+        from countermand.ledger.opened import ledger_of  # noqa: PLC0415
 
         with ledger_of(_settings()) as ledger:
             show_decision(one(ledger, decision_id), as_json=as_json)
 
 
-def _settings() -> Settings:
+def _settings() -> "Settings":
     """Return the settings of which only the ledger and the region are needed."""
     from countermand.cli.in_force import settings_in_force  # noqa: PLC0415
+    from countermand.settings import load as load_settings  # noqa: PLC0415
 
     return settings_in_force(os.environ) or load_settings(os.environ)

@@ -8,7 +8,6 @@ import typer
 from countermand.cli.app import App
 from countermand.cli.errors import explained
 from countermand.core.errors import ConfigError
-from countermand.settings import load as load_settings
 
 simulate_app = App(help="Stage an attack, and watch the decision on it.", no_args_is_help=True)
 
@@ -42,6 +41,7 @@ def attack(
     """
     with explained():
         from countermand.lab.attack import attack as run_attack  # noqa: PLC0415
+        from countermand.settings import load as load_settings  # noqa: PLC0415
 
         settings = load_settings(os.environ)
         raise typer.Exit(run_attack(settings, api or settings.api_base_url))
@@ -63,6 +63,7 @@ def simulate_attach_admin(
     with explained():
         from countermand.cli.render import show_answer  # noqa: PLC0415
         from countermand.lab.simulate import attach_admin  # noqa: PLC0415
+        from countermand.settings import load as load_settings  # noqa: PLC0415
 
         settings = load_settings(os.environ)
         decision = attach_admin(settings, user, _tags(tag or []), wait)

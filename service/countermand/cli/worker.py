@@ -6,7 +6,6 @@ from typing import Annotated
 import typer
 
 from countermand.cli.errors import explained
-from countermand.settings import load as load_settings
 
 
 def run(
@@ -16,6 +15,8 @@ def run(
 ) -> None:
     """Run the worker until SIGTERM; configured by COUNTERMAND_* variables."""
     with explained():
+        from countermand.settings import load as load_settings  # noqa: PLC0415
+
         if print_config:
             typer.echo(load_settings(os.environ).as_text())
             return
@@ -38,6 +39,7 @@ def doctor(
         from countermand.cli.checks import show_checks  # noqa: PLC0415
         from countermand.deployment.doctor.examine import examine  # noqa: PLC0415
         from countermand.deployment.doctor.result import exit_code  # noqa: PLC0415
+        from countermand.settings import load as load_settings  # noqa: PLC0415
 
         results = examine(load_settings(os.environ))
         show_checks(results, as_json=as_json)
