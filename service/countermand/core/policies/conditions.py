@@ -1,4 +1,4 @@
-"""Conditions that hold back nobody: each holder of the policy can meet them, whenever he likes.
+"""Conditions that hold back nobody: each holder of the policy can meet them at will.
 
 For `evaluate.py`, and only for statements that allow. What is not known here holds somebody back
 as far as the evaluation goes: a condition is never taken to be false, nor a Deny to be certain.
@@ -15,7 +15,7 @@ from countermand.core.policies.document import is_all, matches
 from countermand.core.regions import IAM_REGIONS
 
 _MOST_VALUES = 64
-"""Of one key; who writes more is not judged, as with a condition that is not known here."""
+"""Of one key; a condition with more values counts as one that is not known here."""
 _PASSED = datetime(2026, 11, 1, tzinfo=UTC)
 """A time that has passed wherever this runs, so that an answer depends on no clock."""
 _PRESENT = frozenset(

@@ -13,7 +13,7 @@ only what covers all of them covers it) and on the holder's own user, role, grou
 | conditional | not certain | conditional    |
 | none        | any         | refused        |
 
-A condition that every holder can meet at will is none (`conditions.py`).
+A condition that every holder can meet at will does not count (`conditions.py`).
 A policy variable is the holder's name or account, or else a condition: it may stand for anything.
 A permissions boundary is evaluated alike, and the weaker of the two answers counts.
 https://docs.aws.amazon.com/IAM/latest/UserGuide/reference_policies_evaluation-logic.html
