@@ -83,6 +83,51 @@ def test_admin_inline_policy_is_never_restored(
         )
 
 
+def under(**condition: Any) -> str:
+    """Return the administrator's document under a condition."""
+    made = json.loads(ADMIN)
+    made["Statement"][0]["Condition"] = condition
+    return json.dumps(made)
+
+
+MFA = under(Bool={"aws:MultiFactorAuthPresent": "true"})
+FREE = under(StringLike={"aws:PrincipalArn": "*"})
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_conditional_inline_policy_is_left_alone(account: Account, kind: SubjectKind) -> None:
+    """An inline policy is restored only if its condition holds nobody back."""
+    action, subject = f"restore_{kind}_inline_policy", Subject(kind, account.name)
+    account.put_inline(kind, MFA)
+    with pytest.raises(CannotRestore, match=r"is uncertain: .* under a condition"):
+        account.plan(action, subject, policy_name="inline", previous="")
+    account.put_inline(kind, FREE)
+    assert account.plan(action, subject, policy_name="inline", previous="") is not None
+
+
+def test_conditional_version_is_left_alone(account: Account) -> None:
+    """A version is replaced only if its condition holds nobody back."""
+    subject = Subject(SubjectKind.POLICY, account.policy_arn)
+    seen = {"version_id": _version(account, MFA), "previous": "v1"}
+    with pytest.raises(CannotRestore, match=r"is uncertain: .* under a condition"):
+        account.plan("set_default_policy_version", subject, **seen)
+    seen = {"version_id": _version(account, FREE), "previous": "v1"}
+    assert account.plan("set_default_policy_version", subject, **seen) is not None
+
+
+def test_conditional_policy_is_not_deleted(account: Account) -> None:
+    """A new policy is deleted only if its condition holds nobody back."""
+    arn = made_policy(account, MFA)
+    with pytest.raises(CannotRestore, match=r"is uncertain: .* under a condition"):
+        account.plan(DELETE, Subject(SubjectKind.POLICY, arn))
+
+
+def test_freely_conditional_policy_is_deleted(account: Account) -> None:
+    """A new policy is deleted if its condition holds nobody back."""
+    arn = made_policy(account, FREE)
+    assert account.plan(DELETE, Subject(SubjectKind.POLICY, arn)) is not None
+
+
 def test_missing_inline_policy_needs_no_deletion(account: Account) -> None:
     """A policy that does not exist needs no action."""
     account.put_inline(SubjectKind.USER, ADMIN)

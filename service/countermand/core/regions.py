@@ -21,6 +21,8 @@ _IAM_HOME = {
     "aws-iso-f": "us-isof-south-1",
     "aws-us-gov": "us-gov-west-1",
 }
+IAM_REGIONS = frozenset(_IAM_HOME.values())
+"""The regions in which CloudTrail records the calls to IAM."""
 _BY_AREA = {
     _area: _partition
     for _partition, _home in _IAM_HOME.items()

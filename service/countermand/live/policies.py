@@ -109,11 +109,5 @@ def demand_risk(what: str, evaluations: Iterable[Evaluation]) -> None:
     risks = [evaluation for evaluation in evaluations if evaluation.privilege.is_risk]
     if not risks:
         raise Benign(f"The {what} gives no path to administrator permissions")
-    certain = (evaluation for evaluation in risks if evaluation.privilege.is_certain)
-    demand_certainty(what, next(certain, risks[0]))
-
-
-def demand_certainty(what: str, evaluation: Evaluation) -> None:
-    """Raise `CannotRestore` for a privilege that depends on a condition, or is unreadable."""
-    if not evaluation.privilege.is_certain:
-        raise CannotRestore(f"what the {what} gives is uncertain: {evaluation.why}")
+    if not any(evaluation.privilege.is_certain for evaluation in risks):
+        raise CannotRestore(f"what the {what} gives is uncertain: {risks[0].why}")

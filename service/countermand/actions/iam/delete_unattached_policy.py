@@ -8,7 +8,7 @@ from countermand.actions.gone import false_when_gone
 from countermand.core.errors import CannotRestore
 from countermand.core.model import Finding, Principal
 from countermand.core.policies.evaluate import Holder, evaluate_policies
-from countermand.live.policies import demand_certainty
+from countermand.live.policies import demand_risk
 from countermand.ports import ActionInfo, Cloud, Plan
 
 
@@ -46,7 +46,7 @@ class DeleteUnattachedPolicy:
         evaluation = evaluate_policies({policy["PolicyName"]: document}, holder)
         if not evaluation.privilege.is_risk:
             return None
-        demand_certainty("policy", evaluation)
+        demand_risk("policy", [evaluation])
         if policy["AttachmentCount"] or policy.get("PermissionsBoundaryUsageCount"):
             raise CannotRestore("it is in use, and a policy in use cannot be deleted")
         if len(cloud.items("iam:ListPolicyVersions", "Versions", PolicyArn=arn)) > 1:

@@ -9,7 +9,7 @@ from countermand.core.errors import Benign, CannotRestore, Gone
 from countermand.core.model import Finding, Principal, SubjectKind
 from countermand.core.policies.evaluate import Holder, evaluate_policies
 from countermand.core.rules.schema import PREVIOUS
-from countermand.live.policies import PERMISSIONS, demand_certainty, managed_policies
+from countermand.live.policies import PERMISSIONS, demand_risk, managed_policies
 from countermand.ports import ActionInfo, Cloud, Plan
 
 
@@ -55,7 +55,7 @@ class RestoreInlinePolicy:
         evaluation = evaluate_policies({name: document}, holder, boundary)
         if not evaluation.privilege.is_risk:
             raise Benign(f"The permissions boundary of the {self.kind} holds the policy back")
-        demand_certainty("policy", evaluation)
+        demand_risk("policy", [evaluation])
         previous = params["previous_document"]
         if previous and evaluate_policies({name: previous}, holder).privilege.is_risk:
             raise CannotRestore("the previous policy gave administrator permissions too")

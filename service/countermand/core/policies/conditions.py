@@ -1,145 +1,124 @@
-"""The conditions that limit nothing: a statement under one is as good as a statement without.
+"""Conditions that hold back nobody: each holder of the policy can meet them at will.
 
-The author of a policy can add such a condition to make the policy look limited. Each row is true
-for every request that the holder can make; anything that is not here depends on the request.
-
-| operator                            | key                     | values               | in a Deny |
-|-------------------------------------|-------------------------|----------------------|-----------|
-| StringLike, ArnLike                 | always present          | one is only `*`      | yes       |
-| StringLikeIfExists, ArnLikeIfExists | any                     | one is only `*`      | yes       |
-| Bool                                | aws:SecureTransport     | true                 | yes       |
-| Null                                | always present          | false                | yes       |
-| DateGreaterThan(Equals)             | aws:CurrentTime,        | one before `_PAST`   | yes       |
-|                                     | aws:EpochTime           |                      |           |
-| IpAddress                           | aws:SourceIp            | 0.0.0.0/0            | no        |
-| StringNotEquals, StringNotLike      | aws:RequestedRegion     | none that IAM has    | no        |
-| ForAllValues:...                    | absent from plain calls | any                  | no        |
-
-The last three are true for an Allow, because the holder can call so: from an IPv4 address, in a
-region of IAM, without tags. A Deny under them is avoided by a call of another kind.
-
-Several operators and keys must all be true; several values are alternatives, or with a negated
-operator none may match.
-https://docs.aws.amazon.com/IAM/latest/UserGuide/reference_policies_condition-logic-multiple-context-keys-or-values.html
+For `evaluate.py`, and only for statements that allow. What is not known here holds somebody back
+as far as the evaluation goes: a condition is never taken to be false, nor a Deny to be certain.
 https://docs.aws.amazon.com/IAM/latest/UserGuide/reference_policies_elements_condition_operators.html
+https://docs.aws.amazon.com/IAM/latest/UserGuide/reference_policies_condition-keys.html
 """
 
-import re
 from collections.abc import Callable, Mapping, Sequence
 from datetime import UTC, datetime
+from ipaddress import IPv4Network, collapse_addresses
+from typing import Any
 
+from countermand.core.policies.document import is_all, matches
+from countermand.core.regions import IAM_REGIONS
+
+_MOST_VALUES = 64
+"""Of one key; a condition with more values counts as one that is not known here."""
+_PASSED = datetime(2026, 11, 1, tzinfo=UTC)
+"""A time that has passed wherever this runs, so that an answer depends on no clock."""
 _PRESENT = frozenset(
     {
-        *("aws:currenttime", "aws:epochtime", "aws:principalaccount", "aws:principalarn"),
-        *("aws:principaltype", "aws:requestedregion", "aws:securetransport", "aws:userid"),
+        "aws:currenttime",
+        "aws:epochtime",
+        "aws:principalaccount",
+        "aws:principalarn",
+        "aws:principaltype",
+        "aws:requestedregion",
+        "aws:securetransport",
+        "aws:userid",
     }
 )
-"""Keys that every request of a user or a role has.
-https://docs.aws.amazon.com/IAM/latest/UserGuide/reference_policies_condition-keys.html"""
-_ABSENT = frozenset({"aws:calledvia", "aws:tagkeys"})
-"""Keys with several values that a plain call to IAM lacks."""
-_PAST = datetime(2026, 11, 1, tzinfo=UTC)
-"""The core has no clock: a date before this one is past wherever this version runs."""
-_IAM_REGIONS = frozenset({"us-east-1", "us-gov-west-1", "cn-north-1", "cn-northwest-1"})
-"""Regions of calls to IAM, beside those of partitions whose names are matched by `_OTHER`."""
-_OTHER = re.compile(r"us-iso|eu-iso|eusc-|us-gov-|cn-")
-_REGION = re.compile(r"[a-z0-9-]{1,40}")
-
-type _Values = Sequence[str]
+"""Keys that each request of a user or role has."""
+_AVOIDABLE = frozenset({"aws:calledvia", "aws:tagkeys"})
+"""Keys of several values that a request lacks if its sender calls directly and sends no tags."""
+_ABOUT_EACH_CALL = ("aws:", "iam:", "sts:")
+"""Keys of other services, such as `dynamodb:Attributes`, are about their own calls only."""
 
 
-def is_always_true(condition: object, *, allows: bool) -> bool:
-    """Return whether a Condition element limits nothing; False if that is not certain.
-
-    Takes the element as it comes, also of a wrong type, and the effect of its statement.
-    """
-    if not isinstance(condition, dict):
-        return False
+def holds_back_nobody(condition: Mapping[str, Any]) -> bool:
+    """Whether all operators of a statement's `Condition` are met by any holder at will."""
     return all(
-        isinstance(keys, dict)
-        and all(_limits_nothing(str(operator), str(key), keys[key], allows) for key in keys)
+        isinstance(keys, Mapping)
+        and all(_holds(operator, key.lower(), values) for key, values in keys.items())
         for operator, keys in condition.items()
     )
 
 
-def _limits_nothing(operator: str, key: str, given: object, allows: bool) -> bool:  # noqa: FBT001
-    values = _texts(given)
-    name, key = operator.lower(), key.lower()
-    if values is None:
+def _holds(operator: str, key: str, values: object) -> bool:
+    found = values if isinstance(values, list) else [values]
+    if not found or len(found) > _MOST_VALUES:
         return False
-    if name.startswith("forallvalues:"):
-        return allows and key in _ABSENT
-    if name.endswith("ifexists") and name.removesuffix("ifexists") in _LIKE:
-        return "*" in values
-    asked = _ALWAYS.get(name) or (_IF_ALLOWED.get(name) if allows else None)
-    return asked is not None and asked(key, values)
-
-
-def _texts(given: object) -> _Values | None:
-    """Return the values as texts; None for anything but scalars, and for a policy variable."""
-    texts = [_text(value) for value in (given if isinstance(given, list) else [given])]
-    known = [text for text in texts if text is not None and "${" not in text]
-    return known if known and len(known) == len(texts) else None
-
-
-def _text(value: object) -> str | None:
-    if isinstance(value, bool):
-        return str(value).lower()
-    return str(value) if isinstance(value, str | int) else None
-
-
-def _any_value(key: str, values: _Values) -> bool:
-    return key in _PRESENT and "*" in values
-
-
-def _any_address(key: str, values: _Values) -> bool:
-    return key == "aws:sourceip" and "0.0.0.0/0" in values
-
-
-def _only_tls(key: str, values: _Values) -> bool:
-    return key == "aws:securetransport" and "true" in (v.lower() for v in values)
-
-
-def _not_null(key: str, values: _Values) -> bool:
-    return key in _PRESENT and [v.lower() for v in values] == ["false"]
-
-
-def _since_the_past(key: str, values: _Values) -> bool:
-    """Check whether one of the dates is past: several are alternatives."""
-    if key not in {"aws:currenttime", "aws:epochtime"}:
+    texts = [str(value).lower() for value in found if isinstance(value, str | bool | int)]
+    if len(texts) < len(found) or "${" in "".join(texts):
         return False
-    dates = (_date(value) for value in values)
-    return any(date is not None and date < _PAST for date in dates)
+    if operator.startswith("ForAllValues:"):
+        # "It also returns true if there are no keys in the request".
+        is_avoidable = key in _AVOIDABLE or not key.startswith(_ABOUT_EACH_CALL)
+        return is_avoidable and operator != "ForAllValues:Null"
+    if operator in {"StringLikeIfExists", "ArnLikeIfExists"}:
+        return any(map(is_all, texts))
+    if key not in _PRESENT and key != "aws:sourceip":
+        return False
+    test = _TESTS.get(operator.removesuffix("IfExists") if operator != "NullIfExists" else "")
+    return test is not None and test(key, texts)
 
 
-def _date(text: str) -> datetime | None:
+def _like(key: str, texts: Sequence[str]) -> bool:
+    return key in _PRESENT and any(map(is_all, texts))
+
+
+def _null(key: str, texts: Sequence[str]) -> bool:
+    return key in _PRESENT and "false" in texts
+
+
+def _bool(key: str, texts: Sequence[str]) -> bool:
+    return key == "aws:securetransport" and "true" in texts
+
+
+def _address(key: str, texts: Sequence[str]) -> bool:
+    """Whether these are all addresses of IPv4, by which every service can be called."""
+    if key != "aws:sourceip":
+        return False
+    try:
+        networks = [IPv4Network(text, strict=False) for text in texts if ":" not in text]
+    except ValueError:
+        return False
+    return any(network.prefixlen == 0 for network in collapse_addresses(networks))
+
+
+def _after(key: str, texts: Sequence[str]) -> bool:
+    return key in {"aws:currenttime", "aws:epochtime"} and any(map(_has_passed, texts))
+
+
+def _has_passed(text: str) -> bool:
     try:
         if text.isdigit():
-            return datetime.fromtimestamp(int(text), UTC)
-        date = datetime.fromisoformat(text)
+            return datetime.fromtimestamp(int(text), UTC) < _PASSED
+        at = datetime.fromisoformat(text.upper())
     except (ValueError, OverflowError, OSError):
-        return None
-    return date if date.tzinfo is not None else date.replace(tzinfo=UTC)
+        return False
+    return (at if at.tzinfo else at.replace(tzinfo=UTC)) < _PASSED
 
 
-def _other_regions(key: str, values: _Values) -> bool:
-    """Check that none of the excluded regions is one that a call to IAM has."""
-    return key == "aws:requestedregion" and all(
-        _REGION.fullmatch(v) and v not in _IAM_REGIONS and not _OTHER.match(v) for v in values
+def _no_region(key: str, texts: Sequence[str]) -> bool:
+    """Whether these leave the regions in which IAM is called: its holder needs no other."""
+    return key == "aws:requestedregion" and not any(
+        matches(pattern, region) for pattern in texts for region in IAM_REGIONS
     )
 
 
-_LIKE = frozenset({"stringlike", "arnlike"})
-_ALWAYS: Mapping[str, Callable[[str, _Values], bool]] = {
-    "stringlike": _any_value,
-    "arnlike": _any_value,
-    "bool": _only_tls,
-    "null": _not_null,
-    "dategreaterthan": _since_the_past,
-    "dategreaterthanequals": _since_the_past,
+_TESTS: Mapping[str, Callable[[str, Sequence[str]], bool]] = {
+    "ArnLike": _like,
+    "Bool": _bool,
+    "DateGreaterThan": _after,
+    "DateGreaterThanEquals": _after,
+    "IpAddress": _address,
+    "Null": _null,
+    "StringLike": _like,
+    "StringNotEquals": _no_region,
+    "StringNotEqualsIgnoreCase": _no_region,
+    "StringNotLike": _no_region,
 }
-_IF_ALLOWED: Mapping[str, Callable[[str, _Values], bool]] = {
-    "ipaddress": _any_address,
-    "stringnotequals": _other_regions,
-    "stringnotlike": _other_regions,
-}
+"""By operator. Of several values one is enough, or with a negation none may match."""

@@ -13,6 +13,7 @@ only what covers all of them covers it) and on the holder's own user, role, grou
 | conditional | not certain | conditional    |
 | none        | any         | refused        |
 
+A condition that every holder can meet at will does not count (`conditions.py`).
 A policy variable is the holder's name or account, or else a condition: it may stand for anything.
 A permissions boundary is evaluated alike, and the weaker of the two answers counts.
 https://docs.aws.amazon.com/IAM/latest/UserGuide/reference_policies_evaluation-logic.html
@@ -24,7 +25,7 @@ from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, NamedTuple
 
-from countermand.core.policies.conditions import is_always_true
+from countermand.core.policies.conditions import holds_back_nobody
 from countermand.core.policies.document import (
     UnreadableError,
     folded,
@@ -208,6 +209,12 @@ def _kind(arn: str) -> str:
     return arn.split(":", 5)[-1].partition("/")[0]
 
 
+def _is_held_back(statement: Mapping[str, Any]) -> bool:
+    """Whether a statement has a condition that decides. That of a Deny always may."""
+    condition = statement.get("Condition", {})
+    return bool(condition) and (statement["Effect"] == "Deny" or not holds_back_nobody(condition))
+
+
 def _partition(holder: Holder) -> str:
     """Of the holder's ARNs; `aws` when none is known."""
     arns = (holder.arn, *holder.policy_arns, *holder.group_arns)
@@ -295,9 +302,7 @@ class _Reader:
                 sid = statement.get("Sid")
                 label = printable(sid, 40) if isinstance(sid, str) and sid else str(number)
                 allows = statement["Effect"] == "Allow"
-                condition = statement.get("Condition")
-                limited = bool(condition) and not is_always_true(condition, allows=allows)
-                conditional = unsure or limited
+                conditional = unsure or _is_held_back(statement)
                 found.append(_Grant(name, label, allows, conditional, bits))
         return found
 
