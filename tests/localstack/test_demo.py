@@ -19,6 +19,11 @@ from support.tools import ROOT
 
 README = (ROOT / "README.md").read_text(encoding="utf-8")
 KEPT = "until you press Ctrl-C"
+FROM_A_TERMINAL = (
+    "import runpy, signal; signal.signal(signal.SIGINT, signal.default_int_handler); "
+    "runpy.run_module('countermand', run_name='__main__', alter_sys=True)"
+)
+"""A job in the background inherits that Ctrl-C is ignored; a terminal's does not."""
 
 
 @dataclass(frozen=True)
@@ -40,7 +45,7 @@ def demo(localstack: LocalStack, tmp_path_factory: pytest.TempPathFactory) -> It
     output, errors = folder / "out", folder / "err"
     with output.open("wb") as out, errors.open("wb") as err:
         process = subprocess.Popen(
-            [sys.executable, "-m", "countermand", "demo", "--keep"],
+            [sys.executable, "-c", FROM_A_TERMINAL, "demo", "--keep"],
             env=clean | {"COLUMNS": "100", "PYTHONUNBUFFERED": "1"},
             stdout=out,
             stderr=err,
