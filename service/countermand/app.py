@@ -29,7 +29,7 @@ from countermand.aws.sqs import SqsQueue
 from countermand.clock import SystemClock
 from countermand.core.errors import ConfigError, CountermandError, NoAccess
 from countermand.core.governance.guardrails import Guardrails
-from countermand.core.model import Mode, Undo
+from countermand.core.model import Mode
 from countermand.core.rules.rule import RuleSet
 from countermand.ledger.opened import open_ledger
 from countermand.metrics import Metrics
@@ -132,11 +132,11 @@ def guardrails_of(settings: Settings, caller: Caller) -> Guardrails:
 def undoing(settings: Settings) -> Iterator[Undoing]:
     """Open what an undo needs, with the caller's own credentials."""
     clients, clock = Clients(settings.region), SystemClock()
-    by = Undo(clients.caller().arn, clock.now())
+    person = clients.caller().arn
     identities = IamIdentities(clients.get("iam"))
     remediator = Remediator(ACTIONS, AwsCloud(clients), clock, Metrics())
     with closing(open_ledger(settings, lambda: clients, by_command=True)) as ledger:
-        yield Undoing(ledger, identities, remediator, by)
+        yield Undoing(ledger, identities, remediator, clock, person)
 
 
 def build(settings: Settings) -> Service:

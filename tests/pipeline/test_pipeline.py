@@ -515,6 +515,30 @@ def test_a_change_that_stays_away_is_left_alone(stage: Stage) -> None:
     assert len(stage.records()) == 1
 
 
+def test_a_denied_write_schedules_no_recheck(stage: Stage) -> None:
+    """Nothing was written, so nothing can come back, and no second alert says that it did."""
+    stage.mode = Mode.ENFORCE
+    stage.identities.fail["iam:DetachUserPolicy"] = [Denied("iam:DetachUserPolicy: AccessDenied")]
+    with pytest.raises(Transient):
+        stage.pipeline().handle(attack())
+    assert stage.rechecks.abandon() == []
+    assert len(stage.notifier.alerts) == 1
+
+
+def test_a_change_that_keeps_coming_back_ends(stage: Stage) -> None:
+    """Each revert schedules two rechecks; without a limit, their number would double for ever."""
+    stage.mode = Mode.ENFORCE
+    stage.pipeline().handle(attack())
+    runs = 0
+    stage.clock.sleep(20)
+    while (recheck := stage.rechecks.next(0.001)) is not None:
+        stage.users(user())  # somebody attached the policy again
+        stage.pipeline().recheck(recheck)
+        runs += 1
+        stage.clock.sleep(20)
+    assert runs <= 30
+
+
 def test_a_dry_run_schedules_no_recheck(stage: Stage) -> None:
     stage.pipeline().handle(attack())
     assert stage.rechecks.abandon() == []

@@ -109,6 +109,8 @@ ALL: Mapping[str, Action] = {action.info.name: action for action in _ACTIONS}
 _NEVER_A_FINDING = frozenset(
     {
         "cloudtrail:PutEventSelectors",
+        "iam:AttachRolePolicy",
+        "iam:AttachUserPolicy",
         "iam:PutGroupPolicy",
         "iam:PutRolePolicy",
         "iam:PutUserPolicy",
@@ -116,8 +118,9 @@ _NEVER_A_FINDING = frozenset(
         "iam:UpdateAssumeRolePolicy",
     }
 )
-"""Our calls deny, set inactive, record everything, or restore what no rule matches. A rule matches
-the opposite of each, so a finding about one means that someone else has the credentials."""
+"""Our calls deny, attach what denies, set inactive, record everything, or restore what no rule
+matches. A rule matches the opposite of each, so a finding about one means that someone else has the
+credentials."""
 
 OWN_CALLS = frozenset(call for action in _ACTIONS for call in action.info.writes) - _NEVER_A_FINDING
 """The calls of the worker role that need no alert when a rule matches one. Any other call means

@@ -64,7 +64,7 @@ def undo(
 
         with undoing(_settings()) as undoing_:
             plan = undoing_.plan(decision_id)
-            show_plan(plan, undoing_.by.by)
+            show_plan(plan, undoing_.person)
             if dry_run:
                 typer.echo("Nothing was changed: this was a dry run.")
                 return

@@ -47,7 +47,8 @@ def show_decisions(records: Sequence[Record], form: Form, *, headers: bool = Tru
     """Print decisions in the order given."""
     if form is Form.JSON:
         for record in records:
-            print(decision_view(record).model_dump_json())  # noqa: T201
+            # ASCII, so that no name from an event can move the cursor.
+            print(json.dumps(decision_view(record).model_dump(mode="json")))  # noqa: T201
         return
     rows = [_decision_row(record) for record in records]
     colors = [COLORS[record.decision.verdict] for record in records]

@@ -5,8 +5,8 @@ fields beside it. `caller_of` makes one shape of all of them.
 https://docs.aws.amazon.com/awscloudtrail/latest/userguide/cloudtrail-event-reference-user-identity.html
 https://docs.aws.amazon.com/awscloudtrail/latest/userguide/cloudtrail-event-reference-record-contents.html
 
-AWS sets all fields but the user agent, which the caller chooses. So `via` is a hint: it says how a
-call was probably made, and nothing decides by it.
+AWS sets these fields but for three that the caller chooses: the user agent, the name of a session,
+and often the source identity. So `via` is a hint, and nothing decides by it.
 """
 
 import re

@@ -108,7 +108,9 @@ def _first(record: Record, exception_tag: tuple[str, str]) -> Sequence[str]:
 def _exception(record: Record, exception_tag: tuple[str, str]) -> Iterator[str]:
     """Say how to exempt the target, which only a user or a role can be: by a tag."""
     subject, (key, value) = record.decision.leading.finding.subject, exception_tag
-    if subject is None or subject.kind not in _TAGGED or not _is_pasteable(subject.name):
+    if subject is None or subject.kind not in _TAGGED:
+        return
+    if not all(map(_is_pasteable, (subject.name, key, value))):
         return
     kind = _TAGGED[subject.kind]
     command = f"aws iam tag-{kind} --{kind}-name {subject.name} --tags Key={key},Value={value}"

@@ -1,7 +1,8 @@
 """Undo: restores what a remediation changed, with the caller's own permissions.
 
-The worker has no permission to grant. An undo runs every stored inverse call, then stores itself in
-the ledger, so that the worker does not revert the same change again.
+An undo runs with the permissions of the person, because most inverses grant, and the worker is
+limited to calls that revert. It runs every stored inverse call, then stores itself in the ledger,
+so that the worker does not revert the same change again.
 """
 
 from collections.abc import Iterator
@@ -11,7 +12,7 @@ from countermand.core.errors import Permanent
 from countermand.core.model import Call, Principal, Record, Ruling, Subject, Undo
 from countermand.pipeline.facts import grant_key, undoer_key
 from countermand.pipeline.remediate import Remediator
-from countermand.ports import Identities, Ledger
+from countermand.ports import Clock, Identities, Ledger
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,7 +33,9 @@ class Undoing:
     ledger: Ledger
     identities: Identities
     remediator: Remediator
-    by: Undo
+    clock: Clock
+    person: str
+    """Their ARN."""
 
     def plan(self, decision_id: str) -> UndoPlan:
         """Say what `undo` would do; see there for what it raises."""
@@ -40,7 +43,8 @@ class Undoing:
 
     def run(self, decision_id: str, reason: str = "") -> Record:
         """Undo a decision, for a reason that the ledger keeps."""
-        by = Undo(self.by.by, self.by.at, reason)
+        # Now, not when the person was asked: the worker spares what happened up to this time.
+        by = Undo(self.person, self.clock.now(), reason)
         return undo(decision_id, self.ledger, self.identities, self.remediator, by)
 
 

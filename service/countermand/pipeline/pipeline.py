@@ -203,8 +203,11 @@ class Pipeline:
             # Stored before the write: should the worker die in it, this explains the change.
             record = with_outcome(record, self.remediator.started(step))
             self.ledger.save(lease, record)
+        outcome = self.remediator.run(step)
+        if outcome.inverse is not None:
+            # Only what was written, or may have been, can come back.
             self.rechecker.plan(record.decision.event)
-        record = with_outcome(record, self.remediator.run(step))
+        record = with_outcome(record, outcome)
         record = replace(record, timings=replace(record.timings, remediated_at=self.clock.now()))
         self.ledger.save(lease, record)
         return record

@@ -1,10 +1,11 @@
 """Rechecks: whether a remediated change is back, seconds after the write.
 
 IAM can show an old state for some seconds, and someone may repeat the change. So the pipeline
-schedules rechecks before each write, the worker runs each one when it is due, and a change that is
+schedules rechecks after each write, the worker runs each one when it is due, and a change that is
 there again is evaluated like an event of its own, with an annotation that says so.
 """
 
+import re
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
@@ -21,6 +22,11 @@ from countermand.ports import Clock
 
 log = get_logger(__name__)
 
+_OWN_ID = re.compile(r"(.*)~([0-9])\.[0-9]{8}T[0-9]{6}\+[0-9.e-]+s", re.DOTALL)
+"""The ID of a recheck: that of the first event, the generation, the time of the write, the delay."""
+_MOST_GENERATIONS = 4
+"""Rechecks of rechecks: each write schedules two, so without a limit one change that keeps coming
+back would occupy the thread that rechecks all others."""
 _RETRIES_SECONDS = (5.0, 15.0, 60.0, 240.0)
 
 
@@ -60,11 +66,16 @@ class Rechecker:
     delays_seconds: tuple[float, ...] = (5, 15)
 
     def plan(self, event: Event) -> None:
-        """Schedule the rechecks of a write that is about to happen."""
-        first, written = event.id.partition("~")[0], self.clock.now()
+        """Schedule the rechecks of a write, unless that write was the last of a chain of them."""
+        earlier = _OWN_ID.fullmatch(event.id)
+        first = earlier[1] if earlier is not None else event.id
+        generation = int(earlier[2]) + 1 if earlier is not None else 1
+        if generation > _MOST_GENERATIONS:
+            log.error("Change keeps coming back", rechecks=_MOST_GENERATIONS)
+            return
         for seconds in self.delays_seconds:
             # The ledger decides once per ID, so each recheck of each write needs its own.
-            key = f"{first}~{written:%Y%m%dT%H%M%S}+{seconds:g}s"
+            key = f"{first}~{generation}.{self.clock.now():%Y%m%dT%H%M%S}+{seconds:g}s"
             self.schedule.add(seconds, Recheck(replace(event, id=key), seconds))
 
     def run(self, recheck: Recheck, process: Process) -> None:

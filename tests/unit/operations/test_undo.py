@@ -221,9 +221,10 @@ def test_a_plan_of_nothing_to_undo_is_refused(stage: Stage) -> None:
 
 def test_the_reason_of_an_undo_is_kept(stage: Stage) -> None:
     record = reverted(stage)
-    undoing = Undoing(stage.ledger, stage.identities, stage.pipeline().remediator, ALICE)
+    remediator = stage.pipeline().remediator
+    undoing = Undoing(stage.ledger, stage.identities, remediator, stage.clock, ALICE.by)
     assert undoing.plan(record.decision.id).record == record
     answer = undoing.run(record.decision.id, "INC-1\ud800")
     assert answer.undo is not None
-    assert stage.record().undo == Undo(ALICE.by, ALICE.at, "INC-1\\ud800")
+    assert stage.record().undo == Undo(ALICE.by, stage.clock.now(), "INC-1\\ud800")
     assert decision_view(stage.record()).undo is not None
