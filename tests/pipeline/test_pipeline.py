@@ -526,7 +526,7 @@ def test_a_denied_write_schedules_no_recheck(stage: Stage) -> None:
 
 
 def test_a_change_that_keeps_coming_back_ends(stage: Stage) -> None:
-    """Each revert schedules two rechecks; without a limit, their number would double for ever."""
+    """Each revert schedules two rechecks; without a limit, their number would double each time."""
     stage.mode = Mode.ENFORCE
     stage.pipeline().handle(attack())
     runs = 0

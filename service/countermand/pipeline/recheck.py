@@ -23,7 +23,7 @@ from countermand.ports import Clock
 log = get_logger(__name__)
 
 _OWN_ID = re.compile(r"(.*)~([0-9])\.[0-9]{8}T[0-9]{6}\+[0-9.e-]+s", re.DOTALL)
-"""The ID of a recheck: that of the first event, the generation, the time of the write, the delay."""
+"""The ID of a recheck: that of the first event, generation, time of the write, and delay."""
 _MOST_GENERATIONS = 4
 """Rechecks of rechecks: each write schedules two, so without a limit one change that keeps coming
 back would occupy the thread that rechecks all others."""
