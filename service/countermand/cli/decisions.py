@@ -148,6 +148,11 @@ def decisions_show(
 def _settings() -> "Settings":
     """Return the settings of which only the ledger and the region are needed."""
     from countermand.cli.in_force import settings_in_force  # noqa: PLC0415
-    from countermand.settings import load as load_settings  # noqa: PLC0415
 
-    return settings_in_force(os.environ) or load_settings(os.environ)
+    settings = settings_in_force(os.environ)
+    if settings is None:
+        raise ConfigError(
+            "COUNTERMAND_LEDGER_URL: is not set. Set it as the worker has it, for example "
+            "COUNTERMAND_LEDGER_URL=dynamodb:countermand"
+        )
+    return settings

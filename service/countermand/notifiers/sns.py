@@ -5,6 +5,7 @@ https://docs.aws.amazon.com/sns/latest/dg/sns-send-custom-platform-specific-payl
 """
 
 import json
+from collections.abc import Mapping
 
 from countermand.core.errors import Permanent
 from countermand.core.model import Alert
@@ -35,6 +36,11 @@ def _parts(alert: Alert) -> str:
     return json.dumps(parts | dict.fromkeys(_MACHINES, document))
 
 
-def _smallest(alert: Alert) -> tuple[str, str, dict[str, str]]:
+def _smallest(alert: Alert) -> tuple[str, str, Mapping[str, str]]:
+    # With the attributes: without them, no subscription with a filter policy would get it.
     about = {key: alert.document.get(key) for key in ("decision_id", "event_id", "decision_url")}
-    return "Countermand alert (shortened)", json.dumps({"default": json.dumps(about)}), {}
+    return (
+        "Countermand alert (shortened)",
+        json.dumps({"default": json.dumps(about)}),
+        alert.attributes,
+    )

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 
-from countermand.core.model import Mode
+from countermand.core.model import Mode, SubjectKind
 from countermand.core.regions import iam_region, partition_of
 from countermand.settings.names import variable
 from countermand.settings.queue_url import read_queue_url
@@ -106,11 +106,16 @@ def _wrong_queues(s: "Settings") -> Iterator[SettingError]:
     yield SettingError(("dlq_url", "queue_url"), text)
 
 
+_SCOPES = tuple(f"{kind}_scope" for kind in SubjectKind)
+
+
 def warnings(s: "Settings") -> Iterator[str]:
     """Yield what is allowed and still worth a second thought."""
     public, loopback = urlsplit(s.api_public_url), _is_loopback(s.api_host)
-    for name in ("user_scope", "role_scope", "group_scope", "policy_scope"):
-        if s.mode is Mode.ENFORCE and not (scope := getattr(s, name)).strip("*?"):
+    for name in _SCOPES:
+        scope = getattr(s, name)
+        # An empty scope matches nothing.
+        if s.mode is Mode.ENFORCE and scope and not scope.removeprefix("arn:").strip("*?:"):
             yield (
                 f"{variable(name)}={scope} puts every {name.partition('_')[0]} in scope for "
                 f"remediation except {variable('break_glass')}."

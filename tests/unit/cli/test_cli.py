@@ -114,15 +114,19 @@ def test_settings_cannot_be_printed_while_some_are_missing() -> None:
 
 @pytest.mark.parametrize(
     "command",
-    [
-        ["undo", "d-1"],
-        ["decisions"],
-        ["doctor"],
-        ["simulate", "attach-admin", "--user", "iam-test-user"],
-    ],
+    [["doctor"], ["simulate", "attach-admin", "--user", "iam-test-user"]],
 )
 def test_every_command_that_needs_settings_says_so(command: list[str]) -> None:
     assert "COUNTERMAND_QUEUE_URL" in refused(*command)
+
+
+@pytest.mark.parametrize(
+    "command", [["undo", "d-1"], ["decisions"], ["decisions", "show", "d-1"]], ids=" ".join
+)
+def test_a_command_on_the_ledger_asks_only_for_it(command: list[str]) -> None:
+    said = refused(*command)
+    assert "COUNTERMAND_LEDGER_URL: is not set" in said
+    assert "COUNTERMAND_QUEUE_URL" not in said
 
 
 @pytest.mark.usefixtures("configured")

@@ -83,7 +83,7 @@ def test_refused_content_is_sent_shortened() -> None:
     assert SnsNotifier(topic).send(ALERT) == "message-1"
     _, (subject, message, attributes) = topic.called("publish")
     assert subject == "Countermand alert (shortened)"
-    assert attributes == {}
+    assert attributes == ALERT.attributes
     (default,) = json.loads(str(message)).values()
     assert json.loads(default) == {
         "decision_id": "d-1",

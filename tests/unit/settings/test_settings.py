@@ -5,7 +5,7 @@ import pytest
 from pydantic import ValidationError
 
 from countermand.core.errors import ConfigError
-from countermand.core.model import Mode
+from countermand.core.model import Mode, SubjectKind
 from countermand.settings import Settings, variable
 from countermand.settings import load as load_settings
 from countermand.settings.docs import Row, configuration_page, describe
@@ -376,10 +376,20 @@ def test_a_public_api_needs_a_token() -> None:
     assert "without a token" in warning
 
 
-def test_enforcing_on_every_user_is_a_warning() -> None:
-    """Enforcing on every user is allowed, with a warning."""
-    (warning,) = load(mode="enforce", user_scope="*").warnings()
+@pytest.mark.parametrize(
+    "scope", [f"{kind}_scope" for kind in SubjectKind if kind is not SubjectKind.ACCOUNT]
+)
+def test_enforcing_on_every_target_is_a_warning(scope: str) -> None:
+    """It is allowed: an empty break-glass list may be meant."""
+    (warning,) = load(mode="enforce", **{scope: "*"}).warnings()
+    assert f"COUNTERMAND_{scope.upper()}=* puts every" in warning
     assert "BREAK_GLASS" in warning
+    assert load(mode="dry-run", **{scope: "*"}).warnings() == []
+
+
+def test_every_arn_is_every_resource() -> None:
+    (warning,) = load(mode="enforce", resource_scope="arn:*").warnings()
+    assert "every resource" in warning
 
 
 def test_links_that_nobody_can_open_are_warned_of() -> None:
