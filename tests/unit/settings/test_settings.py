@@ -387,7 +387,7 @@ def test_enforcing_on_every_target_is_a_warning(scope: str) -> None:
     assert load(mode="dry-run", **{scope: "*"}).warnings() == []
 
 
-def test_every_arn_is_every_resource() -> None:
+def test_a_scope_of_all_resources_is_a_warning() -> None:
     (warning,) = load(mode="enforce", resource_scope="arn:*").warnings()
     assert "every resource" in warning
 
