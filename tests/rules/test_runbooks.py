@@ -11,16 +11,13 @@ from botocore.model import ServiceModel
 
 from countermand.actions import ALL
 from countermand.core.rules.rule import Correlation, Rule
+from countermand.core.runbook import steps_of
 from countermand.rules.rulebook import BUILT_IN, load_rules
 
 EMAIL_CHARACTERS = 1024
 RULES = load_rules(ALL, BUILT_IN).every
 EVERY_RULE = pytest.mark.parametrize("rule", RULES, ids=[rule.id for rule in RULES])
 WINDOW = re.compile(r"\b(minutes|hours|days|now)\b|in that period")
-
-
-def steps(rule: Rule | Correlation) -> list[str]:
-    return re.split(r" (?=[2-9]\. )", rule.runbook)
 
 
 def options(members: Iterable[str]) -> set[str]:
@@ -42,7 +39,7 @@ def parameters(service: str) -> Mapping[str, tuple[set[str], set[str]]]:
 @EVERY_RULE
 def test_a_runbook_has_two_to_four_steps(rule: Rule | Correlation) -> None:
     """The steps are numbered from 1, and all of them fit into an email."""
-    numbers = [step.partition(". ")[0] for step in steps(rule)]
+    numbers = [step.partition(". ")[0] for step in steps_of(rule.runbook)]
     assert numbers == [str(number) for number in range(1, len(numbers) + 1)]
     assert len(numbers) in {2, 3, 4}
     assert len(rule.runbook) <= EMAIL_CHARACTERS

@@ -27,7 +27,7 @@ class ActorView(View):
 class CallerView(View):
     """The caller: identity, address, and tool. A value is null when the event lacks it."""
 
-    model_config = ConfigDict(frozen=True, extra="forbid", from_attributes=True)
+    model_config = ConfigDict(from_attributes=True)
 
     type: str | None = Field(description="CloudTrail's type of identity.", examples=["AssumedRole"])
     name: str | None = Field(

@@ -1,13 +1,16 @@
-"""The kind of Typer app that all groups of commands are.
+"""The kind of Typer app that all groups of commands are, and the options of their lists.
 
 Typer's help shows `<bool>` behind each flag, as if it took a value. Here, a flag is only its name.
 """
 
 from collections.abc import Callable
-from typing import Any
+from typing import Annotated, Any
 
 import typer
 from typer.core import TyperCommand, TyperGroup
+
+JsonOption = Annotated[bool, typer.Option("--json", help="One JSON object a line.")]
+CsvOption = Annotated[bool, typer.Option("--csv", help="Comma-separated values.")]
 
 
 def _without_types(params: list[Any]) -> list[Any]:

@@ -1,11 +1,11 @@
 """The rules that a command is about: loaded, chosen by ID, and summed up."""
 
 from collections.abc import Mapping, Sequence
-from difflib import get_close_matches
 from pathlib import Path
 
 from countermand.actions import ALL as ACTIONS
 from countermand.app import rules
+from countermand.cli.errors import unknown
 from countermand.core.errors import ConfigError
 from countermand.core.model import Mode
 from countermand.core.rules.pattern import exact_values
@@ -28,9 +28,8 @@ def rule_in(rule_id: str, folder: Path | None, environ: Mapping[str, str]) -> Ru
     every = rules_in(folder, environ).every
     found = next((rule for rule in every if rule.id == rule_id), None)
     if found is None:
-        near = get_close_matches(rule_id, [rule.id for rule in every], n=1)
-        hint = f"Did you mean {near[0]}?" if near else "`countermand rules list` shows all"
-        raise ConfigError(f"no rule {rule_id!r}. {hint}")
+        ids = (rule.id for rule in every)
+        raise unknown("rule", rule_id, ids, "`countermand rules list` shows all")
     return found
 
 

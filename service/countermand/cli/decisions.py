@@ -10,7 +10,7 @@ import typer
 if TYPE_CHECKING:
     from countermand.settings import Settings
 
-from countermand.cli.app import App
+from countermand.cli.app import App, CsvOption, JsonOption
 from countermand.cli.errors import FAILED, explained
 from countermand.core.errors import ConfigError
 from countermand.core.model import Severity, Verdict
@@ -97,8 +97,8 @@ def decisions(  # noqa: PLR0913 - one option a filter
     follow: Annotated[
         bool, typer.Option("--follow", "-f", help="Print new decisions until Ctrl-C.")
     ] = False,
-    as_json: Annotated[bool, typer.Option("--json", help="One JSON object a line.")] = False,
-    as_csv: Annotated[bool, typer.Option("--csv", help="Comma-separated values.")] = False,
+    as_json: JsonOption = False,
+    as_csv: CsvOption = False,
 ) -> None:
     """List the newest decisions, or show one: `countermand decisions show DECISION_ID`."""
     if context.invoked_subcommand is not None:

@@ -1,7 +1,6 @@
 """The pages of the documentation that are made from the code; `make docs` writes them."""
 
 import json
-import re
 from collections.abc import Callable, Mapping
 
 from pydantic import TypeAdapter
@@ -10,6 +9,7 @@ from countermand.actions import ALL as ACTIONS
 from countermand.cli.catalogue import calls_of, reaction
 from countermand.core.rules.rule import Correlation, Rule, RuleSet
 from countermand.core.rules.schema import CorrelationFile, RuleFile
+from countermand.core.runbook import steps_of
 from countermand.rules.rulebook import BUILT_IN, load_rules
 from countermand.settings.docs import configuration_page
 
@@ -67,7 +67,7 @@ def _section(rule: Rule | Correlation) -> list[str]:
         "",
         "Runbook:",
         "",
-        *_steps(rule.file.runbook),
+        *steps_of(_flat(rule.file.runbook)),
         "",
     ]
 
@@ -82,11 +82,6 @@ def _about(rule: Rule | Correlation) -> tuple[str, str]:
         return "When", f"{correlate.denied_calls} denied calls {common}"
     steps = (" or ".join(f"[{i}](#{i})" for i in step) for step in correlate.steps)
     return "When", f"{'; and '.join(steps)}; {common}"
-
-
-def _steps(runbook: str) -> list[str]:
-    """Return each numbered step on a line of its own, as Markdown lists need it."""
-    return re.split(r" (?=[2-9]\. )", _flat(runbook))
 
 
 def _flat(text: str) -> str:

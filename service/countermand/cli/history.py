@@ -5,8 +5,8 @@ import time
 from collections.abc import Sequence
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
-from difflib import get_close_matches
 
+from countermand.cli.errors import unknown
 from countermand.cli.render import show_decisions
 from countermand.cli.tables import Form
 from countermand.core.errors import ConfigError
@@ -54,10 +54,8 @@ def one(ledger: Ledger, decision_id: str) -> Record:
     record = ledger.get(decision_id)
     if record is not None:
         return record
-    known = [r.decision.id for r in newest(ledger, DecisionQuery(limit=_NEAR), _NEAR)]
-    near = get_close_matches(decision_id, known, n=1)
-    hint = f"Did you mean {near[0]}?" if near else "`countermand decisions` lists them"
-    raise ConfigError(f"no decision {decision_id!r}. {hint}")
+    known = (r.decision.id for r in newest(ledger, DecisionQuery(limit=_NEAR), _NEAR))
+    raise unknown("decision", decision_id, known, "`countermand decisions` lists them")
 
 
 def follow_decisions(

@@ -10,8 +10,7 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
-import yaml
-
+from countermand.cli.yaml_text import as_yaml
 from countermand.core.envelope import envelope
 from countermand.core.errors import ConfigError, Malformed
 from countermand.core.parse import parse
@@ -22,6 +21,7 @@ _ID = re.compile(r"[a-z][a-z0-9_]{2,63}")
 _KEY = re.compile(r"[A-Za-z][A-Za-z0-9]{0,60}")
 _NAMES = {"userName": "user", "roleName": "role", "groupName": "group", "policyArn": "policy"}
 _MOST_EVIDENCE = 5
+_WIDTH = 100
 _ANOTHER_CALL = "ListTagsForResource"
 
 
@@ -41,8 +41,8 @@ def new_rule(rule_id: str, source: str, folder: Path) -> tuple[Path, Path]:
             raise ConfigError(f"{path}: exists already. Choose another ID, or remove the file")
     record = _first_record(source)
     case_file.parent.mkdir(parents=True, exist_ok=True)
-    rule_file.write_text(_yaml(_rule(rule_id, record)), encoding="utf-8")
-    case_file.write_text(_yaml(_cases(record)), encoding="utf-8")
+    rule_file.write_text(as_yaml(_rule(rule_id, record), width=_WIDTH), encoding="utf-8")
+    case_file.write_text(as_yaml(_cases(record), width=_WIDTH), encoding="utf-8")
     return rule_file, case_file
 
 
@@ -121,19 +121,3 @@ def _cases(record: Mapping[str, Any]) -> dict[str, Any]:
 def _snake(path: str) -> str:
     words = re.sub(r"(?<=[a-z0-9])(?=[A-Z])|[^A-Za-z]+", "_", path.rpartition(".")[2])
     return words.lower().strip("_")[:41] or "value"
-
-
-class _Dumper(yaml.SafeDumper):
-    """A dumper that writes texts of several lines as blocks."""
-
-
-def _as_block(dumper: yaml.SafeDumper, text: str) -> yaml.Node:
-    style = "|" if "\n" in text else None
-    return dumper.represent_scalar("tag:yaml.org,2002:str", text, style=style)
-
-
-_Dumper.add_representer(str, _as_block)
-
-
-def _yaml(document: Mapping[str, Any]) -> str:
-    return yaml.dump(document, Dumper=_Dumper, sort_keys=False, width=100)

@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from countermand.cli.app import App
+from countermand.cli.app import App, CsvOption, JsonOption
 from countermand.cli.errors import explained
 from countermand.core.errors import ConfigError
 from countermand.core.model import Mode
@@ -61,8 +61,8 @@ def iam_policy(
 @actions_app.command("list")
 def actions_list(
     *,
-    as_json: Annotated[bool, typer.Option("--json", help="One JSON object a line.")] = False,
-    as_csv: Annotated[bool, typer.Option("--csv", help="Comma-separated values.")] = False,
+    as_json: JsonOption = False,
+    as_csv: CsvOption = False,
 ) -> None:
     """List the remediations: what each does, and the permissions that it and its undo need."""
     with explained():

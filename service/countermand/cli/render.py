@@ -17,6 +17,7 @@ from countermand.api.views import decision_view
 from countermand.cli.cases import CaseResult
 from countermand.cli.catalogue import reaction
 from countermand.cli.tables import Form, show_list
+from countermand.cli.yaml_text import as_yaml
 from countermand.core.model import Record
 from countermand.core.rules.rule import Correlation, Rule, RuleSet
 from countermand.ports import Action
@@ -88,23 +89,11 @@ def show_rules(rules: RuleSet, form: Form) -> None:
         Console().print(f"{len(rules)} rules", highlight=False)
 
 
-def _as_block(dumper: yaml.SafeDumper, text: str) -> yaml.Node:
-    style = "|" if "\n" in text else None
-    return dumper.represent_scalar("tag:yaml.org,2002:str", text, style=style)
-
-
-class _RuleDumper(yaml.SafeDumper):
-    """A dumper that keeps the steps of a runbook on lines of their own."""
-
-
-_RuleDumper.add_representer(str, _as_block)
-
-
 def show_rule(rule: Rule | Correlation) -> None:
     """Print a rule file in full, and what its action needs."""
     console = Console()
     document = rule.file.model_dump(mode="json", exclude_defaults=True)
-    text = yaml.dump(document, Dumper=_RuleDumper, sort_keys=False, allow_unicode=True)
+    text = as_yaml(document, allow_unicode=True)
     console.out(text, highlight=False)
     if rule.remediation is not None:
         show_actions([ACTIONS[rule.remediation]])

@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from countermand.cli.app import App
+from countermand.cli.app import App, CsvOption, JsonOption
 from countermand.cli.errors import FAILED, explained
 
 rules_app = App(help="The rules in force, and rules of your own.", no_args_is_help=True)
@@ -15,13 +15,11 @@ rules_app = App(help="The rules in force, and rules of your own.", no_args_is_he
 _FolderOption = Annotated[
     Path | None, typer.Argument(help="A folder of rule files. Default: the rules in force.")
 ]
-_JsonOption = Annotated[bool, typer.Option("--json", help="One JSON object a line.")]
-_CsvOption = Annotated[bool, typer.Option("--csv", help="Comma-separated values.")]
 
 
 @rules_app.command("list")
 def rules_list(
-    folder: _FolderOption = None, *, as_json: _JsonOption = False, as_csv: _CsvOption = False
+    folder: _FolderOption = None, *, as_json: JsonOption = False, as_csv: CsvOption = False
 ) -> None:
     """List the rules: ID, severity, remediation, title."""
     with explained():
@@ -97,7 +95,7 @@ def rules_test(
 
 @rules_app.command("coverage")
 def rules_coverage(
-    folder: _FolderOption = None, *, as_json: _JsonOption = False, as_csv: _CsvOption = False
+    folder: _FolderOption = None, *, as_json: JsonOption = False, as_csv: CsvOption = False
 ) -> None:
     """List the API calls that the rules cover, by service, with the rules of each."""
     with explained():

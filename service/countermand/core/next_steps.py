@@ -20,8 +20,8 @@ from collections.abc import Iterator, Mapping, Sequence
 from urllib.parse import quote
 
 from countermand.core.model import Record, StepStatus, SubjectKind, Verdict
+from countermand.core.runbook import steps_of
 
-_STEP = re.compile(r"(?:^| )(?=[1-9]\. )")
 _NUMBER = re.compile(r"^[1-9]\. ")
 _PLACEHOLDER = re.compile(r"<([a-z][a-z_]{1,40})>")
 _WORD = re.compile(r"[A-Za-z0-9_+=,.@/][A-Za-z0-9_+=,.@/:-]{0,255}")
@@ -33,7 +33,7 @@ _TARGETS = frozenset(
 )
 """Placeholders that stand for the target of a rule about a resource."""
 _REVERTED = frozenset({StepStatus.APPLIED, StepStatus.UNCHANGED, StepStatus.STARTED, "pending"})
-_TAGGED = {SubjectKind.USER: "user", SubjectKind.ROLE: "role"}
+_TAGGED = frozenset({SubjectKind.USER, SubjectKind.ROLE})
 _REGION = re.compile(r"[a-z]{2,4}(-[a-z]+)+-[0-9]{1,2}")
 _EVENT = re.compile(r"[A-Za-z0-9-]{1,128}")
 _CONSOLES = (
@@ -112,7 +112,7 @@ def _exception(record: Record, exception_tag: tuple[str, str]) -> Iterator[str]:
         return
     if not all(map(_is_pasteable, (subject.name, key, value))):
         return
-    kind = _TAGGED[subject.kind]
+    kind = subject.kind
     command = f"aws iam tag-{kind} --{kind}-name {subject.name} --tags Key={key},Value={value}"
     yield f"To exempt this {kind} from now on: {command}"
 
@@ -121,12 +121,14 @@ def _runbook(record: Record) -> list[str]:
     decision, finding = record.decision, record.decision.leading.finding
     if decision.verdict is Verdict.SKIP or not finding.runbook:
         return []
-    steps = [_NUMBER.sub("", step) for step in _STEP.split(finding.runbook) if step]
-    if decision.verdict is Verdict.REMEDIATE and record.outcome in _REVERTED:
-        kept = (n for n, _ in enumerate(steps, 1) if n not in finding.revert_steps)
-        steps = [steps[n - 1] for n in kept]
+    is_reverted = decision.verdict is Verdict.REMEDIATE and record.outcome in _REVERTED
+    done = finding.revert_steps if is_reverted else ()
     values = _values(record)
-    return [_PLACEHOLDER.sub(lambda found: values.get(found[1], found[0]), s) for s in steps]
+    return [
+        _PLACEHOLDER.sub(lambda found: values.get(found[1], found[0]), _NUMBER.sub("", step))
+        for number, step in enumerate(steps_of(finding.runbook), 1)
+        if number not in done
+    ]
 
 
 def _values(record: Record) -> Mapping[str, str]:

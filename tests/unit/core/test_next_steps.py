@@ -29,6 +29,7 @@ from countermand.core.model import (
 )
 from countermand.core.next_steps import console_links, next_steps
 from countermand.core.rules.rule import RuleInfo
+from countermand.core.runbook import steps_of
 from support.fakes import ADMIN, NOW
 from support.findings import a_finding, an_event
 from support.stage import RULES
@@ -184,7 +185,7 @@ def test_a_rule_marks_the_steps_that_revert(info: RuleInfo) -> None:
     """They are the steps with a command that the action of the rule makes too."""
     assert info.remediation is not None
     calls = {kebab(call.partition(":")[2]) for call in ALL[info.remediation].info.writes}
-    numbered = enumerate(re.split(r" (?=[2-9]\. )", info.runbook), 1)
+    numbered = enumerate(steps_of(info.runbook), 1)
     same = {n for n, s in numbered if calls & set(re.findall(r"`aws [a-z0-9-]+ ([a-z0-9-]+)", s))}
     assert set(info.revert_steps) == same
     assert bool(same) is (info.id not in WITHOUT)
