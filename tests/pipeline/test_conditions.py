@@ -12,8 +12,8 @@ from collections.abc import Callable
 import pytest
 
 from countermand.core.model import Guard, Record, SubjectKind, Verdict
-from pipeline.test_enforcing import World, world  # noqa: F401 - a fixture
 from support.accounts import KINDS, READ
+from support.world import World
 
 LIMITS_NOTHING = [
     {"Bool": {"aws:SecureTransport": "true"}},
@@ -33,7 +33,7 @@ def admin(condition: object) -> str:
 
 
 def inline(kind: SubjectKind) -> Callable[[World, str], Record]:
-    def put(world: World, text: str) -> Record:  # noqa: F811
+    def put(world: World, text: str) -> Record:
         world.snapshot()
         world.put_inline(kind, text)
         request = {f"{kind}Name": world.name, "policyName": "inline", "policyDocument": text}
@@ -43,7 +43,7 @@ def inline(kind: SubjectKind) -> Callable[[World, str], Record]:
 
 
 def attached(kind: SubjectKind) -> Callable[[World, str], Record]:
-    def attach(world: World, text: str) -> Record:  # noqa: F811
+    def attach(world: World, text: str) -> Record:
         world.version(text)
         name = {f"{kind.capitalize()}Name": world.name}
         getattr(world.iam, f"attach_{kind}_policy")(**name, PolicyArn=world.policy_arn)
@@ -53,14 +53,14 @@ def attached(kind: SubjectKind) -> Callable[[World, str], Record]:
     return attach
 
 
-def default_version(world: World, text: str) -> Record:  # noqa: F811
+def default_version(world: World, text: str) -> Record:
     world.snapshot()
     answer = {"policyVersion": {"versionId": world.version(text)}}
     request = {"policyArn": world.policy_arn, "setAsDefault": True, "policyDocument": text}
     return world.handle("CreatePolicyVersion", answer=answer, **request)
 
 
-def membership(world: World, text: str) -> Record:  # noqa: F811
+def membership(world: World, text: str) -> Record:
     world.put_inline(SubjectKind.GROUP, text)
     world.iam.add_user_to_group(UserName=world.name, GroupName=world.name)
     return world.handle("AddUserToGroup", userName=world.name, groupName=world.name)
@@ -77,7 +77,7 @@ WAYS = {
 @pytest.mark.parametrize("condition", DEPENDS, ids=json.dumps)
 @pytest.mark.parametrize("change", WAYS.values(), ids=WAYS)
 def test_what_a_condition_limits_is_not_reverted(
-    world: World,  # noqa: F811
+    world: World,
     change: Callable[[World, str], Record],
     condition: object,
 ) -> None:
@@ -91,7 +91,7 @@ def test_what_a_condition_limits_is_not_reverted(
 @pytest.mark.parametrize("condition", LIMITS_NOTHING, ids=json.dumps)
 @pytest.mark.parametrize("change", WAYS.values(), ids=WAYS)
 def test_what_a_condition_does_not_limit_is_reverted(
-    world: World,  # noqa: F811
+    world: World,
     change: Callable[[World, str], Record],
     condition: object,
 ) -> None:
@@ -100,7 +100,7 @@ def test_what_a_condition_does_not_limit_is_reverted(
     assert record.outcome == "applied"
 
 
-def test_a_benign_policy_under_a_condition_stays(world: World) -> None:  # noqa: F811
+def test_a_benign_policy_under_a_condition_stays(world: World) -> None:
     world.snapshot()
     world.put_inline(SubjectKind.USER, READ)
     world.receive("PutUserPolicy", userName=world.name, policyName="inline", policyDocument=READ)

@@ -165,9 +165,9 @@ def running_provider(initialized: Terraform) -> Iterator[dict[str, str]]:
         [str(program), "-debug"], stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True
     ) as provider:
         try:
-            told = next((line for line in provider.stdout or () if f"{_ATTACH}=" in line), "")
-            assert told, f"{program} exited with {provider.poll()}"
-            yield {_ATTACH: told.partition("=")[2].strip().strip("'")}
+            address = next((line for line in provider.stdout or () if f"{_ATTACH}=" in line), "")
+            assert address, f"{program} exited with {provider.poll()}"
+            yield {_ATTACH: address.partition("=")[2].strip().strip("'")}
         finally:
             provider.terminate()
 

@@ -18,6 +18,8 @@ _SDK_SAYS = "{error}"
 _CHECK_CONFIGURATION = "Correct the AWS_* variable or the profile that `aws configure list` shows"
 _CHECK_REGION = "Set COUNTERMAND_REGION to a region that `aws account list-regions{profile}` shows"
 _SIGN_IN = "Run `aws sso login{profile}`"
+_ENTER_MFA = "Run `aws sts get-session-token --serial-number MFA_ARN --token-code CODE{profile}`"
+_CORRECT_PROXY = "Correct HTTPS_PROXY, or run `unset HTTPS_PROXY HTTP_PROXY`"
 _NEW_KEYS = "Run `aws sso login{profile}` or `aws configure{profile}`"
 _CHECK_HELPER = (
     "Run by itself what `aws configure get credential_process{profile}` shows, or check the role "
@@ -31,6 +33,7 @@ _CHECK_NETWORK = (
     "Check COUNTERMAND_REGION, the network, HTTPS_PROXY, and AWS_ENDPOINT_URL: "
     "`aws sts get-caller-identity --debug`"
 )
+_SSO_IS_OVER = ("the SSO session is over or was never opened", _SIGN_IN)
 
 _WITHOUT_ANSWER: Mapping[type[BaseException], tuple[str, str]] = {
     sdk.ProfileNotFound: (
@@ -50,14 +53,10 @@ _WITHOUT_ANSWER: Mapping[type[BaseException], tuple[str, str]] = {
         "the metadata service returns no AWS credentials",
         _NEW_KEYS,
     ),
-    sdk.SSOError: ("the SSO session is over or was never opened", _SIGN_IN),
-    sdk.TokenRetrievalError: ("the SSO session is over or was never opened", _SIGN_IN),
-    sdk.NoAuthTokenError: ("the SSO session is over or was never opened", _SIGN_IN),
-    sdk.UnknownTokenProviderError: (_SDK_SAYS, _CHECK_CONFIGURATION),
-    sdk.UnknownCredentialError: (_SDK_SAYS, _CHECK_CONFIGURATION),
+    **dict.fromkeys((sdk.SSOError, sdk.TokenRetrievalError, sdk.NoAuthTokenError), _SSO_IS_OVER),
     sdk.RefreshWithMFAUnsupportedError: (
         "the AWS session is over, and a new one needs an MFA code",
-        "Run `aws sts get-session-token --serial-number MFA_ARN --token-code CODE{profile}`",
+        _ENTER_MFA,
     ),
     sdk.MissingDependencyException: (
         _SDK_SAYS,
@@ -71,7 +70,6 @@ _WITHOUT_ANSWER: Mapping[type[BaseException], tuple[str, str]] = {
         "the AWS configuration file {path} does not exist",
         "Run `aws configure{profile}`",
     ),
-    sdk.InvalidConfigError: (_SDK_SAYS, _CHECK_CONFIGURATION),
     sdk.InvalidIMDSEndpointError: (
         "AWS_EC2_METADATA_SERVICE_ENDPOINT is not a URL",
         "Run `unset AWS_EC2_METADATA_SERVICE_ENDPOINT`",
@@ -81,33 +79,46 @@ _WITHOUT_ANSWER: Mapping[type[BaseException], tuple[str, str]] = {
         "Run `unset AWS_EC2_METADATA_SERVICE_ENDPOINT_MODE`",
     ),
     sdk.NoRegionError: ("no region is set", _CHECK_REGION),
-    sdk.InvalidRegionError: (_SDK_SAYS, _CHECK_REGION),
-    sdk.UnknownRegionError: (_SDK_SAYS, _CHECK_REGION),
-    sdk.ServiceNotInRegionError: (_SDK_SAYS, _CHECK_REGION),
-    sdk.BaseEndpointResolverError: (_SDK_SAYS, _CHECK_REGION),
-    sdk.EndpointProviderError: (_SDK_SAYS, _CHECK_REGION),
-    sdk.InvalidEndpointConfigurationError: (_SDK_SAYS, _CHECK_CONFIGURATION),
-    sdk.InvalidEndpointDiscoveryConfigurationError: (_SDK_SAYS, _CHECK_CONFIGURATION),
-    sdk.InvalidRetryConfigurationError: (_SDK_SAYS, _CHECK_CONFIGURATION),
-    sdk.InvalidDefaultsMode: (_SDK_SAYS, _CHECK_CONFIGURATION),
-    sdk.InvalidSTSRegionalEndpointsConfigError: (_SDK_SAYS, _CHECK_CONFIGURATION),
-    sdk.InvalidS3UsEast1RegionalEndpointConfigError: (_SDK_SAYS, _CHECK_CONFIGURATION),
-    sdk.InvalidS3AddressingStyleError: (_SDK_SAYS, _CHECK_CONFIGURATION),
     sdk.InvalidProxiesConfigError: (
         "the proxy settings are wrong",
-        "Correct HTTPS_PROXY, or run `unset HTTPS_PROXY HTTP_PROXY`",
+        _CORRECT_PROXY,
     ),
     sdk.ProxyConnectionError: (
         "the proxy does not answer",
-        "Correct HTTPS_PROXY, or run `unset HTTPS_PROXY HTTP_PROXY`",
+        _CORRECT_PROXY,
     ),
     sdk.SSLError: ("the TLS certificate is not trusted", _CHECK_CA),
     sdk.ConnectionError: ("the endpoint does not answer", _CHECK_NETWORK),
-    sdk.UnknownSignatureVersionError: (_SDK_SAYS, _CHECK_CONFIGURATION),
-    sdk.UnsupportedSignatureVersionError: (_SDK_SAYS, _CHECK_CONFIGURATION),
+    **dict.fromkeys(
+        (
+            sdk.UnknownTokenProviderError,
+            sdk.UnknownCredentialError,
+            sdk.InvalidConfigError,
+            sdk.InvalidEndpointConfigurationError,
+            sdk.InvalidEndpointDiscoveryConfigurationError,
+            sdk.InvalidRetryConfigurationError,
+            sdk.InvalidDefaultsMode,
+            sdk.InvalidSTSRegionalEndpointsConfigError,
+            sdk.InvalidS3UsEast1RegionalEndpointConfigError,
+            sdk.InvalidS3AddressingStyleError,
+            sdk.UnknownSignatureVersionError,
+            sdk.UnsupportedSignatureVersionError,
+        ),
+        (_SDK_SAYS, _CHECK_CONFIGURATION),
+    ),
+    **dict.fromkeys(
+        (
+            sdk.InvalidRegionError,
+            sdk.UnknownRegionError,
+            sdk.ServiceNotInRegionError,
+            sdk.BaseEndpointResolverError,
+            sdk.EndpointProviderError,
+        ),
+        (_SDK_SAYS, _CHECK_REGION),
+    ),
     EOFError: (
         "the AWS profile asks for an MFA code, and there is no terminal to ask",
-        "Run `aws sts get-session-token --serial-number MFA_ARN --token-code CODE{profile}`",
+        _ENTER_MFA,
     ),
 }
 """By class of the error: the cause, and what to do. A class stands for those below it too."""

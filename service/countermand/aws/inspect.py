@@ -10,6 +10,7 @@ from botocore.exceptions import ClientError
 
 from countermand.aws.clients import Clients
 from countermand.aws.errors import error_code, translated
+from countermand.core import aws_codes
 from countermand.core.errors import Gone
 from countermand.core.regions import is_aws_host
 
@@ -36,17 +37,6 @@ PERMISSIONS = (
 
 _DEFAULT_BUS = "default"
 _MOST_BUSES = 20
-_NOT_FOUND = frozenset(
-    {
-        "AWS.SimpleQueueService.NonExistentQueue",
-        "NoSuchEntity",
-        "NotFound",
-        "NotFoundException",
-        "QueueDoesNotExist",
-        "ResourceNotFoundException",
-        "TrailNotFoundException",
-    }
-)
 
 
 @contextmanager
@@ -56,7 +46,7 @@ def _reading(service: str, operation: str) -> Iterator[None]:
         try:
             yield
         except ClientError as error:
-            if error_code(error) in _NOT_FOUND:
+            if error_code(error) in aws_codes.NOT_FOUND:
                 raise Gone(f"{service}:{operation}: {error_code(error)}") from error
             raise
 

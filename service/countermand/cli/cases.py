@@ -19,38 +19,14 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from countermand.actions import ALL as ACTIONS
-from countermand.core.envelope import envelope
+from countermand.core.envelope import envelope, usual_call
 from countermand.core.errors import ConfigError, Malformed
 from countermand.core.parse import parse
 from countermand.core.rules.detect import detect
 from countermand.core.rules.rule import Rule, RuleSet
 from countermand.rules.rulebook import line_of, load_rules, read_yaml
 
-_ACCOUNT = "111122223333"
-_USUAL: Mapping[str, object] = {
-    "eventVersion": "1.11",
-    "userIdentity": {
-        "type": "IAMUser",
-        "principalId": "AIDAEXAMPLEEXAMPLE00",
-        "arn": f"arn:aws:iam::{_ACCOUNT}:user/mallory",
-        "accountId": _ACCOUNT,
-        "accessKeyId": "AKIAIOSFODNN7EXAMPLE",
-        "userName": "mallory",
-    },
-    "eventTime": "2026-01-01T12:00:00Z",
-    "awsRegion": "us-east-1",
-    "sourceIPAddress": "203.0.113.7",
-    "userAgent": "aws-cli/2.22.0",
-    "requestParameters": None,
-    "responseElements": None,
-    "requestID": "11111111-2222-3333-4444-555555555555",
-    "eventID": "66666666-7777-8888-9999-000000000000",
-    "readOnly": False,
-    "eventType": "AwsApiCall",
-    "managementEvent": True,
-    "recipientAccountId": _ACCOUNT,
-    "eventCategory": "Management",
-}
+_USUAL = usual_call("111122223333")
 """What most records have in common; a case writes only what differs."""
 _KINDS = ("matches", "ignores")
 _LARGEST_FILE_BYTES = 1_000_000

@@ -32,6 +32,14 @@ GONE = frozenset(
 )
 """The thing that the call names does not exist: `Gone` where an adapter expects that."""
 
+NOT_FOUND = GONE | {
+    "AWS.SimpleQueueService.NonExistentQueue",
+    "NotFound",
+    "NotFoundException",
+    "QueueDoesNotExist",
+}
+"""The same, with the codes of queues, topics and keys, whose absence a worker waits out."""
+
 PERMANENT = frozenset(
     {
         "InvalidInput",

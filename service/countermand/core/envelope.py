@@ -13,6 +13,37 @@ from countermand.core.parse import CLOUDTRAIL_CALL
 ADMIN_POLICY = "arn:aws:iam::aws:policy/AdministratorAccess"
 
 
+def usual_call(account_id: str, actor: str = "mallory") -> dict[str, Any]:
+    """Make what the CloudTrail records of most calls have in common: by a user, and successful.
+
+    It lacks the call, and its time and IDs are always the same.
+    """
+    return {
+        "eventVersion": "1.11",
+        "userIdentity": {
+            "type": "IAMUser",
+            "principalId": "AIDAEXAMPLEEXAMPLE00",
+            "arn": f"arn:aws:iam::{account_id}:user/{actor}",
+            "accountId": account_id,
+            "accessKeyId": "AKIAIOSFODNN7EXAMPLE",
+            "userName": actor,
+        },
+        "eventTime": "2026-01-01T12:00:00Z",
+        "awsRegion": "us-east-1",
+        "sourceIPAddress": "198.51.100.7",
+        "userAgent": "aws-cli/2.22.0",
+        "requestParameters": None,
+        "responseElements": None,
+        "requestID": "11111111-2222-3333-4444-555555555555",
+        "eventID": "66666666-7777-8888-9999-000000000000",
+        "readOnly": False,
+        "eventType": "AwsApiCall",
+        "managementEvent": True,
+        "recipientAccountId": account_id,
+        "eventCategory": "Management",
+    }
+
+
 def attach_event(
     account_id: str,
     user: str,
@@ -25,34 +56,17 @@ def attach_event(
 
     A denied call has `requestParameters: null` and names its target only in the message.
     """
-    actor_arn = f"arn:aws:iam::{account_id}:user/{actor}"
-    record: dict[str, Any] = {
-        "eventVersion": "1.11",
-        "userIdentity": {
-            "type": "IAMUser",
-            "principalId": "AIDAEXAMPLEEXAMPLE00",
-            "arn": actor_arn,
-            "accountId": account_id,
-            "accessKeyId": "AKIAIOSFODNN7EXAMPLE",
-            "userName": actor,
-        },
+    record = usual_call(account_id, actor) | {
         "eventTime": f"{datetime.now(UTC):%Y-%m-%dT%H:%M:%SZ}",
         "eventSource": "iam.amazonaws.com",
         "eventName": "AttachUserPolicy",
-        "awsRegion": "us-east-1",
-        "sourceIPAddress": "198.51.100.7",
         "userAgent": "aws-cli/2.22.0 md/awscrt#0.23.1 command/iam.attach-user-policy",
         "requestParameters": {"userName": user, "policyArn": policy_arn},
-        "responseElements": None,
         "requestID": str(uuid.uuid4()),
         "eventID": str(uuid.uuid4()),
-        "readOnly": False,
-        "eventType": "AwsApiCall",
-        "managementEvent": True,
-        "recipientAccountId": account_id,
-        "eventCategory": "Management",
     }
     if error_code is not None:
+        actor_arn = record["userIdentity"]["arn"]
         record["errorCode"] = error_code
         record["errorMessage"] = (
             f"User: {actor_arn} is not authorized to perform: iam:AttachUserPolicy on resource: "

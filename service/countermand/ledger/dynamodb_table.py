@@ -9,6 +9,7 @@ from contextlib import suppress
 from typing import Any
 
 from countermand.aws.errors import code_behind, translated
+from countermand.core import aws_codes
 from countermand.core.errors import ConfigError, CountermandError, Transient
 
 type Item = Mapping[str, Mapping[str, Any]]
@@ -20,7 +21,6 @@ INDEXED = ("rule_id", "verdict", "account_id")
 """Attributes with an index that a filter can use; the index by `day` serves all other queries."""
 
 _CONDITION_FAILED = "ConditionalCheckFailedException"
-_NO_TABLE = "ResourceNotFoundException"
 
 
 def must_exist(client: Any, name: str, region: str) -> None:
@@ -28,7 +28,7 @@ def must_exist(client: Any, name: str, region: str) -> None:
     try:
         Table(client, name).get("?")
     except CountermandError as error:
-        if code_behind(error.__cause__) != _NO_TABLE:
+        if code_behind(error.__cause__) not in aws_codes.GONE:
             raise
         raise ConfigError(
             f"no ledger: DynamoDB has no table {name} in {region}. Check COUNTERMAND_LEDGER_URL "

@@ -16,6 +16,7 @@ from typer.testing import CliRunner, Result
 
 from countermand.cli.history import moment
 from countermand.cli.main import app
+from countermand.cli.tables import Form, show_list
 from countermand.core.errors import ConfigError
 from countermand.core.model import Mode
 from support.fakes import ACCOUNT
@@ -208,15 +209,10 @@ def test_a_pipe_gets_no_escapes() -> None:
 
 
 @pytest.mark.parametrize("name", ["=cmd()", "+1", "-1", "@x", "\t=1", "a\x1b[2J"])
-def test_a_spreadsheet_takes_no_name_for_a_formula(name: str) -> None:
-    from countermand.cli.tables import Form, show_list  # noqa: PLC0415
-
-    out = io.StringIO()
-    stdout, sys.stdout = sys.stdout, out
-    try:
-        show_list(("NAME",), [(name,)], Form.CSV)
-    finally:
-        sys.stdout = stdout
-    cell = list(csv.reader(io.StringIO(out.getvalue())))[1][0]
+def test_a_spreadsheet_takes_no_name_for_a_formula(
+    name: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    show_list(("NAME",), [(name,)], Form.CSV)
+    cell = list(csv.reader(io.StringIO(capsys.readouterr().out)))[1][0]
     assert cell[0] not in "=+-@\t\r"
     assert "\x1b" not in cell

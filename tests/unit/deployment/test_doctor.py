@@ -153,7 +153,7 @@ def test_rules_without_any_rule_fail() -> None:
     assert worker.rules_in_force(RULES).detail == "2 in force"
 
 
-# --- a fix mends what it is about
+# --- a fix repairs what its check is about
 
 
 def test_fix_of_the_queue_policy_keeps_the_rest() -> None:

@@ -16,7 +16,7 @@ class Status(StrEnum):
     """It works, and the detail says what could go wrong."""
     FAILS = "fails"
     NOT_CHECKED = "not checked"
-    """Nobody knows: an error is never ok. Without a fix, there is nothing to check here."""
+    """The answer is unknown: an error is never ok. Without a fix, the check does not apply."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,10 +45,10 @@ def verdict(what: str, detail: str, wrong: str | None, fix: str) -> CheckResult:
 
 
 def warning(what: str, detail: str, fix: str = "") -> CheckResult:
-    """Return a row that does not fail, and that somebody should read."""
+    """Return a row that does not fail, and that deserves attention."""
     return CheckResult(what, Status.WARNING, detail, fix)
 
 
 def unchecked(what: str, reason: str, fix: str = "") -> CheckResult:
-    """Return a row whose question nobody can answer, or (without a fix) that does not apply."""
+    """Return a row whose answer is unknown, or (without a fix) that does not apply."""
     return CheckResult(what, Status.NOT_CHECKED, reason, fix)
